@@ -1,0 +1,1 @@
+"""In and out of other worlds, and from trained to spiking."""

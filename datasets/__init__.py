@@ -1,0 +1,7 @@
+"""Event data in, targets out. Imports no other room of the house."""
+
+if __name__ != "rheobase.datasets":
+    raise ImportError(
+        f"this folder is rheobase.datasets, but it was imported as {__name__!r}: the repository's root is on "
+        "sys.path before the package you meant; import rheobase.datasets, or start Python elsewhere"
+    )

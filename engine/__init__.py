@@ -1,0 +1,1 @@
+"""How a network runs: description, plan, backends, result."""

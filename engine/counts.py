@@ -1,0 +1,227 @@
+"""Exact counts of what happened in a run: never joules, those are hardware's business.
+
+Events are counted where they are caused: a spike of a neuron with k outgoing synapses counts k
+synaptic events, also where some of them arrive after the run's last step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+Arithmetic = Literal["ac", "mac"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopulationCounts:
+    """What one population or source did.
+
+    Attributes
+    ----------
+    name : str
+        The population's name.
+    kind : str
+        Its model's class name, such as "LIF" or "PoissonSource".
+    n : int
+        Neurons in it.
+    spikes : int
+        Events sent, over all trials (an event with a payload counts once).
+    updates : int
+        Neuron updates: neurons times steps times trials; zero for sources.
+    operations : dict
+        Arithmetic of one update by kind ("add", "multiply", "compare", "exp", ...).
+    state_words : int
+        32-bit words of state read and written by one update.
+    """
+
+    name: str
+    kind: str
+    n: int
+    spikes: int
+    updates: int = 0
+    operations: dict[str, int] = field(default_factory=dict)
+    state_words: int = 0
+
+    @property
+    def is_source(self) -> bool:
+        """True for what feeds the network from outside."""
+        return self.kind.endswith("Source")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectionCounts:
+    """What one projection carried.
+
+    Attributes
+    ----------
+    name, pre, post : str
+        The projection and the populations that it joins.
+    kind : str
+        How it is delivered: "sparse", "dense", "conv2d", "pool2d" or "one_to_one".
+    n_synapses : int
+        Connections (a shared convolution weight counts once per connection).
+    n_weights : int
+        Weights stored.
+    weight_bits : int
+        Bits of one stored weight.
+    events : int
+        Synaptic events: one per event sent and synapse it reaches.
+    dense_events : int
+        What a dense machine would do: synapses times steps times trials.
+    arithmetic : "ac" or "mac"
+        Whether an event needs only an addition (payload 1) or also a multiplication.
+    plastic : bool
+        True if a rule changes the weights.
+    weight_updates : int
+        Changes of a weight that the rule made.
+    """
+
+    name: str
+    pre: str
+    post: str
+    kind: str
+    n_synapses: int
+    n_weights: int
+    weight_bits: int
+    events: int
+    dense_events: int
+    arithmetic: Arithmetic = "ac"
+    plastic: bool = False
+    weight_updates: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorCounts:
+    """What one operator did: rows recomputed, events sent, scalar evaluations by kind."""
+
+    name: str
+    kind: str
+    rows: int
+    spikes: int
+    evaluations: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Exact counts of one run.
+
+    Attributes
+    ----------
+    steps, trials : int
+        Steps of the run and trials run side by side.
+    dt : float
+        Seconds per step.
+    populations : tuple of PopulationCounts
+        Every population and source.
+    projections : tuple of ProjectionCounts
+        Every projection.
+    operators : tuple of OperatorCounts
+        Every operator.
+
+    Examples
+    --------
+    >>> p = PopulationCounts(name="exc", kind="LIF", n=10, spikes=3, updates=1000)
+    >>> Counts(steps=100, trials=1, dt=1e-3, populations=(p,), projections=()).spikes
+    3
+    """
+
+    steps: int
+    trials: int
+    dt: float
+    populations: tuple[PopulationCounts, ...]
+    projections: tuple[ProjectionCounts, ...]
+    operators: tuple[OperatorCounts, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Model time per trial, in seconds."""
+        return self.steps * self.dt
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons, sources left out."""
+        return sum(p.n for p in self.populations if not p.is_source)
+
+    @property
+    def n_synapses(self) -> int:
+        """Connections of all projections."""
+        return sum(p.n_synapses for p in self.projections)
+
+    @property
+    def spikes(self) -> int:
+        """Events sent by neurons, sources left out."""
+        return sum(p.spikes for p in self.populations if not p.is_source)
+
+    @property
+    def source_spikes(self) -> int:
+        """Events sent by sources."""
+        return sum(p.spikes for p in self.populations if p.is_source)
+
+    @property
+    def updates(self) -> int:
+        """Neuron updates."""
+        return sum(p.updates for p in self.populations)
+
+    @property
+    def synaptic_events(self) -> int:
+        """Synaptic events, effective: only what was really sent."""
+        return sum(p.events for p in self.projections)
+
+    @property
+    def dense_events(self) -> int:
+        """Synaptic events of a machine that skips nothing."""
+        return sum(p.dense_events for p in self.projections)
+
+    @property
+    def ac(self) -> int:
+        """Synaptic events that need only an addition."""
+        return sum(p.events for p in self.projections if p.arithmetic == "ac")
+
+    @property
+    def mac(self) -> int:
+        """Synaptic events that need a multiplication too."""
+        return sum(p.events for p in self.projections if p.arithmetic == "mac")
+
+    def operations(self) -> dict[str, int]:
+        """Return the arithmetic of all neuron updates, by kind."""
+        total: dict[str, int] = {}
+        for population in self.populations:
+            for kind, per_update in population.operations.items():
+                total[kind] = total.get(kind, 0) + per_update * population.updates
+        return total
+
+    def __add__(self, other: Counts) -> Counts:
+        """Return the counts of two consecutive stretches of one simulation."""
+        if not isinstance(other, Counts):
+            return NotImplemented
+        summed: dict[str, Any] = {"steps": self.steps + other.steps}
+        for group, adding in (
+            ("populations", ("spikes", "updates")),
+            ("projections", ("events", "dense_events", "weight_updates")),
+            ("operators", ("rows", "spikes")),
+        ):
+            summed[group] = tuple(
+                replace(a, **{name: getattr(a, name) + getattr(b, name) for name in adding})
+                for a, b in zip(getattr(self, group), getattr(other, group), strict=True)
+            )
+        return replace(self, **summed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as plain data, for files."""
+        groups = ("populations", "projections", "operators")
+        data: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "trials", "dt")}
+        for group in groups:
+            data[group] = [{f.name: getattr(item, f.name) for f in fields(item)} for item in getattr(self, group)]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Counts:
+        """Return the counts that `to_dict` wrote."""
+        return cls(
+            steps=data["steps"],
+            trials=data["trials"],
+            dt=data["dt"],
+            populations=tuple(PopulationCounts(**item) for item in data["populations"]),
+            projections=tuple(ProjectionCounts(**item) for item in data["projections"]),
+            operators=tuple(OperatorCounts(**item) for item in data["operators"]),
+        )

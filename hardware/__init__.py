@@ -1,0 +1,1 @@
+"""What it costs: counts times a chip."""

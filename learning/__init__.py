@@ -1,0 +1,1 @@
+"""How synapses change: rules written once, like neurons."""

@@ -1,0 +1,296 @@
+"""Integrate-and-fire neurons whose input moves the membrane at once: IF, LI, LIF and Leaky.
+
+All are linear below threshold and integrate exactly. One rule, `_Integrator`, holds how input is
+taken, how a neuron fires and how it is reset; the models differ in how the membrane decays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from .model import NeuronModel, Parameter, State, Value, decay_of, steps_of
+from .vocabulary import spike, where
+
+Reset = Literal["hard", "soft", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Integrator(NeuronModel):
+    """What IF, LIF and Leaky share: delta input, threshold, reset, refractoriness."""
+
+    states: ClassVar[tuple[State, ...]] = (
+        State("v"),
+        State("pending"),
+        State("ready", kind="integer"),
+    )
+
+    _: KW_ONLY
+    reset: Reset = Parameter("hard", choices=("hard", "soft", "none"))
+    v_reset: Value = Parameter(0.0)
+    reset_by: Value | None = Parameter(None, optional=True)
+    refractory: Value = Parameter(0.0, unit="s", low=0.0)
+    strict: bool = Parameter(False, choices=(False, True))
+    reset_delay: bool = Parameter(False, choices=(False, True))
+
+    def options(self) -> dict[str, object]:
+        refractory = bool(np.any(np.asarray(self.refractory) > 0))
+        return {"leak": "decay", "driven": False, **super().options(), "refractory": refractory}
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        threshold: Value = self.threshold  # type: ignore[attr-defined]  # each model declares its own
+        return {
+            "threshold": threshold,
+            "v_reset": self.v_reset,
+            "reset_by": threshold if self.reset_by is None else self.reset_by,
+            "silent_steps": steps_of(self.refractory, elapsed),
+        }
+
+    @staticmethod
+    def jump(v: Any, pending: Any, now: Any, ready: Any, input: Any, reset_by: Any, v_reset: Any, gain: Any,
+             drive: Any, leak: Any, driven: Any, reset: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
+        """Take the input in the chosen convention; then the reset that the last spike left pending."""
+        if driven:
+            input = input + drive
+        if leak == "relax":
+            input = gain * (input - v)
+        elif leak == "blend":
+            input = gain * input
+        if refractory:
+            v = where(now >= ready, v + input, v)
+        else:
+            v = v + input
+        if reset_delay and reset == "soft":
+            return v - pending * reset_by
+        if reset_delay and reset == "hard":
+            return where(pending, v_reset, v)
+        return v
+
+    @staticmethod
+    def fire(v: Any, pending: Any, ready: Any, now: Any, threshold: Any, reset_by: Any, v_reset: Any,
+             silent_steps: Any, reset: Any, strict: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
+        """Send a spike at threshold and reset, now or (by leaving it pending) in the next step."""
+        if strict:
+            sent = 1.0 - spike(threshold - v)
+        else:
+            sent = spike(v - threshold)
+        if refractory:
+            sent = where(now >= ready, sent, 0.0)
+        if reset_delay and reset != "none":
+            pending = sent
+        elif reset == "soft":
+            v = v - sent * reset_by
+        elif reset == "hard":
+            v = where(sent, v_reset, v)
+        if refractory and reset_delay and reset != "none":
+            return sent, v, pending, where(sent, now + silent_steps + 1, ready)
+        if refractory:
+            return sent, v, where(sent, now + silent_steps + 1, ready)
+        if reset_delay and reset != "none":
+            return sent, v, pending
+        return sent, v
+
+
+@dataclass(frozen=True, eq=False)
+class IF(_Integrator):
+    """Integrate-and-fire without a leak.
+
+    v <- v + input + drive; a spike is sent where v reaches the threshold.
+
+    Parameters
+    ----------
+    threshold, v_reset, reset_by : float or array (n,)
+        Firing threshold; where a hard reset puts v; what a soft reset takes off v (the threshold
+        if None). Dimensionless, in the unit of the weights.
+    reset : "soft", "hard" or "none"
+        By subtraction (the default: nothing is lost), to `v_reset`, or not at all.
+    refractory : float or array
+        Seconds of silence after a spike, rounded to whole steps; input is discarded meanwhile.
+    drive : float or array
+        Added to v in every step.
+    strict : bool
+        Fire only above the threshold instead of at it.
+    reset_delay : bool
+        Reset in the step after the spike.
+
+    Examples
+    --------
+    >>> IF(threshold=2.0).reset
+    'soft'
+    """
+
+    _: KW_ONLY
+    threshold: Value = Parameter(1.0)
+    reset: Reset = Parameter("soft", choices=("hard", "soft", "none"))
+    drive: Value = Parameter(0.0)
+
+    def options(self) -> dict[str, object]:
+        return {**super().options(), "driven": bool(np.any(np.asarray(self.drive) != 0))}
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        return {**super().derive(elapsed), "drive": self.drive}
+
+    @staticmethod
+    def flow(v: Any) -> Any:
+        """Keep v: nothing leaks."""
+        return v
+
+
+@dataclass(frozen=True, eq=False)
+class LIF(_Integrator):
+    """Leaky integrate-and-fire with delta synapses, integrated exactly.
+
+    tau dv/dt = v_rest + drive - v, solved over a step as
+    v <- v_inf + (v - v_inf) exp(-dt / tau) with v_inf = v_rest + drive; input adds to v.
+
+    Parameters
+    ----------
+    tau : float or array (n,)
+        Membrane time constant in seconds.
+    v_rest : float or array
+        Where v goes without input.
+    drive : float or array
+        A constant drive, as the height it lifts v to above rest (resistance times current).
+    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay
+        As for `IF`; the default reset is hard, to `v_reset`.
+
+    Notes
+    -----
+    In constant drive the inter-spike interval is
+    refractory + tau ln((v_inf - v_reset) / (v_inf - threshold)), rounded up to steps.
+    Source: W. Gerstner et al., Neuronal Dynamics (2014), equations 1.5 and 5.1.
+
+    Examples
+    --------
+    >>> LIF(20e-3, threshold=1.0, refractory=2e-3).tau
+    0.02
+    """
+
+    tau: Value = Parameter(unit="s", above=0.0)
+    _: KW_ONLY
+    threshold: Value = Parameter(1.0)
+    v_rest: Value = Parameter(0.0)
+    drive: Value = Parameter(0.0)
+
+    def initial(self) -> dict[str, Value]:
+        return {"v": self.v_rest}
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        decay = decay_of(self.tau, elapsed)
+        return {**super().derive(elapsed), "decay": decay, "v_inf": np.add(self.v_rest, self.drive)}
+
+    @staticmethod
+    def flow(v: Any, now: Any, ready: Any, v_inf: Any, decay: Any, refractory: Any) -> Any:
+        """Decay towards v_inf, unless refractory."""
+        if refractory:
+            return where(now >= ready, v_inf + (v - v_inf) * decay, v)
+        return v_inf + (v - v_inf) * decay
+
+
+@dataclass(frozen=True, eq=False)
+class Leaky(_Integrator):
+    """The discrete-time leaky neuron of snnTorch and its relatives: no unit of time, only steps.
+
+    Three conventions of the leak, with input I and v as in the card that uses each:
+
+    * "decay": v <- beta v + I (snnTorch, NIR);
+    * "relax": v <- v + (1 - beta) (I - v);
+    * "blend": v <- beta v + (1 - beta) I.
+
+    Parameters
+    ----------
+    beta : float or array (n,)
+        What is left of v after one step, in [0, 1].
+    threshold : float or array
+        Firing threshold.
+    reset : "soft", "hard" or "none"
+        snnTorch's "subtract", "zero" and "none".
+    reset_delay : bool
+        Reset in the step after the spike (the default, as snnTorch).
+    leak : "decay", "relax" or "blend"
+        The convention above.
+    strict : bool
+        Fire only above the threshold (the default, as snnTorch).
+    drive : float or array
+        A constant input in every step, such as a folded normalisation's bias.
+    v_reset, reset_by, refractory
+        As for `IF`.
+
+    Examples
+    --------
+    >>> Leaky(0.9).reset
+    'soft'
+    """
+
+    beta: Value = Parameter(low=0.0, high=1.0)
+    threshold: Value = Parameter(1.0)
+    _: KW_ONLY
+    reset: Reset = Parameter("soft", choices=("hard", "soft", "none"))
+    reset_delay: bool = Parameter(True, choices=(False, True))
+    strict: bool = Parameter(True, choices=(False, True))
+    leak: Literal["decay", "relax", "blend"] = Parameter("decay", choices=("decay", "relax", "blend"))
+    drive: Value = Parameter(0.0)
+
+    def options(self) -> dict[str, object]:
+        return {**super().options(), "driven": bool(np.any(np.asarray(self.drive) != 0))}
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        gain = np.subtract(1.0, self.beta)
+        return {**super().derive(elapsed), "beta": self.beta, "gain": gain, "drive": self.drive}
+
+    @staticmethod
+    def flow(v: Any, now: Any, ready: Any, beta: Any, leak: Any, refractory: Any) -> Any:
+        """Decay by beta; the "relax" convention needs the input and waits for `jump`."""
+        if leak == "relax":
+            return v
+        if refractory:
+            return where(now >= ready, beta * v, v)
+        return beta * v
+
+
+@dataclass(frozen=True, eq=False)
+class LI(NeuronModel):
+    """Leaky integrator: a LIF that never fires, for reading out.
+
+    tau dv/dt = v_rest + drive - v, integrated exactly; input adds to v.
+
+    Parameters
+    ----------
+    tau : float or array (n,)
+        Membrane time constant in seconds.
+    v_rest, drive : float or array
+        As for `LIF`.
+
+    Examples
+    --------
+    >>> LI(10e-3).tau
+    0.01
+    """
+
+    tau: Value = Parameter(unit="s", above=0.0)
+    _: KW_ONLY
+    v_rest: Value = Parameter(0.0)
+    drive: Value = Parameter(0.0)
+
+    def initial(self) -> dict[str, Value]:
+        return {"v": self.v_rest}
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        return {"decay": decay_of(self.tau, elapsed), "v_inf": np.add(self.v_rest, self.drive)}
+
+    @staticmethod
+    def flow(v: Any, v_inf: Any, decay: Any) -> Any:
+        """Decay towards v_inf."""
+        return v_inf + (v - v_inf) * decay
+
+    @staticmethod
+    def jump(v: Any, input: Any) -> Any:
+        """Take the input."""
+        return v + input
+
+    @staticmethod
+    def fire(v: Any) -> Any:
+        """Never fire."""
+        return 0.0, v

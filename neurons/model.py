@@ -1,0 +1,287 @@
+"""What a neuron is: data about its state and parameters, and three pure functions over scalars.
+
+A model is a frozen dataclass. Its fields are its parameters; its functions say how it moves:
+
+* `derive(elapsed)` turns parameters into the constants of one step (in float64, once);
+* `flow` lets time pass, `jump` takes the input, `fire` compares with the threshold and resets.
+
+The functions name what they need as arguments: state variables, constants of `derive`, receptors
+(their summed input in this step), `now` (the step's number), or static options, which are folded
+away before any backend sees the function. `flow` and `jump` return the first state variables they
+take, in that order; `fire` returns what is sent and then the first state variables it takes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from .errors import SpecError
+from .specialise import Variant, specialise
+
+Value = float | np.ndarray
+Payload = Literal["unit", "integer", "real"]
+
+
+@dataclass(frozen=True)
+class State:
+    """One state variable of a neuron.
+
+    Attributes
+    ----------
+    name
+        How the model's functions call it.
+    initial
+        Value at the start, unless the population gives another.
+    kind
+        "float", or "integer" for counters and step numbers (32 bits).
+    unit
+        Its unit, "1" where dimensionless.
+    """
+
+    name: str
+    initial: float = 0.0
+    kind: Literal["float", "integer"] = "float"
+    unit: str = "1"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a parameter may be."""
+
+    unit: str = "1"
+    above: float | None = None
+    low: float | None = None
+    high: float | None = None
+    below: float | None = None
+    choices: tuple[Any, ...] | None = None
+    optional: bool = False
+    scalar: bool = False
+
+    def describe(self) -> str:
+        """Say in words what is allowed."""
+        if self.choices is not None:
+            return f"one of {self.choices}"
+        bounds = [
+            f"{sign} {bound:g}"
+            for sign, bound in ((">", self.above), (">=", self.low), ("<", self.below), ("<=", self.high))
+            if bound is not None
+        ]
+        what = "a finite number" if self.scalar else "a finite number, or an array with one per neuron"
+        return what + ("".join(f", {b}" for b in bounds)) + f", in {self.unit}"
+
+    def check(self, owner: str, name: str, value: Any) -> Any:
+        """Return the value in its stored form, or raise SpecError."""
+        if self.choices is not None:
+            if not any(type(value) is type(c) and value == c for c in self.choices):
+                raise SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}")
+            return value
+        if value is None and self.optional:
+            return None
+        try:
+            array = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}") from None
+        if isinstance(value, (bool, str)) or (array.ndim > 0 and self.scalar) or not self._within(array):
+            raise SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}")
+        if array.ndim == 0:
+            return float(array)
+        array.setflags(write=False)
+        return array
+
+    def _within(self, array: np.ndarray) -> bool:
+        tests = (
+            np.isfinite(array),
+            True if self.above is None else array > self.above,
+            True if self.low is None else array >= self.low,
+            True if self.below is None else array < self.below,
+            True if self.high is None else array <= self.high,
+        )
+        return all(bool(np.all(test)) for test in tests)
+
+
+def Parameter(default: Any = dataclasses.MISSING, **limits: Any) -> Any:
+    """Declare one parameter of a model: a dataclass field that knows its unit and its limits.
+
+    Parameters
+    ----------
+    default
+        The default value; none means that the user must give one.
+    **limits
+        `unit` (text), `above`, `low`, `below`, `high` (bounds), `choices` (makes it a static
+        option), `optional` (None allowed), `scalar` (one value for the whole population).
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, eq=False)
+    ... class Toy(NeuronModel):
+    ...     tau: float = Parameter(unit="s", above=0.0)
+    >>> Toy(tau=-1.0)
+    Traceback (most recent call last):
+    ...
+    rheobase.neurons.errors.SpecError: Toy.tau: got -1.0; allowed is a finite number, or an array ...
+    """
+    return dataclasses.field(default=default, metadata={"limits": Limits(**limits)})
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The three functions of one variant of a model, with their options folded."""
+
+    flow: Variant
+    jump: Variant
+    fire: Variant
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronModel:
+    """Base class of every neuron model; see the module's text for how to write one.
+
+    Class attributes
+    ----------------
+    states : tuple of State
+        All state variables; those that a variant does not use are dropped.
+    receptors : tuple of str
+        Names under which input arrives; a projection without a receptor goes to the first.
+    payload : "unit", "integer" or "real"
+        What a spike carries.
+    exact : bool
+        True if `flow` is exact for any elapsed time.
+    """
+
+    states: ClassVar[tuple[State, ...]] = (State("v"),)
+    exact: ClassVar[bool] = True
+    flow: ClassVar[Callable[..., Any]]
+    jump: ClassVar[Callable[..., Any]]
+    fire: ClassVar[Callable[..., Any]]
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        for field in dataclasses.fields(self):
+            limits = field.metadata.get("limits")
+            if limits is not None:
+                object.__setattr__(self, field.name, limits.check(owner, field.name, getattr(self, field.name)))
+        self.check()
+
+    def check(self) -> None:
+        """Raise SpecError where parameters contradict each other; models override it."""
+
+    @property
+    def receptors(self) -> tuple[str, ...]:
+        """Names under which input arrives."""
+        return ("input",)
+
+    @property
+    def payload(self) -> Payload:
+        """What an event of this model carries: 1, an integer, or a real number."""
+        return "unit"
+
+    @property
+    def payload_bound(self) -> int:
+        """Largest magnitude of an integer payload (1 for unit spikes)."""
+        return 1
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        """Return the constants of one step of `elapsed` seconds, as numbers or one array per neuron.
+
+        Whole numbers (NumPy integers) stay integers on every backend; all else becomes a float.
+        """
+        return {}
+
+    def options(self) -> dict[str, object]:
+        """Return the static options; by default every field with choices."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if "limits" in f.metadata and f.metadata["limits"].choices is not None
+        }
+
+    def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+        """Return (flow, jump, fire); a model with several forms may choose here."""
+        cls = type(self)
+        return cls.flow, cls.jump, cls.fire
+
+    def initial(self) -> dict[str, Value]:
+        """Return initial values that differ from the declared ones, by state variable."""
+        return {}
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The three functions with this model's options folded."""
+        options = self.options()
+        return Rules(*(specialise(function, options) for function in self.functions()))
+
+    @cached_property
+    def used_states(self) -> tuple[State, ...]:
+        """The state variables that this variant reads or writes, in the declared order."""
+        rules = self.rules
+        used = {*rules.flow.arguments, *rules.jump.arguments, *rules.fire.arguments}
+        return tuple(state for state in self.states if state.name in used)
+
+    @cached_property
+    def constant_names(self) -> tuple[str, ...]:
+        """The constants of `derive` that this variant reads, in order of first use."""
+        rules = self.rules
+        known = {state.name for state in self.states} | set(self.receptors) | {"now"}
+        names = [*rules.flow.arguments, *rules.jump.arguments, *rules.fire.arguments]
+        return tuple(dict.fromkeys(name for name in names if name not in known))
+
+    def constants(self, elapsed: float) -> dict[str, Value]:
+        """Return the derived constants that this variant reads.
+
+        Raises
+        ------
+        SpecError
+            If a function names something that nobody supplies.
+        """
+        derived = self.derive(elapsed)
+        missing = [name for name in self.constant_names if name not in derived]
+        if missing:
+            raise SpecError(
+                f"{type(self).__name__}: its functions take {missing}, which are neither state variables, "
+                f"receptors, options, `now`, nor constants of derive() ({sorted(derived)})"
+            )
+        return {name: derived[name] for name in self.constant_names}
+
+    def per_neuron(self) -> int | None:
+        """Return how many neurons array-valued parameters describe, or None if all are scalars."""
+        sizes = {
+            f.name: value.size
+            for f in dataclasses.fields(self)
+            if isinstance(value := getattr(self, f.name), np.ndarray)
+        }
+        if len(set(sizes.values())) > 1:
+            raise SpecError(f"{type(self).__name__}: per-neuron arrays have different sizes {sizes}")
+        return next(iter(sizes.values()), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name, arrays included."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        mine, theirs = self.to_dict(), other.to_dict()  # type: ignore[attr-defined]
+        return all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+    __hash__ = object.__hash__
+
+
+def steps_of(duration: float | np.ndarray, elapsed: float) -> Any:
+    """Return a duration as a whole number of steps, rounded to the nearest (ties up)."""
+    return np.floor(np.asarray(duration, dtype=np.float64) / elapsed + 0.5).astype(np.int64)
+
+
+def decay_of(tau: Value, elapsed: float) -> Any:
+    """Return exp(-elapsed / tau): what is left of an exponential after one step."""
+    return np.exp(-elapsed / np.asarray(tau)) if isinstance(tau, np.ndarray) else math.exp(-elapsed / tau)
+
+
+Options = Mapping[str, object]

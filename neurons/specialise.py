@@ -1,0 +1,181 @@
+"""Turn one written rule into the variant that a population needs.
+
+Rules are plain Python functions over scalars. Static options (`if reset == "soft":`) are folded
+away and arguments that the variant does not use are dropped, so that a backend sees straight code
+that names exactly what it reads. Every backend starts from here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import FunctionType
+from typing import Any
+
+from . import vocabulary
+from .errors import SpecError
+
+_ARITHMETIC = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_ALLOWED = (
+    ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign, ast.If, ast.IfExp,
+    ast.Tuple, ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.Call, ast.Pass,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One rule with its options folded: its tree, the arguments it still reads, how many values it returns."""
+
+    name: str
+    tree: ast.FunctionDef
+    arguments: tuple[str, ...]
+    n_returned: int
+    words: frozenset[str]
+
+    def source(self, name: str | None = None) -> str:
+        """Return the variant as Python source, under another name if asked."""
+        tree = ast.parse(ast.unparse(self.tree)).body[0]
+        assert isinstance(tree, ast.FunctionDef)
+        tree.name = name or self.name
+        return ast.unparse(tree)
+
+    def bind(self, words: Mapping[str, Any]) -> Callable[..., Any]:
+        """Return the variant as a Python function whose words mean what `words` says."""
+        namespace: dict[str, Any] = dict(words)
+        exec(compile(self.source(), f"<{self.name}>", "exec"), namespace)
+        bound = namespace[self.name]
+        assert isinstance(bound, FunctionType)
+        return bound
+
+
+def specialise(function: Callable[..., Any], options: Mapping[str, object]) -> Variant:
+    """Fold static options into a rule.
+
+    Parameters
+    ----------
+    function
+        A rule: arithmetic, comparisons, `if` on options, and the words of the vocabulary.
+    options
+        The value of every static option; arguments of these names are replaced by constants.
+
+    Raises
+    ------
+    SpecError
+        If the rule's source cannot be read, or it uses something that not every backend has.
+    """
+    return _specialise(function, tuple(sorted(options.items())))
+
+
+@lru_cache(maxsize=512)
+def _specialise(function: Callable[..., Any], options: tuple[tuple[str, object], ...]) -> Variant:
+    where = f"rule {function.__qualname__}"
+    original = _parse(function, where)
+    _check(original, where)
+    folded = _Folder(dict(options)).visit(original)
+    tree: ast.FunctionDef = ast.fix_missing_locations(folded)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    tree.args.args = [a for a in tree.args.args if a.arg in used]
+    arguments = tuple(a.arg for a in tree.args.args)
+    assigned = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    strangers = used - set(arguments) - assigned - set(vocabulary.WORDS)
+    if strangers:
+        raise SpecError(
+            f"{where}: uses {sorted(strangers)}, which are neither arguments nor words of the vocabulary "
+            f"{vocabulary.WORDS}; pass constants through `derive` and options as arguments"
+        )
+    return Variant(
+        function.__name__, tree, arguments, _count_returned(tree, where), frozenset(used & set(vocabulary.WORDS))
+    )
+
+
+def _parse(function: Callable[..., Any], where: str) -> ast.FunctionDef:
+    try:
+        source = textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError) as error:
+        raise SpecError(f"{where}: its source cannot be read; define it in a file or a notebook cell") from error
+    tree = ast.parse(source).body[0]
+    if not isinstance(tree, ast.FunctionDef):
+        raise SpecError(f"{where}: must be a plain function written with `def`")
+    tree.decorator_list = []
+    tree.returns = None
+    for argument in [*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs]:
+        argument.annotation = None
+    if isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant):
+        tree.body = tree.body[1:]
+    return tree
+
+
+def _check(tree: ast.FunctionDef, where: str) -> None:
+    for node in ast.walk(tree):
+        if not isinstance(node, _ALLOWED + _ARITHMETIC):
+            raise SpecError(
+                f"{where}: line {getattr(node, 'lineno', '?')} uses {type(node).__name__}; a rule may use "
+                f"arithmetic, comparisons, assignments, `if` on options, and {vocabulary.WORDS}"
+            )
+
+
+class _Folder(ast.NodeTransformer):
+    """Replaces options by constants and removes the branches that they decide."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        self.options = options
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.args.args = [a for a in node.args.args if a.arg not in self.options]
+        node.body = self._block(node.body)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if isinstance(node.ctx, ast.Load) and node.id in self.options:
+            return ast.Constant(self.options[node.id])  # type: ignore[arg-type]
+        return node
+
+    def visit_If(self, node: ast.If) -> Any:
+        test = self.visit(node.test)
+        if isinstance(test, ast.Constant):
+            return self._block(node.body if test.value else node.orelse)
+        raise SpecError(f"line {node.lineno}: `if` may only ask for options; use where() for values")
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        test = self.visit(node.test)
+        if isinstance(test, ast.Constant):
+            chosen: ast.expr = self.visit(node.body if test.value else node.orelse)
+            return chosen
+        raise SpecError(f"line {node.lineno}: `x if c else y` may only ask for options; use where() for values")
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        return self._constant(node, [node.left, *node.comparators])
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        self.generic_visit(node)
+        return self._constant(node, node.values)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        return self._constant(node, [node.operand])
+
+    def _constant(self, node: ast.expr, operands: list[ast.expr]) -> ast.expr:
+        if all(isinstance(operand, (ast.Constant, ast.Tuple)) for operand in operands):
+            return ast.Constant(eval(compile(ast.fix_missing_locations(ast.Expression(node)), "<fold>", "eval")))
+        return node
+
+    def _block(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        kept: list[ast.stmt] = []
+        for statement in body:
+            visited = self.visit(statement)
+            kept.extend(visited if isinstance(visited, list) else [visited])
+            if kept and isinstance(kept[-1], ast.Return):
+                break
+        return kept
+
+
+def _count_returned(tree: ast.FunctionDef, where: str) -> int:
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, ast.Return) or last.value is None:
+        raise SpecError(f"{where}: must end with a return in every variant")
+    return len(last.value.elts) if isinstance(last.value, ast.Tuple) else 1

@@ -1,0 +1,90 @@
+"""The words a neuron's rule may use beyond arithmetic, with their NumPy meaning.
+
+A rule imports these names and calls them; every backend binds the same rule to its own meaning of
+the words (a NumPy function, a compiled scalar function, a CUDA device function, a counting number),
+so a rule is written once. Called directly, a rule simply runs on NumPy arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+#: Every word a rule may call. Backends must supply each of them.
+WORDS = ("exp", "where", "minimum", "maximum", "floor", "nearest_pow2", "spike", "uniform")
+
+_LOG2_E = np.float32(1.4426950408889634)
+_LN2_HIGH = np.float32(0.693359375)
+_LN2_LOW = np.float32(-2.12194440e-4)
+#: Coefficients of the polynomial for exp(r) - 1 - r, divided by r squared, on |r| <= ln(2) / 2.
+EXP_COEFFICIENTS = tuple(
+    np.float32(c)
+    for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5)
+)
+
+
+def exp(x: Any) -> Any:
+    """Return e to the power x: one float32 polynomial, the same operations on every backend.
+
+    The range is reduced by powers of two (Cody and Waite), then a polynomial of degree six is
+    evaluated; the relative error is below 2e-7. float64 input takes the library's own function.
+    """
+    x = np.asarray(x)
+    if x.dtype == np.float64:
+        return np.exp(x)
+    x = np.clip(x.astype(np.float32), np.float32(-87.0), np.float32(88.0))
+    k = np.floor(x * _LOG2_E + np.float32(0.5))
+    r = (x - k * _LN2_HIGH) - k * _LN2_LOW
+    p = np.full_like(r, EXP_COEFFICIENTS[0])
+    for c in EXP_COEFFICIENTS[1:]:
+        p = p * r + c
+    y = p * (r * r) + r + np.float32(1.0)
+    return np.ldexp(y, k.astype(np.int32))
+
+
+def where(condition: Any, chosen: Any, otherwise: Any) -> Any:
+    """Return `chosen` where the condition holds (is not zero), else `otherwise`."""
+    return np.where(condition, chosen, otherwise)
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """Return the smaller of two numbers."""
+    return np.minimum(a, b)
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """Return the larger of two numbers."""
+    return np.maximum(a, b)
+
+
+def floor(x: Any) -> Any:
+    """Return the largest whole number not above x (as a float)."""
+    return np.floor(x)
+
+
+def nearest_pow2(x: Any) -> Any:
+    """Return the signed power of two nearest to x (ties go up in magnitude), and zero for zero.
+
+    Distances are linear, so 3 goes to 4 and the remainder is never above a third of x.
+    """
+    mantissa, exponent = np.frexp(x)
+    magnitude = np.abs(mantissa)
+    power = np.ldexp(np.ones_like(mantissa), exponent - (magnitude < 0.75))
+    return np.where(magnitude > 0, np.copysign(power, mantissa), np.zeros_like(mantissa))
+
+
+def spike(distance: Any) -> Any:
+    """Return 1.0 where the distance above threshold is not negative, else 0.0.
+
+    Training backends replace its derivative by a surrogate.
+    """
+    return np.where(np.asarray(distance) >= 0, np.float32(1.0), np.float32(0.0))
+
+
+def uniform(draw: int) -> Any:
+    """Return this neuron's uniform number in [0, 1) for this step; `draw` numbers the draws of one step.
+
+    Only a backend can supply it: the number is keyed by seed, population, neuron, trial and step.
+    """
+    raise RuntimeError("uniform() has a meaning only inside a run; call the rule through a backend")

@@ -1,0 +1,54 @@
+"""rheobase: simulate spiking networks, convert trained ones, estimate what they cost on hardware.
+
+Every public name is loaded when it is first used, so importing the package needs only NumPy and is fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+#: Where each public name lives. One line adds a name.
+_ROOMS: dict[str, tuple[str, ...]] = {
+    "neurons.errors": (
+        "ConversionError", "FormatError", "MissingExtra", "PlanError", "RheobaseError", "RunError", "SpecError",
+    ),
+    "neurons": ("IF", "LI", "LIF", "CurrentLIF", "EventNeuron", "Leaky", "NeuronModel", "Parameter", "ReLU"),
+    "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
+    "learning": ("STDP", "PlasticityRule"),
+    "engine.network": ("Network",),
+    "engine.parts": (
+        "CurrentSource", "FrameSource", "Operator", "PoissonSource", "Population", "Probe", "Projection",
+        "RateSource", "SpikeSource",
+    ),
+    "engine.connectivity": (
+        "all_to_all", "conv2d", "dense", "explicit", "fixed_in", "fixed_out", "fixed_total", "one_to_one",
+        "pool2d", "random", "sparse",
+    ),
+    "engine.distributions": ("lognormal", "normal", "uniform"),
+    "engine.result": ("Result",),
+    "engine.simulator": ("Simulator",),
+    "hardware": ("Chip", "Energy", "compare_chips", "energy"),
+    "conversion": ("Converted", "convert"),
+}  # fmt: skip
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+_FOLDERS = ("conversion", "datasets", "engine", "hardware", "learning", "models", "neurons")
+
+__all__ = [*_HOMES, *_FOLDERS, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    elif name in _FOLDERS:
+        value = importlib.import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
