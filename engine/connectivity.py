@@ -1,0 +1,336 @@
+"""Who is connected to whom: one frozen description per pattern.
+
+A description knows its own parameters; what it means for two populations (how many synapses, which
+shapes the weights need) is worked out by the plan. Random patterns are drawn in `engine/draw.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ..neurons.errors import SpecError
+
+
+@dataclass(frozen=True, eq=False)
+class Connectivity:
+    """Base class of all patterns; `kind` names them in files and plans."""
+
+    kind: ClassVar[str] = ""
+    #: True where every weight has its own place in an array or a kernel, so no indices are stored.
+    indexed: ClassVar[bool] = True
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(np.array_equal(value, getattr(other, name)) for name, value in vars(self).items())
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn(Connectivity):
+    """Base class of the random patterns."""
+
+    self_connections: bool = True
+    multiple: bool = False
+    procedural: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Random(Drawn):
+    """Every pair is connected with probability p, independently."""
+
+    kind: ClassVar[str] = "random"
+    p: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class FixedIn(Drawn):
+    """Every target receives exactly k synapses from sources drawn uniformly."""
+
+    kind: ClassVar[str] = "fixed_in"
+    k: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class FixedOut(Drawn):
+    """Every source sends exactly k synapses to targets drawn uniformly."""
+
+    kind: ClassVar[str] = "fixed_out"
+    k: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class FixedTotal(Drawn):
+    """n synapses in all, each between a source and a target drawn uniformly."""
+
+    kind: ClassVar[str] = "fixed_total"
+    n: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class OneToOne(Connectivity):
+    """Neuron i to neuron i."""
+
+    kind: ClassVar[str] = "one_to_one"
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Connectivity):
+    """Every source to every target, weights as a matrix or one number."""
+
+    kind: ClassVar[str] = "dense"
+    indexed: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, eq=False)
+class Conv2d(Connectivity):
+    """A 2-d convolution between populations of shape (channels, height, width)."""
+
+    kind: ClassVar[str] = "conv2d"
+    indexed: ClassVar[bool] = False
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Pool2d(Connectivity):
+    """Sum or average over windows of a population of shape (channels, height, width)."""
+
+    kind: ClassVar[str] = "pool2d"
+    indexed: ClassVar[bool] = False
+    size: tuple[int, int] = (2, 2)
+    stride: tuple[int, int] = (2, 2)
+    mode: Literal["average", "sum"] = "average"
+
+
+@dataclass(frozen=True, eq=False)
+class Explicit(Connectivity):
+    """The listed pairs."""
+
+    kind: ClassVar[str] = "explicit"
+    pre_ids: np.ndarray = None  # type: ignore[assignment]
+    post_ids: np.ndarray = None  # type: ignore[assignment]
+
+
+def random(
+    p: float, *, self_connections: bool = True, multiple: bool = False, procedural: bool = False
+) -> Random:
+    """Connect every pair of neurons with probability p, independently.
+
+    Parameters
+    ----------
+    p : float
+        Probability, in [0, 1].
+    self_connections : bool
+        Whether a neuron may connect to itself, where source and target are one population.
+    multiple : bool
+        Must stay False: a pair has at most one synapse.
+    procedural : bool
+        Ask for rows that are drawn anew whenever they are used (not available yet).
+
+    Examples
+    --------
+    >>> random(p=0.1).p
+    0.1
+    """
+    if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
+        raise SpecError(f"random.p: got {p!r}; allowed is a probability in [0, 1]")
+    if multiple:
+        raise SpecError("random.multiple: got True; independent pairs have one synapse at most: use fixed_total")
+    return Random(p=float(p), **_drawn("random", self_connections, multiple, procedural))
+
+
+def fixed_in(
+    k: int, *, self_connections: bool = True, multiple: bool = False, procedural: bool = False
+) -> FixedIn:
+    """Give every target k synapses from sources drawn uniformly (without replacement unless `multiple`).
+
+    Examples
+    --------
+    >>> fixed_in(100).k
+    100
+    """
+    return FixedIn(k=_count("fixed_in.k", k), **_drawn("fixed_in", self_connections, multiple, procedural))
+
+
+def fixed_out(
+    k: int, *, self_connections: bool = True, multiple: bool = False, procedural: bool = False
+) -> FixedOut:
+    """Give every source k synapses to targets drawn uniformly (without replacement unless `multiple`).
+
+    Examples
+    --------
+    >>> fixed_out(100).k
+    100
+    """
+    return FixedOut(k=_count("fixed_out.k", k), **_drawn("fixed_out", self_connections, multiple, procedural))
+
+
+def fixed_total(
+    n: int, *, self_connections: bool = True, multiple: bool = True, procedural: bool = False
+) -> FixedTotal:
+    """Draw n synapses between sources and targets, uniformly (with multiple synapses per pair by default).
+
+    Examples
+    --------
+    >>> fixed_total(1000).n
+    1000
+    """
+    return FixedTotal(n=_count("fixed_total.n", n), **_drawn("fixed_total", self_connections, multiple, procedural))
+
+
+def one_to_one() -> OneToOne:
+    """Connect neuron i to neuron i; both populations have the same size.
+
+    Examples
+    --------
+    >>> one_to_one().kind
+    'one_to_one'
+    """
+    return OneToOne()
+
+
+def all_to_all() -> Dense:
+    """Connect every source to every target; another name of `dense` for one weight or a distribution.
+
+    Examples
+    --------
+    >>> all_to_all().kind
+    'dense'
+    """
+    return Dense()
+
+
+def dense() -> Dense:
+    """Connect every source to every target, with a weight matrix of shape [n_post, n_pre].
+
+    Examples
+    --------
+    >>> dense().kind
+    'dense'
+    """
+    return Dense()
+
+
+def conv2d(
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+) -> Conv2d:
+    """Convolve: weights of shape [c_out, c_in / groups, kh, kw], populations of shape (c, h, w).
+
+    The order of axes and the meaning of every argument are torch's.
+
+    Examples
+    --------
+    >>> conv2d(stride=2, padding=1).stride
+    (2, 2)
+    """
+    return Conv2d(
+        stride=_pair("conv2d.stride", stride, 1),
+        padding=_pair("conv2d.padding", padding, 0),
+        dilation=_pair("conv2d.dilation", dilation, 1),
+        groups=_count("conv2d.groups", groups),
+    )
+
+
+def pool2d(
+    size: int | tuple[int, int],
+    stride: int | tuple[int, int] | None = None,
+    kind: Literal["average", "sum"] = "average",
+) -> Pool2d:
+    """Sum or average over windows; the stride is the window's size unless given.
+
+    Examples
+    --------
+    >>> pool2d(2).stride
+    (2, 2)
+    """
+    if kind not in ("average", "sum"):
+        raise SpecError(f"pool2d.kind: got {kind!r}; allowed is 'average' or 'sum' (a maximum is an Operator)")
+    window = _pair("pool2d.size", size, 1)
+    return Pool2d(size=window, stride=_pair("pool2d.stride", window if stride is None else stride, 1), mode=kind)
+
+
+def explicit(pre_ids: Any, post_ids: Any) -> Explicit:
+    """Connect the listed pairs: pre_ids[i] to post_ids[i]; weights and delays may be arrays in this order.
+
+    Examples
+    --------
+    >>> explicit([0, 0, 1], [1, 2, 0]).pre_ids
+    array([0, 0, 1])
+    """
+    pre, post = _ids("explicit.pre_ids", pre_ids), _ids("explicit.post_ids", post_ids)
+    if pre.shape != post.shape:
+        raise SpecError(f"explicit: pre_ids has {pre.size} entries and post_ids {post.size}; they must be pairs")
+    return Explicit(pre_ids=pre, post_ids=post)
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse(Explicit):
+    """The non-zero entries of a matrix [n_post, n_pre]; the projection's weight multiplies them."""
+
+    kind: ClassVar[str] = "sparse"
+    shape: tuple[int, int] = (0, 0)
+    values: np.ndarray = None  # type: ignore[assignment]
+
+
+def sparse(matrix: Any) -> Sparse:
+    """Connect by the stored entries of a matrix [n_post, n_pre] (SciPy sparse, or an array's non-zeros).
+
+    Examples
+    --------
+    >>> sparse([[0.0, 0.5], [0.0, 0.0]]).pre_ids
+    array([1])
+    """
+    from scipy import sparse as scipy_sparse
+
+    coo = scipy_sparse.csc_array(matrix).tocoo()
+    values = np.asarray(coo.data, dtype=np.float64)
+    if not np.all(np.isfinite(values)):
+        raise SpecError("sparse.matrix: holds NaN or infinite weights; allowed are finite ones")
+    values.setflags(write=False)
+    n_post, n_pre = coo.shape
+    return Sparse(
+        pre_ids=_ids("sparse.matrix", coo.col),
+        post_ids=_ids("sparse.matrix", coo.row),
+        shape=(int(n_post), int(n_pre)),
+        values=values,
+    )
+
+
+def _ids(field: str, values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and array.min() < 0):
+        raise SpecError(f"{field}: got {array.dtype} of shape {array.shape}; allowed is a list of indices from 0")
+    array = array.astype(np.int64)
+    array.setflags(write=False)
+    return array
+
+
+def _count(field: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise SpecError(f"{field}: got {value!r}; allowed is a whole number from 1")
+    return int(value)
+
+
+def _pair(field: str, value: Any, low: int) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(pair) != 2 or any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < low for v in pair):
+        raise SpecError(f"{field}: got {value!r}; allowed is a whole number from {low}, or a pair of them")
+    return int(pair[0]), int(pair[1])
+
+
+def _drawn(owner: str, self_connections: bool, multiple: bool, procedural: bool) -> dict[str, bool]:
+    if procedural:
+        raise SpecError(f"{owner}.procedural: got True; rows drawn on the fly are not available yet; leave it False")
+    return {"self_connections": bool(self_connections), "multiple": bool(multiple), "procedural": False}

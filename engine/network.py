@@ -1,0 +1,170 @@
+"""A network: a list of parts and a seed. Append-only, printable, without state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..neurons.errors import SpecError
+from .parts import Group, Operator, Part, Population, Probe, Projection, Slice, Source
+
+P = TypeVar("P", bound=Part)
+
+
+class Network:
+    """One description of a network, for simulating, converting, costing and training.
+
+    Parameters
+    ----------
+    seed : int
+        Keys every random stream, together with the parts' names: adding a part changes no other.
+
+    Examples
+    --------
+    >>> import rheobase as rb
+    >>> net = rb.Network(seed=0)
+    >>> exc = net.add(rb.Population(400, rb.LIF(tau=20e-3), name="exc"))
+    >>> net["exc"] is exc
+    True
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+            raise SpecError(f"Network.seed: got {seed!r}; allowed is a whole number from 0 to 2**64 - 1")
+        self.seed = int(seed)
+        self._parts: dict[str, Part] = {}
+
+    def add(self, part: P) -> P:
+        """Add a part and return it.
+
+        Raises
+        ------
+        SpecError
+            If its name is taken, or it refers to a part that was not added before.
+        """
+        if not isinstance(part, Part):
+            raise SpecError(f"Network.add: got {part!r}; allowed is a population, source, projection, probe or operator")
+        if any(part is other for other in self):
+            raise SpecError(f"Network.add: {part.label} has been added before")
+        for end in _ends(part):
+            if not any(end is other for other in self):
+                raise SpecError(f"{part.label}: refers to {end.label}, which this network does not hold; add it first")
+        name = part.name or self._free_name(part)
+        if name in self._parts:
+            raise SpecError(f"Network.add: the name {name!r} is taken by a {type(self._parts[name]).__name__}")
+        object.__setattr__(part, "name", name)
+        self._parts[name] = part
+        return part
+
+    def _free_name(self, part: Part) -> str:
+        if isinstance(part, Projection):
+            stem = f"{part.source.label}->{part.target.label}"
+        elif isinstance(part, Probe):
+            stem = f"{part.variable} of {part.group.label}"
+        elif isinstance(part, Population):
+            stem = type(part.model).__name__.lower()
+        else:
+            stem = type(part).__name__.lower()
+        name, k = stem, 2
+        while name in self._parts:
+            name, k = f"{stem} {k}", k + 1
+        return name
+
+    def __getitem__(self, name: str) -> Part:
+        try:
+            return self._parts[name]
+        except KeyError:
+            raise SpecError(f"Network: no part is called {name!r}; there are {sorted(self._parts)}") from None
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self._parts.values())
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __contains__(self, part: object) -> bool:
+        return part in self._parts if isinstance(part, str) else any(part is other for other in self)
+
+    def of(self, kind: type[P]) -> tuple[P, ...]:
+        """Return the parts of one kind, in the order in which they were added."""
+        return tuple(part for part in self if isinstance(part, kind))
+
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """All populations."""
+        return self.of(Population)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All sources."""
+        return self.of(Source)
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """All projections."""
+        return self.of(Projection)
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """All probes."""
+        return self.of(Probe)
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """All operators."""
+        return self.of(Operator)
+
+    def with_weights(self, weights: Mapping[str | Projection, Any]) -> Network:
+        """Return a copy whose named projections have other weights; everything else is the same.
+
+        Parameters
+        ----------
+        weights
+            Projection (or its name) -> number, array or distribution.
+        """
+        by_name = {key.name if isinstance(key, Projection) else key: value for key, value in weights.items()}
+        for name in by_name:
+            if not isinstance(self._parts.get(name or ""), Projection):
+                raise SpecError(f"Network.with_weights: {name!r} is not a projection of this network")
+        copy = Network(self.seed)
+        for name, part in self._parts.items():
+            changed = replace(part, weight=by_name[name]) if name in by_name else part  # type: ignore[call-arg]
+            copy._parts[name] = changed
+        return copy
+
+    def __repr__(self) -> str:
+        lines = [f"Network(seed={self.seed}): {len(self)} parts"]
+        for part in self:
+            lines.append(f"  {part.name}: {_describe(part)}")
+        return "\n".join(lines)
+
+
+def _ends(part: Part) -> tuple[Group, ...]:
+    if isinstance(part, Projection):
+        return part.source, part.target
+    if isinstance(part, Probe):
+        return (part.group,)
+    if isinstance(part, Operator):
+        inputs: tuple[Group, ...] = part.inputs
+        return inputs
+    return ()
+
+
+def _describe(part: Part) -> str:
+    if isinstance(part, Population):
+        return f"{'x'.join(map(str, part.shape))} {type(part.model).__name__}"
+    if isinstance(part, Projection):
+        ends = " -> ".join(
+            f"{end.group.name}[{end.start}:{end.stop}]" if isinstance(end, Slice) else str(end.name)
+            for end in (part.pre, part.post)
+        )
+        rule = f", {type(part.rule).__name__}" if part.rule else ""
+        return f"{ends}, {part.connectivity.kind}{rule}"
+    if isinstance(part, Probe):
+        return f"{part.variable} of {part.group.name}"
+    if isinstance(part, Operator):
+        return f"{part.kind} of {', '.join(str(group.name) for group in part.inputs)}"
+    return f"{part.n} channels of {type(part).__name__}" if isinstance(part, Group) else type(part).__name__
