@@ -1,0 +1,233 @@
+"""How a synapse changes: data about its traces and bounds, and two pure functions over scalars.
+
+A rule is a frozen dataclass. Its fields are its parameters; its functions say how it learns:
+
+* `on_pre` returns the weight after a spike has arrived at the synapse;
+* `on_post` returns the weight after the neuron behind the synapse has fired.
+
+The functions name what they need as arguments: `weight`, traces, constants of `derive`, or static
+options, which are folded away before any backend sees the function (see `neurons.model`, whose
+vocabulary and folding rules share). A trace is a decaying memory of one neuron's spikes.
+
+In every step learning comes last, in this order: all traces decay; `on_pre` runs for each synapse at
+which a spike arrives, then `on_post` for each synapse onto a neuron that fired, both with traces
+that know nothing yet of this step's spikes; then the traces of the spiking neurons are bumped. Delays
+are axonal: with a delay of d steps a spike of step n acts, and bumps its trace, in step n + d. A rule
+sees that an event came, not its payload.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from ..neurons.errors import SpecError
+from ..neurons.model import Parameter, decay_of
+from ..neurons.specialise import Variant, specialise
+from ..neurons.vocabulary import maximum, where
+
+Side = Literal["pre", "post"]
+Pairing = Literal["all", "nearest"]
+
+
+@dataclass(frozen=True)
+class Trace:
+    r"""A memory of one neuron's spikes: one number per neuron that decays by exp(-dt / tau) in every step.
+
+    Attributes
+    ----------
+    name
+        How the rule's functions call it.
+    side
+        Whose spikes it remembers: those of the "pre" or of the "post" synaptic neuron.
+    tau
+        Time constant in seconds.
+    pairing
+        What a spike does to it: "all" adds 1, so that all earlier spikes count; "nearest" sets it
+        to 1, so that only the last one does.
+
+    Examples
+    --------
+    >>> Trace("x", "pre", tau=20e-3).bump.source()
+    'def bump(trace):\n    return trace + 1.0'
+    """
+
+    name: str
+    side: Side
+    tau: float
+    pairing: Pairing = "all"
+
+    @cached_property
+    def fade(self) -> Variant:
+        """The function (trace, decay) -> trace of one step."""
+        return specialise(fade, {})
+
+    @cached_property
+    def bump(self) -> Variant:
+        """The function trace -> trace of one spike."""
+        return specialise(bump, {"pairing": self.pairing})
+
+
+def fade(trace: Any, decay: Any) -> Any:
+    """Let a trace decay over one step; below 2**-100 it is gone.
+
+    Without the cut a trace would stay at the smallest subnormal for ever, where arithmetic is slow.
+    """
+    return where(trace < 7.888609052210118e-31, 0.0, trace * decay)
+
+
+def bump(trace: Any, pairing: Any) -> Any:
+    """Let a trace take a spike."""
+    if pairing == "nearest":
+        return maximum(trace, 1.0)
+    return trace + 1.0
+
+
+@dataclass(frozen=True)
+class LearningRules:
+    """The two functions of one variant of a rule, with their options folded."""
+
+    on_pre: Variant
+    on_post: Variant
+
+
+@dataclass(frozen=True, eq=False)
+class PlasticityRule:
+    """Base class of every rule by which synapses learn; see the module's text for how to write one.
+
+    A subclass adds its parameters (`Parameter` fields, scalars), the property `traces`, and the
+    static functions `on_pre` and `on_post`, which return the new weight within its bounds.
+
+    Parameters
+    ----------
+    w_min, w_max : float
+        Bounds of the weight, in the unit of the weights. Initial weights must lie within them.
+
+    Raises
+    ------
+    SpecError
+        If a parameter is not allowed, or w_min is not below w_max.
+
+    Examples
+    --------
+    >>> from rheobase.neurons.vocabulary import minimum
+    >>> @dataclass(frozen=True, eq=False)
+    ... class Grow(PlasticityRule):
+    ...     step: float = Parameter(scalar=True)
+    ...     @staticmethod
+    ...     def on_pre(weight, step, w_max):
+    ...         return minimum(weight + step, w_max)
+    ...     @staticmethod
+    ...     def on_post(weight):
+    ...         return weight
+    >>> Grow(0.1, w_max=1.0).bounds
+    (0.0, 1.0)
+    """
+
+    on_pre: ClassVar[Callable[..., Any]]
+    on_post: ClassVar[Callable[..., Any]]
+
+    _: KW_ONLY
+    w_min: float = Parameter(0.0, scalar=True)
+    w_max: float = Parameter(scalar=True)
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        for field in dataclasses.fields(self):
+            limits = field.metadata.get("limits")
+            if limits is not None:
+                object.__setattr__(
+                    self, field.name, limits.check(owner, field.name, getattr(self, field.name))
+                )
+        if self.w_min >= self.w_max:
+            raise SpecError(
+                f"{owner}.w_min: got {self.w_min:g}; allowed is a number below w_max ({self.w_max:g})"
+            )
+        self.check()
+
+    def check(self) -> None:
+        """Raise SpecError where parameters contradict each other; rules override it."""
+
+    @property
+    def traces(self) -> tuple[Trace, ...]:
+        """The traces that the functions may name."""
+        return ()
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest weight."""
+        return self.w_min, self.w_max
+
+    def derive(self, elapsed: float) -> dict[str, float]:
+        """Return the constants of one step of `elapsed` seconds; by default the parameters, by name."""
+        options = self.options()
+        return {name: value for name, value in self.to_dict().items() if name not in options}
+
+    def options(self) -> dict[str, object]:
+        """Return the static options; by default every field with choices."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if "limits" in f.metadata and f.metadata["limits"].choices is not None
+        }
+
+    @cached_property
+    def rules(self) -> LearningRules:
+        """The two functions with this rule's options folded.
+
+        Raises
+        ------
+        SpecError
+            If a function returns anything but one weight, or asks for a random number.
+        """
+        options = self.options()
+        variants = [specialise(function, options) for function in (type(self).on_pre, type(self).on_post)]
+        for variant in variants:
+            where_ = f"{type(self).__name__}.{variant.name}"
+            if variant.n_returned != 1:
+                raise SpecError(
+                    f"{where_}: returns {variant.n_returned} values; allowed is one, the new weight"
+                )
+            if "uniform" in variant.words:
+                raise SpecError(f"{where_}: uses uniform(); a synapse draws no random numbers, take it out")
+        return LearningRules(*variants)
+
+    @cached_property
+    def constant_names(self) -> tuple[str, ...]:
+        """The constants that the functions of this variant read, in order of first use."""
+        known = {"weight"} | {trace.name for trace in self.traces}
+        names = [*self.rules.on_pre.arguments, *self.rules.on_post.arguments]
+        return tuple(dict.fromkeys(name for name in names if name not in known))
+
+    def constants(self, elapsed: float) -> dict[str, float]:
+        """Return the constants that the functions read, and `decay_NAME` of each trace.
+
+        Raises
+        ------
+        SpecError
+            If a function names something that nobody supplies.
+        """
+        derived = self.derive(elapsed)
+        missing = [name for name in self.constant_names if name not in derived]
+        if missing:
+            raise SpecError(
+                f"{type(self).__name__}: its functions take {missing}, which are neither `weight`, traces "
+                f"({[t.name for t in self.traces]}), options, nor constants of derive() ({sorted(derived)})"
+            )
+        decays = {f"decay_{trace.name}": float(decay_of(trace.tau, elapsed)) for trace in self.traces}
+        return {**{name: derived[name] for name in self.constant_names}, **decays}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.to_dict().values()))

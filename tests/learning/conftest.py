@@ -1,0 +1,45 @@
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rheobase.neurons import vocabulary
+
+WORDS = {word: getattr(vocabulary, word) for word in vocabulary.WORDS}
+
+
+@pytest.fixture(scope="session")
+def twin():
+    """The twin written by hand from the equations: tests/reference/plasticity.py."""
+    path = Path(__file__).parents[1] / "reference" / "plasticity.py"
+    spec = importlib.util.spec_from_file_location("plasticity_twin", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def learn():
+    """Run a rule on synapses with trains of their own: boolean [steps, synapses]; returns all weights."""
+
+    def run(rule, pre, post, weight, dt, dtype=np.float64):
+        constants = {name: dtype(value) for name, value in rule.constants(dt).items()}
+        functions = {side: getattr(rule.rules, side) for side in ("on_pre", "on_post")}
+        bound = {side: variant.bind(WORDS) for side, variant in functions.items()}
+        weight = np.array(weight, dtype=dtype)
+        known = {**constants, **{t.name: np.zeros_like(weight) for t in rule.traces}}
+        history = []
+        for spiked in zip(pre, post, strict=True):
+            sides = dict(zip(("pre", "post"), spiked, strict=True))
+            for t in rule.traces:
+                known[t.name] = t.fade.bind(WORDS)(known[t.name], known[f"decay_{t.name}"])
+            for side, function in (("pre", "on_pre"), ("post", "on_post")):
+                arguments = [{**known, "weight": weight}[name] for name in functions[function].arguments]
+                weight = np.where(sides[side], bound[function](*arguments), weight)
+            for t in rule.traces:
+                known[t.name] = np.where(sides[t.side], t.bump.bind(WORDS)(known[t.name]), known[t.name])
+            history.append(weight)
+        return np.array(history)
+
+    return run
