@@ -142,7 +142,9 @@ def random(
     if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
         raise SpecError(f"random.p: got {p!r}; allowed is a probability in [0, 1]")
     if multiple:
-        raise SpecError("random.multiple: got True; independent pairs have one synapse at most: use fixed_total")
+        raise SpecError(
+            "random.multiple: got True; independent pairs have one synapse at most: use fixed_total"
+        )
     return Random(p=float(p), **_drawn("random", self_connections, multiple, procedural))
 
 
@@ -182,7 +184,9 @@ def fixed_total(
     >>> fixed_total(1000).n
     1000
     """
-    return FixedTotal(n=_count("fixed_total.n", n), **_drawn("fixed_total", self_connections, multiple, procedural))
+    return FixedTotal(
+        n=_count("fixed_total.n", n), **_drawn("fixed_total", self_connections, multiple, procedural)
+    )
 
 
 def one_to_one() -> OneToOne:
@@ -254,9 +258,13 @@ def pool2d(
     (2, 2)
     """
     if kind not in ("average", "sum"):
-        raise SpecError(f"pool2d.kind: got {kind!r}; allowed is 'average' or 'sum' (a maximum is an Operator)")
+        raise SpecError(
+            f"pool2d.kind: got {kind!r}; allowed is 'average' or 'sum' (a maximum is an Operator)"
+        )
     window = _pair("pool2d.size", size, 1)
-    return Pool2d(size=window, stride=_pair("pool2d.stride", window if stride is None else stride, 1), mode=kind)
+    return Pool2d(
+        size=window, stride=_pair("pool2d.stride", window if stride is None else stride, 1), mode=kind
+    )
 
 
 def explicit(pre_ids: Any, post_ids: Any) -> Explicit:
@@ -269,7 +277,9 @@ def explicit(pre_ids: Any, post_ids: Any) -> Explicit:
     """
     pre, post = _ids("explicit.pre_ids", pre_ids), _ids("explicit.post_ids", post_ids)
     if pre.shape != post.shape:
-        raise SpecError(f"explicit: pre_ids has {pre.size} entries and post_ids {post.size}; they must be pairs")
+        raise SpecError(
+            f"explicit: pre_ids has {pre.size} entries and post_ids {post.size}; they must be pairs"
+        )
     return Explicit(pre_ids=pre, post_ids=post)
 
 
@@ -311,7 +321,9 @@ def _ids(field: str, values: Any) -> np.ndarray:
     if array.size == 0:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and array.min() < 0):
-        raise SpecError(f"{field}: got {array.dtype} of shape {array.shape}; allowed is a list of indices from 0")
+        raise SpecError(
+            f"{field}: got {array.dtype} of shape {array.shape}; allowed is a list of indices from 0"
+        )
     array = array.astype(np.int64)
     array.setflags(write=False)
     return array
@@ -325,12 +337,16 @@ def _count(field: str, value: Any) -> int:
 
 def _pair(field: str, value: Any, low: int) -> tuple[int, int]:
     pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
-    if len(pair) != 2 or any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < low for v in pair):
+    if len(pair) != 2 or any(
+        isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < low for v in pair
+    ):
         raise SpecError(f"{field}: got {value!r}; allowed is a whole number from {low}, or a pair of them")
     return int(pair[0]), int(pair[1])
 
 
 def _drawn(owner: str, self_connections: bool, multiple: bool, procedural: bool) -> dict[str, bool]:
     if procedural:
-        raise SpecError(f"{owner}.procedural: got True; rows drawn on the fly are not available yet; leave it False")
+        raise SpecError(
+            f"{owner}.procedural: got True; rows drawn on the fly are not available yet; leave it False"
+        )
     return {"self_connections": bool(self_connections), "multiple": bool(multiple), "procedural": False}

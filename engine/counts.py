@@ -211,7 +211,9 @@ class Counts:
         groups = ("populations", "projections", "operators")
         data: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "trials", "dt")}
         for group in groups:
-            data[group] = [{f.name: getattr(item, f.name) for f in fields(item)} for item in getattr(self, group)]
+            data[group] = [
+                {f.name: getattr(item, f.name) for f in fields(item)} for item in getattr(self, group)
+            ]
         return data
 
     @classmethod

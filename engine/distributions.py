@@ -42,14 +42,18 @@ class Normal(Distribution):
     def __post_init__(self) -> None:
         _finite("normal", mean=self.mean, sd=self.sd)
         if self.sd < 0 or not self.low < self.high:
-            raise SpecError(f"normal: got sd={self.sd}, low={self.low}, high={self.high}; need sd >= 0, low < high")
+            raise SpecError(
+                f"normal: got sd={self.sd}, low={self.low}, high={self.high}; need sd >= 0, low < high"
+            )
 
     def quantile(self, u: np.ndarray) -> np.ndarray:
+        """Return the values below which a share u lies."""
         if self.sd == 0:
             return np.full_like(u, np.clip(self.mean, self.low, self.high))
         a, b = ndtr((self.low - self.mean) / self.sd), ndtr((self.high - self.mean) / self.sd)
         values: np.ndarray = self.mean + self.sd * ndtri(a + (b - a) * u)
-        return np.clip(values, self.low, self.high)
+        clipped: np.ndarray = np.clip(values, self.low, self.high)
+        return clipped
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Uniform(Distribution):
             raise SpecError(f"uniform: got low={self.low} above high={self.high}")
 
     def quantile(self, u: np.ndarray) -> np.ndarray:
+        """Return the values below which a share u lies."""
         return self.low + (self.high - self.low) * u
 
 
@@ -81,6 +86,7 @@ class LogNormal(Distribution):
             raise SpecError(f"lognormal: got mean={self.mean}, sd={self.sd}; need mean > 0, sd >= 0")
 
     def quantile(self, u: np.ndarray) -> np.ndarray:
+        """Return the values below which a share u lies."""
         variance = np.log1p((self.sd / self.mean) ** 2)
         values: np.ndarray = np.exp(np.log(self.mean) - variance / 2 + np.sqrt(variance) * ndtri(u))
         return values

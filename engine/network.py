@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..neurons.errors import SpecError
-from .parts import Group, Operator, Part, Population, Probe, Projection, Slice, Source
+from .groups import Group, Part, Slice
+from .parts import Operator, Population, Probe, Projection
+from .sources import Source
 
 P = TypeVar("P", bound=Part)
 
@@ -46,15 +48,21 @@ class Network:
             If its name is taken, or it refers to a part that was not added before.
         """
         if not isinstance(part, Part):
-            raise SpecError(f"Network.add: got {part!r}; allowed is a population, source, projection, probe or operator")
+            raise SpecError(
+                f"Network.add: got {part!r}; allowed is a population, source, projection, probe or operator"
+            )
         if any(part is other for other in self):
             raise SpecError(f"Network.add: {part.label} has been added before")
         for end in _ends(part):
             if not any(end is other for other in self):
-                raise SpecError(f"{part.label}: refers to {end.label}, which this network does not hold; add it first")
+                raise SpecError(
+                    f"{part.label}: refers to {end.label}, which this network does not hold; add it first"
+                )
         name = part.name or self._free_name(part)
         if name in self._parts:
-            raise SpecError(f"Network.add: the name {name!r} is taken by a {type(self._parts[name]).__name__}")
+            raise SpecError(
+                f"Network.add: the name {name!r} is taken by a {type(self._parts[name]).__name__}"
+            )
         object.__setattr__(part, "name", name)
         self._parts[name] = part
         return part

@@ -65,7 +65,9 @@ def operator_shape(operator: Operator) -> tuple[int, ...]:
     """Return the shape of an operator's output, after checking what it reads."""
     kind_of(operator)
     if len(operator.inputs) != 1:
-        raise SpecError(f"{operator.label}.inputs: {operator.kind} reads one population, got {len(operator.inputs)}")
+        raise SpecError(
+            f"{operator.label}.inputs: {operator.kind} reads one population, got {len(operator.inputs)}"
+        )
     shape: tuple[int, ...] = operator.inputs[0].shape
     axis = -1 if operator.axis is None else operator.axis
     if not -len(shape) <= axis < len(shape):

@@ -13,16 +13,15 @@ __version__ = "0.1.0"
 #: Where each public name lives. One line adds a name.
 _ROOMS: dict[str, tuple[str, ...]] = {
     "neurons.errors": (
-        "ConversionError", "FormatError", "MissingExtra", "PlanError", "RheobaseError", "RunError", "SpecError",
+        "ConversionError", "FormatError", "MissingExtra", "PlanError", "RheobaseError", "RunError",
+        "SpecError",
     ),
     "neurons": ("IF", "LI", "LIF", "CurrentLIF", "EventNeuron", "Leaky", "NeuronModel", "Parameter", "ReLU"),
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
     "learning": ("STDP", "PlasticityRule"),
     "engine.network": ("Network",),
-    "engine.parts": (
-        "CurrentSource", "FrameSource", "Operator", "PoissonSource", "Population", "Probe", "Projection",
-        "RateSource", "SpikeSource",
-    ),
+    "engine.parts": ("Operator", "Population", "Probe", "Projection"),
+    "engine.sources": ("CurrentSource", "FrameSource", "PoissonSource", "RateSource", "SpikeSource"),
     "engine.connectivity": (
         "all_to_all", "conv2d", "dense", "explicit", "fixed_in", "fixed_out", "fixed_total", "one_to_one",
         "pool2d", "random", "sparse",
@@ -36,7 +35,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 _FOLDERS = ("conversion", "datasets", "engine", "hardware", "learning", "models", "neurons")
 
-__all__ = [*_HOMES, *_FOLDERS, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, *_FOLDERS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

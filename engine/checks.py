@@ -1,0 +1,141 @@
+"""Checks of what users hand over: each returns clean data or says what was got and what is allowed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..neurons.errors import SpecError
+from .connectivity import Conv2d, Pool2d, Sparse
+from .distributions import Distribution
+
+if TYPE_CHECKING:
+    from .groups import Group
+    from .parts import Projection
+
+
+def set_shape(part: Group, n_or_shape: Any) -> None:
+    """Give a group its shape, or raise SpecError."""
+    shape = (n_or_shape,) if isinstance(n_or_shape, (int, np.integer)) else n_or_shape
+    good = isinstance(shape, (tuple, list)) and len(shape) > 0 and not isinstance(n_or_shape, bool)
+    if not good or any(isinstance(s, bool) or not isinstance(s, (int, np.integer)) or s < 1 for s in shape):
+        raise SpecError(
+            f"{part.label}.n: got {n_or_shape!r}; allowed is a whole number from 1, or a tuple of them"
+        )
+    object.__setattr__(part, "shape", tuple(int(s) for s in shape))
+
+
+def check_positive(field_name: str, value: Any, unit: str) -> float:
+    """Return a positive finite number, or raise SpecError."""
+    good = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not good or not math.isfinite(value) or value <= 0:
+        raise SpecError(f"{field_name}: got {value!r}; allowed is a finite number above 0, in {unit}")
+    return float(value)
+
+
+def check_array(field_name: str, value: Any, shape: tuple[int, ...], *, low: float | None = None) -> Any:
+    """Return a finite number or a read-only float64 array of this shape, or raise SpecError."""
+    allowed = "a finite number" + (f" or an array of shape {shape}" if shape else "")
+    allowed += "" if low is None else f", not below {low:g}"
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SpecError(f"{field_name}: got {value!r}; allowed is {allowed}") from None
+    if array.shape not in ((), shape):
+        raise SpecError(f"{field_name}: got shape {array.shape}; allowed is {allowed}")
+    if isinstance(value, bool) or not np.all(np.isfinite(array)) or (low is not None and np.any(array < low)):
+        shown = value if array.size < 8 else f"values from {array.min()} to {array.max()}"
+        raise SpecError(f"{field_name}: got {shown}; allowed is {allowed}")
+    if array.ndim == 0:
+        return float(array)
+    array.setflags(write=False)
+    return array
+
+
+def check_values(field_name: str, value: Any, shape: tuple[int, ...]) -> None:
+    """Raise SpecError unless the value is a number, an array of this shape, or a distribution."""
+    if not isinstance(value, Distribution):
+        check_array(field_name, value, shape)
+
+
+def check_spikes(label: str, times: Any, ids: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return spike times (float64) and ids (int64), or raise SpecError."""
+    t, i = np.array(times, dtype=np.float64), np.array(ids)
+    if t.ndim != 1 or t.shape != i.shape:
+        raise SpecError(
+            f"{label}: times has shape {t.shape} and ids {i.shape}; they must be two lists of one length"
+        )
+    if t.size == 0:
+        return t, i.astype(np.int64)
+    if not np.all(np.isfinite(t)) or t.min() < 0:
+        raise SpecError(f"{label}.times: allowed are finite times from 0, in seconds")
+    if np.any(np.diff(t) < 0):
+        k = int(np.argmax(np.diff(t) < 0))
+        raise SpecError(
+            f"{label}.times: not ascending at index {k + 1} ({t[k]} then {t[k + 1]}); sort times and ids"
+        )
+    if i.dtype.kind not in "iu" or i.min() < 0 or i.max() >= n:
+        raise SpecError(
+            f"{label}.ids: got {i.min()} to {i.max()}; allowed are whole numbers from 0 to {n - 1}"
+        )
+    return t, i.astype(np.int64)
+
+
+def check_projection(projection: Projection) -> None:
+    """Raise SpecError where weights or delays do not fit the connectivity and its two ends."""
+    c, label = projection.connectivity, projection.label
+    n_pre, n_post = projection.pre.n, projection.post.n
+    shape: tuple[int, ...] = ()
+    if c.kind == "one_to_one":
+        if n_pre != n_post:
+            raise SpecError(f"{label}: one_to_one needs ends of one size, got {n_pre} and {n_post}")
+        shape = (n_pre,)
+    elif c.kind in ("explicit", "sparse"):
+        shape = (c.pre_ids.size,)  # type: ignore[attr-defined]
+        for end, ids, n in (("pre", c.pre_ids, n_pre), ("post", c.post_ids, n_post)):  # type: ignore[attr-defined]
+            if ids.size and ids.max() >= n:
+                raise SpecError(f"{label}: {end} index {ids.max()} is out of range; {end} has {n} neurons")
+        if isinstance(c, Sparse) and c.shape != (n_post, n_pre):
+            raise SpecError(
+                f"{label}: sparse matrix has shape {c.shape}; [n_post, n_pre] is ({n_post}, {n_pre})"
+            )
+    elif c.kind == "dense":
+        shape = (n_post, n_pre)
+    elif isinstance(c, (Conv2d, Pool2d)):
+        shape = _check_images(projection, c)
+    check_values(f"{label}.weight", projection.weight, shape)
+    if projection.delay is not None:
+        delays = (*shape,) if c.kind in ("one_to_one", "explicit", "sparse") else ()
+        check_values(f"{label}.delay", projection.delay, delays)
+        delay = projection.delay
+        lowest = np.min(delay.table() if isinstance(delay, Distribution) else delay, initial=np.inf)
+        if lowest < 0:
+            raise SpecError(f"{label}.delay: got {lowest} s; allowed are times from 0")
+
+
+def _check_images(projection: Projection, c: Conv2d | Pool2d) -> tuple[int, ...]:
+    label, pre, post = projection.label, projection.pre.shape, projection.post.shape
+    if len(pre) != 3 or len(post) != 3:
+        raise SpecError(
+            f"{label}: {c.kind} needs ends of shape (channels, height, width), got {pre} and {post}"
+        )
+    shape: tuple[int, ...] = ()
+    if isinstance(c, Pool2d):
+        kernel, dilation, padding, channels = c.size, (1, 1), (0, 0), pre[0]
+    else:
+        weight = () if isinstance(projection.weight, Distribution) else np.shape(projection.weight)
+        if len(weight) != 4 or weight[0] != post[0] or weight[1] * c.groups != pre[0] or post[0] % c.groups:
+            raise SpecError(
+                f"{label}.weight: got shape {weight}; allowed is [c_out, c_in / groups, kh, kw] "
+                f"with c_out={post[0]}, c_in={pre[0]}, groups={c.groups}"
+            )
+        kernel, dilation, padding, channels = (weight[2], weight[3]), c.dilation, c.padding, post[0]
+        shape = weight
+    size = [
+        (pre[1 + a] + 2 * padding[a] - dilation[a] * (kernel[a] - 1) - 1) // c.stride[a] + 1 for a in range(2)
+    ]
+    if post != (channels, *size):
+        raise SpecError(f"{label}: {c.kind} of {pre} gives {(channels, *size)}, but post has shape {post}")
+    return shape

@@ -1,0 +1,82 @@
+"""What every part of a network is: something with a name, and perhaps with neurons."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY, dataclass, field
+from typing import ClassVar
+
+from ..neurons.errors import SpecError
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Base class: something with a name that a network holds."""
+
+    _: KW_ONLY
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is not None and (not isinstance(self.name, str) or not self.name.strip()):
+            raise SpecError(
+                f"{type(self).__name__}.name: got {self.name!r}; allowed is a text that is not empty"
+            )
+
+    @property
+    def label(self) -> str:
+        """The name for messages, also before a network has given one."""
+        return self.name or type(self).__name__
+
+
+@dataclass(frozen=True, eq=False)
+class Group(Part):
+    """Base class of what has neurons: populations, sources and operators."""
+
+    shape: tuple[int, ...] = field(default=(), init=False)
+    #: What its events carry, where that is fixed for the class.
+    sends: ClassVar[str] = "unit"
+
+    @property
+    def n(self) -> int:
+        """Number of neurons (channels, for a source)."""
+        return math.prod(self.shape)
+
+    @property
+    def receptors(self) -> tuple[str, ...]:
+        """Where input can arrive; none for sources."""
+        return ()
+
+    @property
+    def payload(self) -> str:
+        """What its events carry: "unit", "integer" or "real"."""
+        return self.sends
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, key: slice) -> Slice:
+        if not isinstance(key, slice):
+            raise SpecError(f"{self.label}[{key!r}]: allowed is a slice of neurons, such as [:100]")
+        start, stop, step = key.indices(self.n)
+        if step != 1 or stop <= start:
+            raise SpecError(f"{self.label}[{key}]: allowed is a slice that is not empty, without a step")
+        return Slice(self, start, stop)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Consecutive neurons of a group, as an end of a projection or the target of a probe."""
+
+    group: Group
+    start: int
+    stop: int
+
+    @property
+    def n(self) -> int:
+        """Number of neurons in the slice."""
+        return self.stop - self.start
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape: the group's own if whole, else flat."""
+        return self.group.shape if self.n == self.group.n else (self.n,)
