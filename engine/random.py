@@ -1,0 +1,112 @@
+"""The one generator of the house: a counter hash, keyed by what is drawn, without state.
+
+A stream is named by (seed, part, stage, trial) and gives a 64-bit key; draws are hashes of the key
+and a counter. So every thread, backend and restart draws the same numbers in any order. The hashes
+are the splitmix64 finaliser and a two-key 32-bit mixer whose steps a compiler can vectorise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_A = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_B = np.uint64(0x94D049BB133111EB)
+_TO_UNIT = 1.0 / 9007199254740992.0
+
+
+def stream_key(seed: int, part: str, stage: str, trial: int = 0) -> np.uint64:
+    """Return the 64-bit key of one stream."""
+    digest = hashlib.blake2b(f"{seed}\x1f{part}\x1f{stage}\x1f{trial}".encode(), digest_size=8).digest()
+    return np.uint64(int.from_bytes(digest, "little"))
+
+
+@njit(inline="always")
+def mix64(x: Any) -> Any:
+    """Return a well-mixed 64-bit hash of a 64-bit number (splitmix64's finaliser)."""
+    x = np.uint64(x)
+    x = (x ^ (x >> np.uint64(30))) * _MIX_A
+    x = (x ^ (x >> np.uint64(27))) * _MIX_B
+    return x ^ (x >> np.uint64(31))
+
+
+@njit(inline="always")
+def draw64(key: Any, counter: Any) -> Any:
+    """Return the counter-th 64-bit draw of a stream."""
+    return mix64(np.uint64(key) + (np.uint64(counter) + np.uint64(1)) * GOLDEN)
+
+
+@njit(inline="always")
+def to_unit(bits: Any) -> Any:
+    """Return a float64 in (0, 1) from 64 random bits."""
+    return (float(np.uint64(bits) >> np.uint64(11)) + 0.5) * _TO_UNIT
+
+
+@njit(inline="always")
+def below(bits: Any, n: Any) -> Any:
+    """Return a whole number in [0, n), n < 2**32, from the upper 32 random bits."""
+    return np.int64(((np.uint64(bits) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@njit(inline="always")
+def mix32(index: Any, key_a: Any, key_b: Any) -> Any:
+    """Return 32 random bits for one neuron in one step: every operation stays in 32 bits."""
+    x = np.uint32(np.uint32(index) + np.uint32(key_a))
+    x = np.uint32(x ^ np.uint32(x >> np.uint32(16)))
+    x = np.uint32(x * np.uint32(0x7FEB352D))
+    x = np.uint32(x ^ np.uint32(x >> np.uint32(15)))
+    x = np.uint32(x + np.uint32(key_b))
+    x = np.uint32(x * np.uint32(0x846CA68B))
+    x = np.uint32(x ^ np.uint32(x >> np.uint32(16)))
+    x = np.uint32(x * np.uint32(0x9E3779B1))
+    return np.uint32(x ^ np.uint32(x >> np.uint32(15)))
+
+
+@njit(cache=True)
+def binomial(n: Any, p: Any, u: Any) -> Any:
+    """Return a binomial number from one uniform, by exact inversion outwards from the mode."""
+    if p <= 0.0 or n == 0:
+        return np.int64(0)
+    if p >= 1.0:
+        return np.int64(n)
+    mode = np.int64(math.floor((n + 1) * p))
+    log_p = math.lgamma(n + 1.0) - math.lgamma(mode + 1.0) - math.lgamma(n - mode + 1.0)
+    at_mode = math.exp(log_p + mode * math.log(p) + (n - mode) * math.log1p(-p))
+    odds = p / (1.0 - p)
+    u -= at_mode
+    low = high = mode
+    p_low = p_high = at_mode
+    while u > 0.0 and (low > 0 or high < n):
+        if high < n:
+            p_high *= (n - high) / (high + 1.0) * odds
+            high += 1
+            u -= p_high
+            if u <= 0.0:
+                return high
+        if low > 0:
+            p_low *= low / (n - low + 1.0) / odds
+            low -= 1
+            u -= p_low
+            if u <= 0.0:
+                return low
+        if p_high < 1e-300 and p_low < 1e-300:
+            break
+    return mode
+
+
+def uniform_array(key: np.uint64, n: int) -> np.ndarray:
+    """Return n uniform numbers in (0, 1): draws 0 to n - 1 of a stream."""
+    return np.asarray(_uniform_array(key, n))
+
+
+@njit(cache=True)
+def _uniform_array(key: Any, n: Any) -> Any:
+    out = np.empty(n, np.float64)
+    for i in range(n):
+        out[i] = to_unit(draw64(key, i))
+    return out
