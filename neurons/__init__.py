@@ -1,6 +1,22 @@
 """What a neuron is: the vocabulary, the model, and the family."""
 
+from .counting import operations, state_words
+from .current import CurrentLIF
+from .graded import EventNeuron, ReLU
 from .integrate import IF, LI, LIF, Leaky
 from .model import NeuronModel, Parameter, State
 
-__all__ = ["IF", "LI", "LIF", "Leaky", "NeuronModel", "Parameter", "State"]
+__all__ = [
+    "IF",
+    "LI",
+    "LIF",
+    "CurrentLIF",
+    "EventNeuron",
+    "Leaky",
+    "NeuronModel",
+    "Parameter",
+    "ReLU",
+    "State",
+    "operations",
+    "state_words",
+]

@@ -1,4 +1,4 @@
-"""The errors of the whole house: each says which object and field, what was got, what is allowed, what to do."""
+"""The errors of the whole house: each says which object and field, what was got, and what is allowed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MissingExtra(RheobaseError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
-            f'{purpose} needs the package {package!r}, which is not installed. '
+            f"{purpose} needs the package {package!r}, which is not installed. "
             f'Install it with: pip install "rheobase[{extra}]"'
         )
         self.package = package

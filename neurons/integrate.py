@@ -1,57 +1,56 @@
 """Integrate-and-fire neurons whose input moves the membrane at once: IF, LI, LIF and Leaky.
 
-All are linear below threshold and integrate exactly. One rule, `_Integrator`, holds how input is
-taken, how a neuron fires and how it is reset; the models differ in how the membrane decays.
+All are linear below threshold and integrate exactly. One pair of rules, `_Integrator`, holds how v
+moves by itself and how it takes its input; the models differ in how the membrane leaks.
 """
+
+# ruff: noqa: RUF009 - Parameter() declares a field, as dataclasses.field() does
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from .model import NeuronModel, Parameter, State, Value, decay_of, steps_of
-from .vocabulary import spike, where
-
-Reset = Literal["hard", "soft", "none"]
+from .firing import Firing, Reset
+from .model import NeuronModel, Parameter, Value, decay_of
+from .vocabulary import where
 
 
 @dataclass(frozen=True, eq=False)
-class _Integrator(NeuronModel):
-    """What IF, LIF and Leaky share: delta input, threshold, reset, refractoriness."""
+class _Integrator(Firing):
+    """What IF, LIF and Leaky share: how v leaks and how it takes delta input."""
 
-    states: ClassVar[tuple[State, ...]] = (
-        State("v"),
-        State("pending"),
-        State("ready", kind="integer"),
-    )
-
-    _: KW_ONLY
-    reset: Reset = Parameter("hard", choices=("hard", "soft", "none"))
-    v_reset: Value = Parameter(0.0)
-    reset_by: Value | None = Parameter(None, optional=True)
-    refractory: Value = Parameter(0.0, unit="s", low=0.0)
-    strict: bool = Parameter(False, choices=(False, True))
-    reset_delay: bool = Parameter(False, choices=(False, True))
+    #: How v leaks: "none", "exact" (towards v_inf), or one of the conventions of `Leaky`.
+    leak_kind: ClassVar[str] = "none"
 
     def options(self) -> dict[str, object]:
-        refractory = bool(np.any(np.asarray(self.refractory) > 0))
-        return {"leak": "decay", "driven": False, **super().options(), "refractory": refractory}
-
-    def derive(self, elapsed: float) -> dict[str, Value]:
-        threshold: Value = self.threshold  # type: ignore[attr-defined]  # each model declares its own
-        return {
-            "threshold": threshold,
-            "v_reset": self.v_reset,
-            "reset_by": threshold if self.reset_by is None else self.reset_by,
-            "silent_steps": steps_of(self.refractory, elapsed),
-        }
+        """Add the leak, and whether a constant drive comes with the input."""
+        driven = self.leak_kind != "exact" and bool(np.any(np.asarray(self.drive) != 0))  # type: ignore[attr-defined]
+        return {"leak": self.leak_kind, "driven": driven, **super().options()}
 
     @staticmethod
-    def jump(v: Any, pending: Any, now: Any, ready: Any, input: Any, reset_by: Any, v_reset: Any, gain: Any,
-             drive: Any, leak: Any, driven: Any, reset: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
-        """Take the input in the chosen convention; then the reset that the last spike left pending."""
+    def flow(v: Any, pending: Any, now: Any, ready: Any, v_reset: Any, v_inf: Any, decay: Any,
+             leak: Any, reset: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
+        """Carry out a hard reset left pending, then leak unless refractory ("relax" waits for the input)."""
+        if reset_delay and reset == "hard":
+            v = where(pending, v_reset, v)
+        if leak == "none" or leak == "relax":
+            return v
+        if leak == "exact":
+            moved = v_inf + (v - v_inf) * decay
+        else:
+            moved = decay * v
+        if refractory:
+            return where(now >= ready, moved, v)
+        return moved
+
+    @staticmethod
+    def jump(v: Any, pending: Any, now: Any, ready: Any, input: Any, reset_by: Any, gain: Any, drive: Any,
+             leak: Any, driven: Any, reset: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
+        """Take the input in the chosen convention; then the soft reset that the last spike left pending."""
         if driven:
             input = input + drive
         if leak == "relax":
@@ -64,33 +63,7 @@ class _Integrator(NeuronModel):
             v = v + input
         if reset_delay and reset == "soft":
             return v - pending * reset_by
-        if reset_delay and reset == "hard":
-            return where(pending, v_reset, v)
         return v
-
-    @staticmethod
-    def fire(v: Any, pending: Any, ready: Any, now: Any, threshold: Any, reset_by: Any, v_reset: Any,
-             silent_steps: Any, reset: Any, strict: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
-        """Send a spike at threshold and reset, now or (by leaving it pending) in the next step."""
-        if strict:
-            sent = 1.0 - spike(threshold - v)
-        else:
-            sent = spike(v - threshold)
-        if refractory:
-            sent = where(now >= ready, sent, 0.0)
-        if reset_delay and reset != "none":
-            pending = sent
-        elif reset == "soft":
-            v = v - sent * reset_by
-        elif reset == "hard":
-            v = where(sent, v_reset, v)
-        if refractory and reset_delay and reset != "none":
-            return sent, v, pending, where(sent, now + silent_steps + 1, ready)
-        if refractory:
-            return sent, v, where(sent, now + silent_steps + 1, ready)
-        if reset_delay and reset != "none":
-            return sent, v, pending
-        return sent, v
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,16 +99,9 @@ class IF(_Integrator):
     reset: Reset = Parameter("soft", choices=("hard", "soft", "none"))
     drive: Value = Parameter(0.0)
 
-    def options(self) -> dict[str, object]:
-        return {**super().options(), "driven": bool(np.any(np.asarray(self.drive) != 0))}
-
     def derive(self, elapsed: float) -> dict[str, Value]:
+        """Return the constants of one step."""
         return {**super().derive(elapsed), "drive": self.drive}
-
-    @staticmethod
-    def flow(v: Any) -> Any:
-        """Keep v: nothing leaks."""
-        return v
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,19 +140,16 @@ class LIF(_Integrator):
     v_rest: Value = Parameter(0.0)
     drive: Value = Parameter(0.0)
 
+    leak_kind: ClassVar[str] = "exact"
+
     def initial(self) -> dict[str, Value]:
+        """Start at rest."""
         return {"v": self.v_rest}
 
     def derive(self, elapsed: float) -> dict[str, Value]:
+        """Return the constants of one step."""
         decay = decay_of(self.tau, elapsed)
         return {**super().derive(elapsed), "decay": decay, "v_inf": np.add(self.v_rest, self.drive)}
-
-    @staticmethod
-    def flow(v: Any, now: Any, ready: Any, v_inf: Any, decay: Any, refractory: Any) -> Any:
-        """Decay towards v_inf, unless refractory."""
-        if refractory:
-            return where(now >= ready, v_inf + (v - v_inf) * decay, v)
-        return v_inf + (v - v_inf) * decay
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,20 +197,13 @@ class Leaky(_Integrator):
     drive: Value = Parameter(0.0)
 
     def options(self) -> dict[str, object]:
-        return {**super().options(), "driven": bool(np.any(np.asarray(self.drive) != 0))}
+        """Add what follows from the parameters."""
+        return {**super().options(), "leak": self.leak}
 
     def derive(self, elapsed: float) -> dict[str, Value]:
+        """Return the constants of one step."""
         gain = np.subtract(1.0, self.beta)
-        return {**super().derive(elapsed), "beta": self.beta, "gain": gain, "drive": self.drive}
-
-    @staticmethod
-    def flow(v: Any, now: Any, ready: Any, beta: Any, leak: Any, refractory: Any) -> Any:
-        """Decay by beta; the "relax" convention needs the input and waits for `jump`."""
-        if leak == "relax":
-            return v
-        if refractory:
-            return where(now >= ready, beta * v, v)
-        return beta * v
+        return {**super().derive(elapsed), "decay": self.beta, "gain": gain, "drive": self.drive}
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,20 +231,21 @@ class LI(NeuronModel):
     drive: Value = Parameter(0.0)
 
     def initial(self) -> dict[str, Value]:
+        """Start at rest."""
         return {"v": self.v_rest}
 
     def derive(self, elapsed: float) -> dict[str, Value]:
+        """Return the constants of one step."""
         return {"decay": decay_of(self.tau, elapsed), "v_inf": np.add(self.v_rest, self.drive)}
 
-    @staticmethod
-    def flow(v: Any, v_inf: Any, decay: Any) -> Any:
-        """Decay towards v_inf."""
-        return v_inf + (v - v_inf) * decay
+    def options(self) -> dict[str, object]:
+        """Leak exactly; nothing fires, so nothing is reset."""
+        unused = {"driven": False, "reset": "none", "reset_delay": False, "refractory": False}
+        return {"leak": "exact", **unused, **super().options()}
 
-    @staticmethod
-    def jump(v: Any, input: Any) -> Any:
-        """Take the input."""
-        return v + input
+    def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+        """Move as a LIF does, and never fire."""
+        return _Integrator.flow, _Integrator.jump, LI.fire
 
     @staticmethod
     def fire(v: Any) -> Any:

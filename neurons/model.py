@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -23,7 +23,19 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from .errors import SpecError
+from .parameters import Parameter
 from .specialise import Variant, specialise
+
+__all__ = [
+    "NeuronModel",
+    "Parameter",
+    "Payload",
+    "Rules",
+    "State",
+    "Value",
+    "decay_of",
+    "steps_of",
+]
 
 Value = float | np.ndarray
 Payload = Literal["unit", "integer", "real"]
@@ -49,86 +61,6 @@ class State:
     initial: float = 0.0
     kind: Literal["float", "integer"] = "float"
     unit: str = "1"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a parameter may be."""
-
-    unit: str = "1"
-    above: float | None = None
-    low: float | None = None
-    high: float | None = None
-    below: float | None = None
-    choices: tuple[Any, ...] | None = None
-    optional: bool = False
-    scalar: bool = False
-
-    def describe(self) -> str:
-        """Say in words what is allowed."""
-        if self.choices is not None:
-            return f"one of {self.choices}"
-        bounds = [
-            f"{sign} {bound:g}"
-            for sign, bound in ((">", self.above), (">=", self.low), ("<", self.below), ("<=", self.high))
-            if bound is not None
-        ]
-        what = "a finite number" if self.scalar else "a finite number, or an array with one per neuron"
-        return what + ("".join(f", {b}" for b in bounds)) + f", in {self.unit}"
-
-    def check(self, owner: str, name: str, value: Any) -> Any:
-        """Return the value in its stored form, or raise SpecError."""
-        if self.choices is not None:
-            if not any(type(value) is type(c) and value == c for c in self.choices):
-                raise SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}")
-            return value
-        if value is None and self.optional:
-            return None
-        try:
-            array = np.array(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}") from None
-        if isinstance(value, (bool, str)) or (array.ndim > 0 and self.scalar) or not self._within(array):
-            raise SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}")
-        if array.ndim == 0:
-            return float(array)
-        array.setflags(write=False)
-        return array
-
-    def _within(self, array: np.ndarray) -> bool:
-        tests = (
-            np.isfinite(array),
-            True if self.above is None else array > self.above,
-            True if self.low is None else array >= self.low,
-            True if self.below is None else array < self.below,
-            True if self.high is None else array <= self.high,
-        )
-        return all(bool(np.all(test)) for test in tests)
-
-
-def Parameter(default: Any = dataclasses.MISSING, **limits: Any) -> Any:
-    """Declare one parameter of a model: a dataclass field that knows its unit and its limits.
-
-    Parameters
-    ----------
-    default
-        The default value; none means that the user must give one.
-    **limits
-        `unit` (text), `above`, `low`, `below`, `high` (bounds), `choices` (makes it a static
-        option), `optional` (None allowed), `scalar` (one value for the whole population).
-
-    Examples
-    --------
-    >>> from dataclasses import dataclass
-    >>> @dataclass(frozen=True, eq=False)
-    ... class Toy(NeuronModel):
-    ...     tau: float = Parameter(unit="s", above=0.0)
-    >>> Toy(tau=-1.0)
-    Traceback (most recent call last):
-    ...
-    rheobase.neurons.errors.SpecError: Toy.tau: got -1.0; allowed is a finite number, or an array ...
-    """
-    return dataclasses.field(default=default, metadata={"limits": Limits(**limits)})
 
 
 @dataclass(frozen=True)
@@ -167,7 +99,10 @@ class NeuronModel:
         for field in dataclasses.fields(self):
             limits = field.metadata.get("limits")
             if limits is not None:
-                object.__setattr__(self, field.name, limits.check(owner, field.name, getattr(self, field.name)))
+                object.__setattr__(
+                    self, field.name, limits.check(owner, field.name, getattr(self, field.name))
+                )
+        self.per_neuron()
         self.check()
 
     def check(self) -> None:
@@ -216,7 +151,24 @@ class NeuronModel:
     def rules(self) -> Rules:
         """The three functions with this model's options folded."""
         options = self.options()
-        return Rules(*(specialise(function, options) for function in self.functions()))
+        rules = Rules(*(specialise(function, options) for function in self.functions()))
+        for rule, first in ((rules.flow, ""), (rules.jump, ""), (rules.fire, "what is sent and then ")):
+            states = self._states_of(rule)
+            if rule.n_returned - bool(first) > len(states):
+                raise SpecError(
+                    f"{type(self).__name__}.{rule.name}: returns {rule.n_returned} values, its state "
+                    f"variables are {states}; allowed is to return {first}the first of those"
+                )
+        return rules
+
+    def _states_of(self, rule: Variant) -> tuple[str, ...]:
+        names = {state.name for state in self.states}
+        return tuple(name for name in rule.arguments if name in names)
+
+    def written(self, rule: Variant) -> tuple[str, ...]:
+        """Return the state variables that one of this model's rules returns, in the order returned."""
+        sent = 1 if rule is self.rules.fire else 0
+        return self._states_of(rule)[: rule.n_returned - sent]
 
     @cached_property
     def used_states(self) -> tuple[State, ...]:
@@ -251,7 +203,13 @@ class NeuronModel:
         return {name: derived[name] for name in self.constant_names}
 
     def per_neuron(self) -> int | None:
-        """Return how many neurons array-valued parameters describe, or None if all are scalars."""
+        """Return how many neurons array-valued parameters describe, or None if all are scalars.
+
+        Raises
+        ------
+        SpecError
+            If two arrays differ in size.
+        """
         sizes = {
             f.name: value.size
             for f in dataclasses.fields(self)
@@ -268,10 +226,12 @@ class NeuronModel:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        mine, theirs = self.to_dict(), other.to_dict()  # type: ignore[attr-defined]
+        mine, theirs = self.to_dict(), other.to_dict()
         return all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        values = self.to_dict().values()
+        return hash((type(self), *(v.size if isinstance(v, np.ndarray) else v for v in values)))
 
 
 def steps_of(duration: float | np.ndarray, elapsed: float) -> Any:
@@ -282,6 +242,3 @@ def steps_of(duration: float | np.ndarray, elapsed: float) -> Any:
 def decay_of(tau: Value, elapsed: float) -> Any:
     """Return exp(-elapsed / tau): what is left of an exponential after one step."""
     return np.exp(-elapsed / np.asarray(tau)) if isinstance(tau, np.ndarray) else math.exp(-elapsed / tau)
-
-
-Options = Mapping[str, object]

@@ -19,7 +19,12 @@ from typing import Any
 from . import vocabulary
 from .errors import SpecError
 
-_ARITHMETIC = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_ARITHMETIC = (
+    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitAnd, ast.BitOr, ast.USub, ast.UAdd, ast.Not, ast.And, ast.Or,
+    ast.cmpop, ast.expr_context,
+)  # fmt: skip
+#: Comparisons that mean the same for an array, a compiled scalar and a tensor.
+_ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 _ALLOWED = (
     ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign, ast.If, ast.IfExp,
     ast.Tuple, ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.Call, ast.Pass,
@@ -28,7 +33,7 @@ _ALLOWED = (
 
 @dataclass(frozen=True)
 class Variant:
-    """One rule with its options folded: its tree, the arguments it still reads, how many values it returns."""
+    """One rule with its options folded: its tree, the arguments it still reads, how many it returns."""
 
     name: str
     tree: ast.FunctionDef
@@ -75,8 +80,9 @@ def _specialise(function: Callable[..., Any], options: tuple[tuple[str, object],
     where = f"rule {function.__qualname__}"
     original = _parse(function, where)
     _check(original, where)
-    folded = _Folder(dict(options)).visit(original)
+    folded = _Folder(dict(options), where).visit(original)
     tree: ast.FunctionDef = ast.fix_missing_locations(folded)
+    _check_folded(tree, where)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     tree.args.args = [a for a in tree.args.args if a.arg in used]
     arguments = tuple(a.arg for a in tree.args.args)
@@ -88,7 +94,11 @@ def _specialise(function: Callable[..., Any], options: tuple[tuple[str, object],
             f"{vocabulary.WORDS}; pass constants through `derive` and options as arguments"
         )
     return Variant(
-        function.__name__, tree, arguments, _count_returned(tree, where), frozenset(used & set(vocabulary.WORDS))
+        function.__name__,
+        tree,
+        arguments,
+        _count_returned(tree, where),
+        frozenset(used & set(vocabulary.WORDS)),
     )
 
 
@@ -96,13 +106,18 @@ def _parse(function: Callable[..., Any], where: str) -> ast.FunctionDef:
     try:
         source = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError) as error:
-        raise SpecError(f"{where}: its source cannot be read; define it in a file or a notebook cell") from error
+        raise SpecError(
+            f"{where}: its source cannot be read; define it in a file or a notebook cell"
+        ) from error
     tree = ast.parse(source).body[0]
     if not isinstance(tree, ast.FunctionDef):
         raise SpecError(f"{where}: must be a plain function written with `def`")
+    taken = tree.args
+    if taken.posonlyargs or taken.kwonlyargs or taken.vararg or taken.kwarg or taken.defaults:
+        raise SpecError(f"{where}: takes plain arguments only, without defaults or stars")
     tree.decorator_list = []
     tree.returns = None
-    for argument in [*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs]:
+    for argument in tree.args.args:
         argument.annotation = None
     if isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant):
         tree.body = tree.body[1:]
@@ -118,11 +133,32 @@ def _check(tree: ast.FunctionDef, where: str) -> None:
             )
 
 
+def _check_folded(tree: ast.FunctionDef, where: str) -> None:
+    """Refuse what only an option may do: it would not work on arrays, or differ between backends."""
+    for node in ast.walk(tree):
+        logic = isinstance(node, ast.BoolOp) or (
+            isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        )
+        comparison = isinstance(node, ast.Compare) and (
+            len(node.ops) > 1 or not isinstance(node.ops[0], _ORDER)
+        )
+        if logic or comparison:
+            raise SpecError(
+                f"{where}: `{ast.unparse(node)}` asks for values; `and`, `or`, `not`, `is`, `in` and chained "
+                "comparisons are for options. Use where(), or & and | between single comparisons"
+            )
+        if isinstance(node, ast.Call) and not (
+            isinstance(node.func, ast.Name) and node.func.id in vocabulary.WORDS
+        ):
+            raise SpecError(f"{where}: `{ast.unparse(node)}` is no call of a word of {vocabulary.WORDS}")
+
+
 class _Folder(ast.NodeTransformer):
     """Replaces options by constants and removes the branches that they decide."""
 
-    def __init__(self, options: Mapping[str, object]) -> None:
+    def __init__(self, options: Mapping[str, object], where: str) -> None:
         self.options = options
+        self.where = where
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.args.args = [a for a in node.args.args if a.arg not in self.options]
@@ -130,22 +166,28 @@ class _Folder(ast.NodeTransformer):
         return node
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        if isinstance(node.ctx, ast.Load) and node.id in self.options:
-            return ast.Constant(self.options[node.id])  # type: ignore[arg-type]
-        return node
+        if node.id not in self.options:
+            return node
+        if not isinstance(node.ctx, ast.Load):
+            raise SpecError(f"{self.where}: line {node.lineno} assigns to the option {node.id!r}")
+        return ast.Constant(self.options[node.id])  # type: ignore[arg-type]
 
     def visit_If(self, node: ast.If) -> Any:
         test = self.visit(node.test)
         if isinstance(test, ast.Constant):
             return self._block(node.body if test.value else node.orelse)
-        raise SpecError(f"line {node.lineno}: `if` may only ask for options; use where() for values")
+        raise SpecError(
+            f"{self.where}: line {node.lineno}: `if` may only ask for options; use where() for values"
+        )
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         test = self.visit(node.test)
         if isinstance(test, ast.Constant):
             chosen: ast.expr = self.visit(node.body if test.value else node.orelse)
             return chosen
-        raise SpecError(f"line {node.lineno}: `x if c else y` may only ask for options; use where() for values")
+        raise SpecError(
+            f"{self.where}: line {node.lineno}: `a if c else b` may only ask for options; use where()"
+        )
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
@@ -160,8 +202,10 @@ class _Folder(ast.NodeTransformer):
         return self._constant(node, [node.operand])
 
     def _constant(self, node: ast.expr, operands: list[ast.expr]) -> ast.expr:
-        if all(isinstance(operand, (ast.Constant, ast.Tuple)) for operand in operands):
-            return ast.Constant(eval(compile(ast.fix_missing_locations(ast.Expression(node)), "<fold>", "eval")))
+        if all(_is_constant(operand) for operand in operands):
+            return ast.Constant(
+                eval(compile(ast.fix_missing_locations(ast.Expression(node)), "<fold>", "eval"))
+            )
         return node
 
     def _block(self, body: list[ast.stmt]) -> list[ast.stmt]:
@@ -172,6 +216,12 @@ class _Folder(ast.NodeTransformer):
             if kept and isinstance(kept[-1], ast.Return):
                 break
         return kept
+
+
+def _is_constant(node: ast.expr) -> bool:
+    if isinstance(node, ast.Tuple):
+        return all(_is_constant(element) for element in node.elts)
+    return isinstance(node, ast.Constant)
 
 
 def _count_returned(tree: ast.FunctionDef, where: str) -> int:

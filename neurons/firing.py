@@ -1,0 +1,99 @@
+"""How a neuron fires and is reset: one rule for every model with a threshold."""
+
+# ruff: noqa: RUF009 - Parameter() declares a field, as dataclasses.field() does
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from .errors import SpecError
+from .model import NeuronModel, Parameter, State, Value, steps_of
+from .vocabulary import spike, where
+
+Reset = Literal["hard", "soft", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class Firing(NeuronModel):
+    """Base class of the models that fire where v reaches a threshold; each declares its own `threshold`.
+
+    `fire` is theirs. With `reset_delay` it leaves the reset in `pending`, and the model's other two
+    functions carry it out in the next step: `flow` first of all if it is hard (so that input of that
+    step counts, as in snnTorch), `jump` last of all if it is soft.
+
+    Parameters
+    ----------
+    reset : "hard", "soft" or "none"
+        To `v_reset`, by subtraction of `reset_by`, or not at all.
+    v_reset : float or array (n,)
+        Where a hard reset puts v; must lie below the threshold.
+    reset_by : float or array, optional
+        What a soft reset takes off v; the threshold if None.
+    refractory : float or array
+        Seconds of silence after a spike, rounded to whole steps, in which v is held.
+    strict : bool
+        Fire only above the threshold instead of at it.
+    reset_delay : bool
+        Reset in the step after the spike.
+    """
+
+    states: ClassVar[tuple[State, ...]] = (State("v"), State("pending"), State("ready", kind="integer"))
+
+    _: KW_ONLY
+    reset: Reset = Parameter("hard", choices=("hard", "soft", "none"))
+    v_reset: Value = Parameter(0.0)
+    reset_by: Value | None = Parameter(None, optional=True)
+    refractory: Value = Parameter(0.0, unit="s", low=0.0)
+    strict: bool = Parameter(False, choices=(False, True))
+    reset_delay: bool = Parameter(False, choices=(False, True))
+
+    def check(self) -> None:
+        """Refuse a hard reset that would leave the neuron at its threshold, firing for ever."""
+        threshold: Value = self.threshold  # type: ignore[attr-defined]  # each model declares its own
+        if self.reset == "hard" and bool(np.any(np.asarray(self.v_reset) >= threshold)):
+            raise SpecError(
+                f"{type(self).__name__}.v_reset: got {self.v_reset!r} with threshold {threshold!r}; allowed "
+                "is a value below the threshold, or it fires in every step. Set v_reset, or reset='soft'"
+            )
+
+    def options(self) -> dict[str, object]:
+        """Add whether there is any refractory time, so that rules without it stay short."""
+        return {**super().options(), "refractory": bool(np.any(np.asarray(self.refractory) > 0))}
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        """Return the constants of firing and reset."""
+        threshold: Value = self.threshold  # type: ignore[attr-defined]
+        return {
+            "threshold": threshold,
+            "v_reset": self.v_reset,
+            "reset_by": threshold if self.reset_by is None else self.reset_by,
+            "silent_steps": steps_of(self.refractory, elapsed),
+        }
+
+    @staticmethod
+    def fire(v: Any, pending: Any, ready: Any, now: Any, threshold: Any, reset_by: Any, v_reset: Any,
+             silent_steps: Any, reset: Any, strict: Any, reset_delay: Any,
+             refractory: Any) -> Any:  # fmt: skip
+        """Send a spike at threshold and reset, now or (by leaving it pending) in the next step."""
+        if strict:
+            sent = 1.0 - spike(threshold - v)
+        else:
+            sent = spike(v - threshold)
+        if refractory:
+            sent = where(now >= ready, sent, 0.0)
+        if reset_delay and reset != "none":
+            pending = sent
+        elif reset == "soft":
+            v = v - sent * reset_by
+        elif reset == "hard":
+            v = where(sent, v_reset, v)
+        if refractory and reset_delay and reset != "none":
+            return sent, v, pending, where(sent, now + silent_steps + 1, ready)
+        if refractory:
+            return sent, v, where(sent, now + silent_steps + 1, ready)
+        if reset_delay and reset != "none":
+            return sent, v, pending
+        return sent, v

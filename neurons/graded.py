@@ -1,0 +1,225 @@
+"""Neurons whose events carry a number: ReLU, and the error-feedback EventNeuron."""
+
+# ruff: noqa: RUF009 - Parameter() declares a field, as dataclasses.field() does
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal
+
+from .errors import SpecError
+from .model import NeuronModel, Parameter, Payload, State, Value
+from .vocabulary import floor, maximum, minimum, nearest_pow2
+
+
+@dataclass(frozen=True, eq=False)
+class ReLU(NeuronModel):
+    """A unit of a conventional network: sends max(0, input + bias) in every step, zeros skipped.
+
+    It remembers nothing: v is what arrived in this step. Events carry the value itself.
+
+    Parameters
+    ----------
+    bias : float or array (n,)
+        Added to the input of every step.
+
+    Examples
+    --------
+    >>> ReLU().payload
+    'real'
+    """
+
+    states: ClassVar[tuple[State, ...]] = (State("v"),)
+
+    _: KW_ONLY
+    bias: Value = Parameter(0.0)
+
+    @property
+    def payload(self) -> Payload:
+        """Events carry a real number."""
+        return "real"
+
+    def options(self) -> dict[str, object]:
+        """Rectify."""
+        return {"f": "relu"}
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        """Return the constants of one step."""
+        return {"bias": self.bias}
+
+    @staticmethod
+    def flow(v: Any) -> Any:
+        """Keep v: the step's input replaces it."""
+        return v
+
+    @staticmethod
+    def jump(v: Any, input: Any, bias: Any) -> Any:
+        """Take the input of this step alone."""
+        v = input + bias
+        return v
+
+    @staticmethod
+    def fire(v: Any, f: Any) -> Any:
+        """Send f of it; zero is no event."""
+        if f == "relu":
+            return maximum(v, 0.0), v
+        return v, v
+
+
+@dataclass(frozen=True, eq=False)
+class EventNeuron(NeuronModel):
+    """The error-feedback neuron: sends integers so that its sum of events tells the world a value.
+
+    n is the sum of all it has sent, theta the size of one unit. It knows where n should be, n*, and
+    sends an event e drawn from its alphabet that brings n + e nearer; e = 0 is no event. Events carry
+    the integer e: **whoever builds the network multiplies outgoing weights by theta**, so that
+    receivers add theta * W * e.
+
+    =========  ==========================================  ==============  ===========================
+    law        state u                                     value told      aim
+    =========  ==========================================  ==============  ===========================
+    "delta"    total of all input, started at `bias`       theta n         n* = clip(round(f(u)/theta))
+    "rate"     input so far (bias in every step) - theta n theta n / t     n* = round(t f(mean input)/theta)
+    "value"    input of this step + bias                   the payload     none: sends f(u) itself
+    =========  ==========================================  ==============  ===========================
+
+    Under "delta" events stop by themselves once n = n*: with events="pow2" after at most 3, 4, 5
+    events where |n* - n| <= 31, 127, 255, and with "graded" after one. Under "rate", f = "relu",
+    rounding="floor" and unsigned unit events make exactly an IF neuron with soft reset; rounding
+    "nearest" is the same as starting it at half its threshold.
+
+    Parameters
+    ----------
+    theta : float or array (n,)
+        The value of one unit; not used by "value".
+    law : "delta", "rate" or "value"
+        What events mean.
+    events : "pow2", "unit" or "graded"
+        Signed powers of two; one unit at a time; any integer. Not used by "value".
+    bits : int
+        Sets the range. Under "delta" n stays within 0 .. 2^bits - 1 (f = "relu") or
+        -(2^(bits-1) - 1) .. 2^(bits-1) - 1 (f = "identity"); under "rate" it bounds, in the same
+        way, the difference that one event may tell.
+    rounding : "nearest" or "floor"
+        How n* is rounded; ties go up: floor(u / theta + 0.5).
+    f : "relu" or "identity"
+        What the neuron computes of its input.
+    signed : bool
+        Whether events may be negative. False is for one-bit machines and only for law="rate",
+        where u stays below zero instead.
+    bias : float or array (n,)
+        The constant part of the input: enters once under "delta" (as the start of u), in every step
+        under the other laws.
+
+    Raises
+    ------
+    SpecError
+        If `signed` is False under another law than "rate", or `bits` leave no room for a sign.
+
+    Notes
+    -----
+    Sums are exact, and so is the state at silence, while u is a multiple of the receptor's grid below
+    2^24 grid steps (float32). `n` and `u` can be probed; initial values can be set per population.
+
+    Examples
+    --------
+    >>> EventNeuron(0.1, events="pow2", bits=4).payload_bound
+    16
+    >>> EventNeuron(1.0, law="rate", events="unit", rounding="floor", signed=False).payload
+    'unit'
+    """
+
+    states: ClassVar[tuple[State, ...]] = (State("u"), State("v"), State("n", kind="integer"))
+
+    theta: Value = Parameter(1.0, above=0.0)
+    _: KW_ONLY
+    law: Literal["delta", "rate", "value"] = Parameter("delta", choices=("delta", "rate", "value"))
+    events: Literal["pow2", "unit", "graded"] = Parameter("pow2", choices=("pow2", "unit", "graded"))
+    bits: int = Parameter(4, low=1, high=16, whole=True)
+    rounding: Literal["nearest", "floor"] = Parameter("nearest", choices=("nearest", "floor"))
+    f: Literal["relu", "identity"] = Parameter("relu", choices=("relu", "identity"))
+    signed: bool = Parameter(True, choices=(True, False))
+    bias: Value = Parameter(0.0)
+
+    def check(self) -> None:
+        """Refuse laws without the sign that they need."""
+        if not self.signed and self.law != "rate":
+            raise SpecError(
+                f"EventNeuron.signed: got False with law={self.law!r}; allowed is True, since events must be "
+                "able to take back what was told. Use law='rate' for unsigned events"
+            )
+        if self.f == "identity" and self.bits < 2:
+            raise SpecError("EventNeuron.bits: got 1 with f='identity'; allowed is >= 2, one bit is the sign")
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Smallest and largest n under "delta"; smallest and largest single difference under "rate"."""
+        high = 2**self.bits - 1 if self.f == "relu" else 2 ** (self.bits - 1) - 1
+        if self.law == "rate":
+            high = 1 if self.events == "unit" else high
+            return (-high if self.signed else 0), high
+        return (0 if self.f == "relu" else -high), high
+
+    @property
+    def payload(self) -> Payload:
+        """Unsigned unit events are plain spikes; "value" sends real numbers."""
+        if self.law == "value":
+            return "real"
+        return "unit" if self.events == "unit" and not self.signed else "integer"
+
+    @property
+    def payload_bound(self) -> int:
+        """Largest magnitude of one event (1 where it is no integer)."""
+        if self.events == "unit" or self.law == "value":
+            return 1
+        low, high = self.span
+        largest = high - low if self.law == "delta" else high
+        return int(nearest_pow2(float(largest))) if self.events == "pow2" else largest
+
+    def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+        """Move as a ReLU under the law "value"; its rules are the same."""
+        return (ReLU.flow, ReLU.jump, ReLU.fire) if self.law == "value" else super().functions()
+
+    def initial(self) -> dict[str, Value]:
+        """Under "delta" the bias enters once, as the start of u."""
+        return {"u": self.bias} if self.law == "delta" else {}
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        """Return the constants of one step."""
+        low, high = self.span
+        return {"bias": self.bias, "theta": self.theta, "low": float(low), "high": float(high)}
+
+    @staticmethod
+    def flow(u: Any) -> Any:
+        """Keep u: nothing leaks."""
+        return u
+
+    @staticmethod
+    def jump(u: Any, input: Any, bias: Any, law: Any) -> Any:
+        """Add the input; under "rate" the bias comes with it."""
+        if law == "rate":
+            input = input + bias
+        return u + input
+
+    @staticmethod
+    def fire(u: Any, n: Any, theta: Any, low: Any, high: Any, law: Any, f: Any, events: Any, rounding: Any,
+             signed: Any) -> Any:  # fmt: skip
+        """Send what the alphabet has nearest to n* - n."""
+        units = u / theta
+        if rounding == "nearest":
+            units = units + 0.5
+        units = floor(units)
+        if law == "delta":
+            e = minimum(maximum(units, low), high) - n
+        else:
+            if f == "relu" and signed:
+                units = maximum(units, -n)
+            e = minimum(maximum(units, low), high)
+        if events == "unit" and law == "delta":
+            e = minimum(maximum(e, -1.0), 1.0)
+        elif events == "pow2":
+            e = nearest_pow2(e)
+        if law == "rate":
+            return e, u - e * theta, n + e
+        return e, u, n + e

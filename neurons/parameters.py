@@ -1,0 +1,104 @@
+"""A parameter declares what it may be; its value is checked when a model is made."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import SpecError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a parameter may be."""
+
+    unit: str = "1"
+    above: float | None = None
+    low: float | None = None
+    high: float | None = None
+    below: float | None = None
+    choices: tuple[Any, ...] | None = None
+    optional: bool = False
+    scalar: bool = False
+    whole: bool = False
+
+    def describe(self) -> str:
+        """Say in words what is allowed."""
+        if self.choices is not None:
+            return f"one of {self.choices}"
+        bounds = [
+            f"{sign} {bound:g}"
+            for sign, bound in ((">", self.above), (">=", self.low), ("<", self.below), ("<=", self.high))
+            if bound is not None
+        ]
+        what = "a whole number" if self.whole else "a finite number"
+        if not (self.scalar or self.whole):
+            what += ", or an array with one per neuron"
+        unit = "" if self.unit == "1" else f", in {self.unit}"
+        return what + ("".join(f", {b}" for b in bounds)) + unit + (", or None" if self.optional else "")
+
+    def check(self, owner: str, name: str, value: Any) -> Any:
+        """Return the value in its stored form, or raise SpecError."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        if self.choices is not None:
+            if not any(type(value) is type(c) and value == c for c in self.choices):
+                raise SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}")
+            return value
+        if value is None and self.optional:
+            return None
+        problem = SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}")
+        try:
+            array = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise problem from None
+        if np.asarray(value).dtype.kind not in "iuf" or array.size == 0 or not self._within(array):
+            raise problem
+        if self.whole and (array.ndim > 0 or array != np.floor(array)):
+            raise problem
+        if self.scalar and array.ndim > 0:
+            raise problem
+        if array.ndim == 0:
+            return int(array) if self.whole else float(array)
+        array.setflags(write=False)
+        return array
+
+    def _within(self, array: np.ndarray) -> bool:
+        tests = (
+            np.isfinite(array),
+            True if self.above is None else array > self.above,
+            True if self.low is None else array >= self.low,
+            True if self.below is None else array < self.below,
+            True if self.high is None else array <= self.high,
+        )
+        return all(bool(np.all(test)) for test in tests)
+
+
+def Parameter(default: Any = dataclasses.MISSING, **limits: Any) -> Any:
+    """Declare one parameter of a model: a dataclass field that knows its unit and its limits.
+
+    Parameters
+    ----------
+    default
+        The default value; none means that the user must give one.
+    **limits
+        `unit` (text), `above`, `low`, `below`, `high` (bounds), `choices` (makes it a static
+        option), `optional` (None allowed), `scalar` (one value for the whole population), `whole`
+        (one whole number).
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from rheobase.neurons import NeuronModel
+    >>> @dataclass(frozen=True, eq=False)
+    ... class Toy(NeuronModel):
+    ...     tau: float = Parameter(unit="s", above=0.0)
+    >>> Toy(tau=-1.0)
+    Traceback (most recent call last):
+    ...
+    rheobase.neurons.errors.SpecError: Toy.tau: got -1.0; allowed is a finite number, or an array ...
+    """
+    return dataclasses.field(default=default, metadata={"limits": Limits(**limits)})
