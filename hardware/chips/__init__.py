@@ -1,1 +1,0 @@
-"""Chips as data: one TOML file each."""
