@@ -46,10 +46,10 @@ class Comparison:
         return max(joules) / min(joules) if joules else math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as plain data: chip to joules per trial, details, and the spread."""
+        """Return the comparison as plain data: chip to joules per trial, details, and the spread (or None)."""
         return {
             "energy_j": {one.chip.name: one.per_inference for one in self.energies},
-            "spread": self.spread,
+            "spread": None if math.isnan(self.spread) else self.spread,
             "chips": [one.to_dict() for one in self.energies],
         }
 
