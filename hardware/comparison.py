@@ -46,7 +46,7 @@ class Comparison:
         return max(joules) / min(joules) if joules else math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as plain data: chip to joules per trial, details, and the spread (or None)."""
+        """Return plain data: chip to joules per trial, details, and the spread (None if all cost zero)."""
         return {
             "energy_j": {one.chip.name: one.per_inference for one in self.energies},
             "spread": None if math.isnan(self.spread) else self.spread,
