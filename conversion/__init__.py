@@ -1,1 +1,7 @@
 """In and out of other worlds, and from trained to spiking."""
+
+from .convert import convert
+from .converted import Comparison, Converted, Inference
+from .torch_bridge import layers_from_torch
+
+__all__ = ["Comparison", "Converted", "Inference", "convert", "layers_from_torch"]

@@ -5,3 +5,7 @@ if __name__ != "rheobase.datasets":
         f"this folder is rheobase.datasets, but it was imported as {__name__!r}: the repository's root is on "
         "sys.path before the package you meant; import rheobase.datasets, or start Python elsewhere"
     )
+
+from .digits import Digits, digits
+
+__all__ = ["Digits", "digits"]

