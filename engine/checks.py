@@ -110,7 +110,8 @@ def check_projection(projection: Projection) -> None:
         delays = (*shape,) if c.kind in ("one_to_one", "explicit", "sparse") else ()
         check_values(f"{label}.delay", projection.delay, delays)
         delay = projection.delay
-        lowest = np.min(delay.table() if isinstance(delay, Distribution) else delay, initial=np.inf)
+        seconds = delay.table() if isinstance(delay, Distribution) else np.asarray(delay, dtype=np.float64)
+        lowest = np.min(seconds, initial=np.inf)
         if lowest < 0:
             raise SpecError(f"{label}.delay: got {lowest} s; allowed are times from 0")
 

@@ -1,0 +1,112 @@
+"""Fixed point: the grid on which a receptor's weights lie and its input is summed.
+
+Weights become whole multiples of a power of two, so sums are integers: exact, and the same in any
+order. The step is the smallest that neither the largest weight nor the largest sum can overflow.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..neurons.errors import PlanError
+
+#: A weight may move by this share of itself (a drawn one: of its distribution's root mean square).
+TOLERANCE = 0.01
+_LARGEST_SUM = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one projection puts on a receptor.
+
+    Attributes
+    ----------
+    name : str
+        The projection.
+    weights : array
+        Every weight, or the quantiles that they are drawn from.
+    drawn : bool
+        Whether the weights are quantiles.
+    largest_sum : float
+        Bound on the sum of absolute weights times payload that one neuron can get in one step.
+    """
+
+    name: str
+    weights: np.ndarray
+    drawn: bool
+    largest_sum: float
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The grid of one receptor.
+
+    Attributes
+    ----------
+    exponent : int
+        The step is 2 ** exponent, in the unit of the weights.
+    bits : int
+        Bits of a stored weight, 16 or 32.
+    rounding : float
+        Worst relative rounding of a weight.
+    headroom : float
+        Largest representable sum over the bound on the sum.
+    """
+
+    exponent: int
+    bits: int
+    rounding: float
+    headroom: float
+
+    @property
+    def step(self) -> float:
+        """One unit of the integers, in the unit of the weights."""
+        return math.ldexp(1.0, self.exponent)
+
+    def to_integers(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights as whole numbers of steps, rounded to nearest even, int64."""
+        return np.rint(np.asarray(weights, dtype=np.float64) / self.step).astype(np.int64)
+
+
+def choose_grid(receptor: str, loads: list[Load]) -> Grid:
+    """Return the finest grid that holds all weights of a receptor: 16 bits, else 32.
+
+    Raises
+    ------
+    PlanError
+        If even 32 bits would round a weight by more than one per cent.
+    """
+    largest = max((float(np.abs(load.weights).max(initial=0.0)) for load in loads), default=0.0)
+    total = sum(load.largest_sum for load in loads)
+    if largest == 0.0:
+        return Grid(0, 16, 0.0, math.inf)
+    by_sum = math.ceil(math.log2(max(total, largest) / _LARGEST_SUM))
+    worst, culprit = 0.0, ""
+    for bits in (16, 32):
+        limit = 2 ** (bits - 1) - 1
+        exponent = max(math.ceil(math.log2(largest / limit)), by_sum)
+        worst, culprit = _worst_rounding(loads, math.ldexp(1.0, exponent))
+        if worst <= TOLERANCE:
+            return Grid(exponent, bits, worst, _LARGEST_SUM * math.ldexp(1.0, exponent) / max(total, largest))
+    raise PlanError(
+        f"{receptor}: fixed point cannot hold the weights of {culprit!r}: the largest weight is {largest:g}, a sum "
+        f"may reach {total:g}, and 32 bits would round a weight by {100 * worst:.3g} % (allowed is "
+        f"{100 * TOLERANCE:g} %). Use precision='float32', or give weak and strong synapses separate receptors"
+    )
+
+
+def _worst_rounding(loads: list[Load], step: float) -> tuple[float, str]:
+    worst, culprit = 0.0, ""
+    for load in loads:
+        weights = load.weights[load.weights != 0]
+        if not weights.size:
+            continue
+        moved = np.abs(np.rint(weights / step) * step - weights)
+        scale = np.sqrt(np.mean(weights**2)) if load.drawn else np.abs(weights)
+        rounding = float(np.max(moved / scale))
+        if rounding > worst:
+            worst, culprit = rounding, load.name
+    return worst, culprit

@@ -1,0 +1,59 @@
+"""How much memory a plan will need, and refusing what cannot fit before anything is allocated."""
+
+from __future__ import annotations
+
+import os
+
+from ..neurons.errors import PlanError
+from .parts import Population
+from .plan import GroupPlan, ProjectionPlan
+
+#: Bytes per sparse synapse while it is drawn (targets, order, quantiles) and laid out.
+_DRAWING = 4 + 8 + 4
+_STORED = {"fixed": 4, "float": 8}
+
+
+def estimate_bytes(
+    groups: dict[str, GroupPlan], projections: dict[str, ProjectionPlan], trials: int, *, float64: bool = False
+) -> float:
+    """Return the bytes that building and running will need, roughly."""
+    total = 0.0
+    for p in projections.values():
+        if p.storage == "sparse":
+            total += p.expected * (_DRAWING + _STORED[p.arithmetic] * (2 if float64 else 1))
+        elif p.storage == "dense":
+            total += p.expected * (8 if float64 else 4)
+    for group in groups.values():
+        width = len(group.part.model.used_states) if isinstance(group.part, Population) else 1
+        longest = max((p.delays[-1] for p in projections.values() if p.part.source is group.part), default=1)
+        total += trials * group.n * ((width + 2 * len(group.receptors)) * (8 if float64 else 4) + 8 * (longest + 1))
+    return total
+
+
+def available_bytes() -> float:
+    """Return the memory that the machine has left, in bytes; infinite where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")
+
+
+def refuse_if_too_big(
+    groups: dict[str, GroupPlan], projections: dict[str, ProjectionPlan], trials: int, *, float64: bool = False
+) -> None:
+    """Raise PlanError if the network will not fit into the memory that is left."""
+    needed, left = estimate_bytes(groups, projections, trials, float64=float64), available_bytes()
+    if needed > left:
+        largest = max(projections.values(), key=lambda p: p.expected, default=None)
+        culprit = f"; the largest projection is {largest.name} with {largest.expected:.3g} synapses" if largest else ""
+        raise PlanError(
+            f"the network needs about {needed / 1e9:.3g} GB and {left / 1e9:.3g} GB are available{culprit}; "
+            "make it smaller, or run fewer trials at once"
+        )

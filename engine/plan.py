@@ -1,0 +1,319 @@
+"""The plan: what a network becomes before any machine runs it.
+
+It fixes everything that must not depend on the backend: the order of steps, levels of zero delay,
+delays in steps, the precision and grid of every receptor, how each projection is stored, and the
+synapses themselves, drawn when first asked for. A plan prints, and two plans diff.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from ..neurons.errors import SpecError
+from .draw import Synapses, draw_synapses
+from .grid import Grid
+from .network import Network
+from .parts import Group, Operator, Population, Probe, Projection, Slice
+from .tables import delay_table, weight_table
+
+Storage = Literal["sparse", "dense", "conv2d", "pool2d"]
+Arithmetic = Literal["fixed", "float"]
+
+
+@dataclass(frozen=True)
+class ReceptorPlan:
+    """How one receptor of one group sums its input.
+
+    Attributes
+    ----------
+    name : str
+        The receptor.
+    grid : Grid or None
+        The grid of its integer sum; None if nothing arrives in fixed point.
+    floating : bool
+        Whether it also (or only) has a floating-point sum.
+    """
+
+    name: str
+    grid: Grid | None
+    floating: bool
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """One population, source or operator as it will be stored.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the network.
+    part : Group
+        The description.
+    level : int
+        Depth in the graph of zero delays: groups are updated in this order within a step.
+    receptors : tuple of ReceptorPlan
+        Its receptors, in the order of its model.
+    order : int64 array or None
+        The user's index of the neuron at each place of storage; None where they are the same.
+    payload_bound : int
+        Largest magnitude of an integer payload.
+    """
+
+    name: str
+    part: Group
+    level: int
+    receptors: tuple[ReceptorPlan, ...]
+    order: np.ndarray | None
+    payload_bound: int
+
+    @property
+    def n(self) -> int:
+        """Number of neurons."""
+        return self.part.n
+
+    def places(self, ids: np.ndarray) -> np.ndarray:
+        """Return where the user's neurons are stored."""
+        if self.order is None:
+            return np.asarray(ids)
+        inverse = np.empty_like(self.order)
+        inverse[self.order] = np.arange(self.order.size)
+        return np.asarray(inverse[ids])
+
+    def stored(self, values: np.ndarray) -> np.ndarray:
+        """Return values by the user's index (last axis) in the order of storage."""
+        return values if self.order is None else values[..., self.order]
+
+    def unstored(self, values: np.ndarray) -> np.ndarray:
+        """Return values in the order of storage (last axis) by the user's index."""
+        if self.order is None:
+            return values
+        out = np.empty_like(values)
+        out[..., self.order] = values
+        return out
+
+
+@dataclass(frozen=True)
+class ProjectionPlan:
+    """One projection as it will be stored and delivered.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the network.
+    part : Projection
+        The description.
+    storage : "sparse", "dense", "conv2d" or "pool2d"
+        How its weights are laid out.
+    arithmetic : "fixed" or "float"
+        How its events are summed.
+    delays : tuple of int
+        The delays that occur, in steps, ascending.
+    delay_rounding : float
+        Largest change of a delay by rounding to steps, in seconds.
+    expected : float
+        Expected number of connections.
+    reason : str
+        Why it is stored and summed so.
+    """
+
+    name: str
+    part: Projection
+    storage: Storage
+    arithmetic: Arithmetic
+    delays: tuple[int, ...]
+    delay_rounding: float
+    expected: float
+    reason: str
+
+    @property
+    def zero_delay(self) -> bool:
+        """Whether its events arrive in the step in which they are sent."""
+        return self.delays == (0,)
+
+    @property
+    def pre_range(self) -> tuple[int, int]:
+        """First and one past the last source neuron, by the user's index."""
+        return range_of(self.part.pre)
+
+    @property
+    def post_range(self) -> tuple[int, int]:
+        """First and one past the last target neuron, by the user's index."""
+        return range_of(self.part.post)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happens in every step of a run.
+
+    Attributes
+    ----------
+    kind : str
+        "emit", "deliver", "update", "operate", "learn" or "record".
+    level : int
+        Its place among the levels.
+    names : tuple of str
+        The source, population, operator or probe; for a delivery the projections that share a table.
+    detail : str
+        How it is done, for readers.
+    """
+
+    kind: Literal["emit", "deliver", "update", "operate", "learn", "record"]
+    level: int
+    names: tuple[str, ...]
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.level:>3}  {self.kind:<8} {', '.join(self.names)}" + (f"  ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network made ready for any backend.
+
+    Attributes
+    ----------
+    network : Network
+        What it was made from.
+    dt : float
+        Seconds per step.
+    trials : int
+        Copies of the network that run side by side.
+    real : numpy.dtype
+        Type of state variables and floating sums: float32 or float64.
+    groups, projections : dict
+        By name, in the network's order.
+    steps : tuple of Step
+        What happens in a step, in order.
+    """
+
+    network: Network
+    dt: float
+    trials: int
+    real: np.dtype
+    groups: dict[str, GroupPlan]
+    projections: dict[str, ProjectionPlan]
+    steps: tuple[Step, ...]
+    _drawn: dict[str, Synapses] = field(default_factory=dict, repr=False)
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels of zero delay."""
+        return 1 + max((group.level for group in self.groups.values()), default=0)
+
+    @property
+    def max_delay(self) -> int:
+        """Longest delay in steps."""
+        return max((p.delays[-1] for p in self.projections.values() if p.delays), default=1)
+
+    def population(self, name: str) -> Population:
+        """Return the population of this name."""
+        part = self.groups[name].part
+        assert isinstance(part, Population)
+        return part
+
+    def receptor(self, projection: ProjectionPlan) -> ReceptorPlan:
+        """Return the plan of the receptor that a projection goes to."""
+        group = self.group_of(projection.part.target)
+        return next(r for r in group.receptors if r.name == projection.part.receptor_name)
+
+    def group_of(self, part: Group) -> GroupPlan:
+        """Return the plan of a group."""
+        assert part.name is not None
+        return self.groups[part.name]
+
+    def probe(self, name: str) -> Probe:
+        """Return the probe of this name."""
+        part = self.network[name]
+        assert isinstance(part, Probe)
+        return part
+
+    def operator(self, name: str) -> Operator:
+        """Return the operator of this name."""
+        part = self.groups[name].part
+        assert isinstance(part, Operator)
+        return part
+
+    def synapses(self, name: str) -> Synapses:
+        """Return the synapses of an indexed projection, drawn when first asked for.
+
+        Sources and targets count from the first neuron of the projection's ends, by the user's index.
+        """
+        if name not in self._drawn:
+            planned = self.projections[name]
+            part = planned.part
+            same = part.source is part.target
+            weights, drawn_weights = weight_table(part)
+            delays, drawn_delays, _ = delay_table(part, self.dt)
+            self._drawn[name] = draw_synapses(
+                part.connectivity,
+                part.pre.n,
+                part.post.n,
+                seed=self.network.seed,
+                name=name,
+                weights=weights,
+                delays=delays,
+                drawn_weights=drawn_weights,
+                drawn_delays=drawn_delays,
+                self_shift=planned.pre_range[0] - planned.post_range[0] if same else None,
+            )
+        return self._drawn[name]
+
+    def release(self) -> None:
+        """Forget the drawn synapses; they are drawn again, the same, when asked for."""
+        self._drawn.clear()
+
+    def __str__(self) -> str:
+        lines = [
+            f"plan: dt {self.dt:g} s, {self.trials} trial(s), seed {self.network.seed}, state {self.real}, "
+            f"{self.n_levels} level(s), longest delay {self.max_delay} step(s)"
+        ]
+        for group in self.groups.values():
+            lines.append(f"group {group.name}: {group.n} x {_kind(group.part)}, level {group.level}")
+            for receptor in group.receptors:
+                lines.append(f"  receptor {receptor.name}: {describe_receptor(receptor)}")
+        for p in self.projections.values():
+            delays = f"{p.delays[0]}" if len(p.delays) == 1 else f"{p.delays[0]}..{p.delays[-1]}"
+            lines.append(
+                f"projection {p.name}: {p.part.connectivity.kind} as {p.storage}, {p.arithmetic}, about "
+                f"{p.expected:.6g} connections, delay {delays} step(s), rounded by up to {p.delay_rounding:.3g} s; "
+                f"{p.reason}"
+            )
+        return "\n".join([*lines, "steps", *map(str, self.steps)])
+
+    def diff(self, other: Plan) -> str:
+        """Return what differs between two plans, line by line; empty if nothing does.
+
+        Raises
+        ------
+        SpecError
+            If the other is not a plan.
+        """
+        if not isinstance(other, Plan):
+            raise SpecError(f"Plan.diff: got {type(other).__name__}; allowed is another plan")
+        mine, theirs = str(self).splitlines(), str(other).splitlines()
+        return "\n".join(difflib.unified_diff(mine, theirs, "this plan", "the other", lineterm="", n=0))
+
+
+def range_of(end: Group | Slice) -> tuple[int, int]:
+    """Return the first and one past the last neuron of a projection's end."""
+    return (end.start, end.stop) if isinstance(end, Slice) else (0, end.n)
+
+
+def describe_receptor(receptor: ReceptorPlan) -> str:
+    """Say in words how a receptor sums."""
+    if receptor.grid is None:
+        return "float sum" if receptor.floating else "no input"
+    grid = receptor.grid
+    text = (
+        f"fixed point, step 2**{grid.exponent}, {grid.bits}-bit weights, worst rounding {100 * grid.rounding:.2g} %, "
+        f"headroom x{grid.headroom:.3g}"
+    )
+    return text + (" and float sum" if receptor.floating else "")
+
+
+def _kind(part: Group) -> str:
+    return type(part.model).__name__ if isinstance(part, Population) else type(part).__name__

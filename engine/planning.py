@@ -1,0 +1,263 @@
+"""From a network to its plan: every decision that must not depend on a backend is taken here."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..neurons.errors import PlanError, SpecError
+from .checks import check_positive
+from .connectivity import Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Random
+from .distributions import Distribution
+from .grid import Grid, Load, choose_grid
+from .levels import assign_levels
+from .memory import refuse_if_too_big
+from .network import Network
+from .parts import Group, Operator, Population, Projection, Slice
+from .plan import Arithmetic, GroupPlan, Plan, ProjectionPlan, ReceptorPlan, Step, Storage, describe_receptor
+from .poisson import count_table
+from .sources import PoissonSource, RateSource, Source, SpikeSource
+from .tables import delay_table, weight_table
+
+PRECISIONS = (None, "fixed", "float32", "float64")
+#: Spikes of one train that a SpikeSource may send in one step.
+LARGEST_SPIKE_COUNT = 255
+
+
+def make_plan(network: Network, dt: float, *, precision: str | None = None, trials: int = 1) -> Plan:
+    """Return the plan of a network.
+
+    Parameters
+    ----------
+    network
+        What to plan.
+    dt
+        Seconds per step.
+    precision
+        None (fixed point for sparse projections of spikes, else float32), "fixed" (fixed point also
+        for dense and convolutional ones), "float32" or "float64".
+    trials
+        Copies of the network that run side by side.
+
+    Raises
+    ------
+    SpecError, PlanError
+        If dt or precision is not allowed, zero delays form a cycle, a grid cannot hold its weights,
+        or the network does not fit into memory.
+    """
+    if not isinstance(network, Network):
+        raise SpecError(f"Simulator.network: got {network!r}; allowed is a Network")
+    check_positive("Simulator.dt", dt, "s")
+    if precision not in PRECISIONS:
+        raise SpecError(f"Simulator.precision: got {precision!r}; allowed is one of {PRECISIONS}")
+    bounds = {group.name: payload_bound(group, dt) for group in network.of(Group)}
+    projections = {p.label: _plan_projection(p, dt, precision) for p in network.projections}
+    levels = assign_levels(network, projections)
+    imaged = _imaged(network)
+    groups = {
+        group.label: GroupPlan(
+            name=group.label,
+            part=group,
+            level=levels[group.label],
+            receptors=_plan_receptors(group, projections, bounds),
+            order=_channel_last(group) if group.label in imaged else None,
+            payload_bound=bounds[group.name],
+        )
+        for group in network.of(Group)
+    }
+    refuse_if_too_big(groups, projections, trials, float64=precision == "float64")
+    return Plan(
+        network=network,
+        dt=float(dt),
+        trials=trials,
+        real=np.dtype(np.float64 if precision == "float64" else np.float32),
+        groups=groups,
+        projections=projections,
+        steps=_order_steps(network, groups, projections),
+    )
+
+
+def payload_bound(group: Group, dt: float) -> int:
+    """Return the largest magnitude of an integer payload that a group can send."""
+    if isinstance(group, PoissonSource | RateSource):
+        rates = group.rate if isinstance(group, PoissonSource) else group.rates
+        return max(count_table(group.label, np.atleast_1d(np.max(rates) * dt)).largest, 1)
+    if isinstance(group, SpikeSource):
+        return LARGEST_SPIKE_COUNT
+    return group.model.payload_bound if isinstance(group, Population) else 1
+
+
+def _plan_projection(p: Projection, dt: float, precision: str | None) -> ProjectionPlan:
+    steps, _, rounding = delay_table(p, dt)
+    storage, why = _choose_storage(p)
+    arithmetic, because = _choose_arithmetic(p, storage, precision)
+    return ProjectionPlan(
+        name=p.label,
+        part=p,
+        storage=storage,
+        arithmetic=arithmetic,
+        delays=tuple(int(d) for d in np.unique(steps)) or (1,),
+        delay_rounding=rounding,
+        expected=expected_synapses(p),
+        reason=f"{why}, {because}",
+    )
+
+
+def _choose_storage(p: Projection) -> tuple[Storage, str]:
+    kind = p.connectivity.kind
+    if kind == "conv2d" or kind == "pool2d":
+        return kind, "weights shared over positions"  # type: ignore[return-value]
+    if kind == "dense":
+        if p.delivery == "sparse":
+            return "sparse", "stored as asked"
+        if isinstance(p.delay, Distribution):
+            return "sparse", "its delays differ"
+        sliced = any(isinstance(end, Slice) and len(end.group.shape) > 1 for end in (p.pre, p.post))
+        return ("sparse", "an end is part of an image") if sliced else ("dense", "a weight for every pair")
+    if p.delivery == "dense":
+        raise PlanError(f"{p.label}.delivery: got 'dense'; {kind} is stored as 'sparse'")
+    return "sparse", "listed by source"
+
+
+def _choose_arithmetic(p: Projection, storage: Storage, precision: str | None) -> tuple[Arithmetic, str]:
+    if precision in ("float32", "float64"):
+        return "float", f"{precision} was asked for"
+    if p.source.payload == "real":
+        return "float", "its events carry real numbers"
+    if precision == "fixed":
+        return "fixed", "fixed point was asked for"
+    if p.rule is not None:
+        return "fixed", "plastic: float32 weights, rounded to the grid as they are delivered"
+    return ("fixed", "integer sums are exact") if storage == "sparse" else ("float", "summed in a fixed order")
+
+
+def expected_synapses(p: Projection) -> float:
+    """Return the expected number of connections of a projection."""
+    c, n_pre, n_post = p.connectivity, p.pre.n, p.post.n
+    if isinstance(c, Random):
+        return c.p * n_pre * n_post
+    if isinstance(c, FixedIn):
+        _check_degree(p, c.k, n_pre, c.multiple, c.self_connections, "sources")
+        return float(c.k * n_post)
+    if isinstance(c, FixedOut):
+        _check_degree(p, c.k, n_post, c.multiple, c.self_connections, "targets")
+        return float(c.k * n_pre)
+    if isinstance(c, FixedTotal):
+        if not c.multiple and c.n > n_pre * n_post:
+            raise PlanError(f"{p.label}: fixed_total asks for {c.n} single synapses of {n_pre * n_post} pairs")
+        return float(c.n)
+    if isinstance(c, OneToOne):
+        return float(n_pre)
+    if isinstance(c, Explicit):
+        return float(c.pre_ids.size)
+    if c.kind == "dense":
+        return float(n_pre * n_post)
+    window = math.prod(np.shape(p.weight)[1:]) if c.kind == "conv2d" else math.prod(c.size)  # type: ignore[attr-defined]
+    return float(n_post * window)
+
+
+def _check_degree(p: Projection, k: int, n: int, multiple: bool, selves: bool, what: str) -> None:
+    available = n if selves or p.source is not p.target else n - 1
+    if (k > available and not multiple) or available < 1:
+        raise PlanError(
+            f"{p.label}: {p.connectivity.kind}({k}) needs {k} different {what}, there are {available}; "
+            "ask for fewer, or multiple=True"
+        )
+
+
+def _plan_receptors(
+    group: Group, projections: dict[str, ProjectionPlan], bounds: dict[Any, int]
+) -> tuple[ReceptorPlan, ...]:
+    planned = []
+    for name in group.receptors:
+        arriving = [
+            p for p in projections.values() if p.part.target is group and p.part.receptor_name == name
+        ]
+        fixed = [_load(p, bounds[p.part.source.name]) for p in arriving if p.arithmetic == "fixed"]
+        grid: Grid | None = choose_grid(f"{group.label}.{name}", fixed) if fixed else None
+        planned.append(ReceptorPlan(name, grid, any(p.arithmetic == "float" for p in arriving)))
+    return tuple(planned)
+
+
+def _load(p: ProjectionPlan, bound: int) -> Load:
+    if p.part.rule is not None:
+        low, high = p.part.rule.bounds
+        # A plastic weight moves continuously between its bounds: only the largest matters to the grid.
+        return Load(p.name, np.array([max(abs(low), abs(high))]), True, bound * max(abs(low), abs(high)) * _in_degree(p))
+    weights, drawn = weight_table(p.part)
+    if p.part.connectivity.kind == "pool2d":
+        weights = weights / (math.prod(p.part.connectivity.size) if p.part.connectivity.mode == "average" else 1)  # type: ignore[attr-defined]
+    c = p.part.connectivity
+    if isinstance(c, Explicit) and weights.size == c.post_ids.size and not drawn:
+        sums = np.bincount(c.post_ids, weights=np.abs(weights)) if weights.size else np.zeros(1)
+        return Load(p.name, weights, drawn, bound * float(sums.max()))
+    return Load(p.name, weights, drawn, bound * float(np.abs(weights).max(initial=0.0)) * _in_degree(p))
+
+
+def _in_degree(p: ProjectionPlan) -> float:
+    """Return a bound on the synapses of one target; that of random patterns is checked when they are drawn."""
+    c, n_pre, n_post = p.part.connectivity, p.part.pre.n, p.part.post.n
+    if isinstance(c, FixedIn):
+        return c.k
+    if isinstance(c, OneToOne):
+        return 1
+    if isinstance(c, Explicit):
+        return float(np.bincount(c.post_ids).max()) if c.post_ids.size else 0.0
+    if c.kind in ("dense", "conv2d", "pool2d"):
+        return p.expected / n_post
+    mean = p.expected / n_post
+    spread = mean + 12 * math.sqrt(mean) + 30
+    return spread if isinstance(c, FixedTotal | FixedOut) and c.multiple else min(float(n_pre), spread)
+
+
+def _imaged(network: Network) -> set[str]:
+    """Return the groups that a convolution or pooling touches: they are stored channel last."""
+    return {
+        end.label
+        for p in network.projections
+        if p.connectivity.kind in ("conv2d", "pool2d")
+        for end in (p.source, p.target)
+    }
+
+
+def _channel_last(group: Group) -> np.ndarray:
+    return np.arange(group.n).reshape(group.shape).transpose(1, 2, 0).reshape(-1)
+
+
+def _order_steps(
+    network: Network, groups: dict[str, GroupPlan], projections: dict[str, ProjectionPlan]
+) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for level in range(1 + max((group.level for group in groups.values()), default=0)):
+        here = [group for group in groups.values() if group.level == level]
+        steps += [Step("emit", level, (g.name,), type(g.part).__name__) for g in here if isinstance(g.part, Source)]
+        steps += _deliveries(here, projections, level)
+        for group in here:
+            if isinstance(group.part, Population):
+                inputs = "; ".join(f"{r.name}: {describe_receptor(r)}" for r in group.receptors)
+                steps.append(Step("update", level, (group.name,), inputs))
+            elif isinstance(group.part, Operator):
+                steps.append(Step("operate", level, (group.name,), group.part.kind))
+    last = steps[-1].level if steps else 0
+    for p in projections.values():
+        if p.part.rule is not None:
+            steps.append(Step("learn", last, (p.name,), type(p.part.rule).__name__))
+    steps += [Step("record", last, (probe.label,), probe.variable) for probe in network.probes]
+    return tuple(steps)
+
+
+def _deliveries(here: list[GroupPlan], projections: dict[str, ProjectionPlan], level: int) -> list[Step]:
+    """Return the deliveries into one level; static sparse projections of one source share a table."""
+    targets = {group.name for group in here}
+    tables: dict[Any, list[ProjectionPlan]] = {}
+    for p in projections.values():
+        if p.part.target.name in targets:
+            shared = p.storage == "sparse" and p.part.rule is None
+            key = (p.part.source.name, p.zero_delay, p.arithmetic) if shared else (p.name,)
+            tables.setdefault(key, []).append(p)
+    return [
+        Step("deliver", level, tuple(p.name for p in table), f"{table[0].storage}, {table[0].arithmetic}")
+        for table in tables.values()
+    ]

@@ -1,0 +1,86 @@
+"""Poisson counts per step from 32 random bits: a table of cumulative thresholds.
+
+The number of spikes in a step is `base` plus the number of thresholds that the random bits reach.
+Probabilities are multiples of 2**-32; what lies beyond is never drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import pdtr, pdtrc
+
+from ..neurons.errors import PlanError
+
+_SCALE = 2.0**32
+#: More spikes per step than this are not Poisson spike trains but a current.
+LARGEST_MEAN = 1e4
+
+
+@dataclass(frozen=True)
+class CountTable:
+    """Thresholds of Poisson counts, one row for each mean.
+
+    Attributes
+    ----------
+    base : int32 (rows,)
+        Smallest count that can be drawn.
+    thresholds : uint32 (rows, width)
+        thresholds[r, k]: bits at or above it mean a count of at least base[r] + k + 1;
+        rows are padded with 2**32 - 1 (a count beyond the padding is never drawn: see `width`).
+    lengths : int32 (rows,)
+        Thresholds in use in each row.
+    """
+
+    base: np.ndarray
+    thresholds: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def largest(self) -> int:
+        """Largest count that can be drawn."""
+        return int((self.base + self.lengths).max(initial=0))
+
+    def counts(self, bits: np.ndarray, rows: np.ndarray | int) -> np.ndarray:
+        """Return the counts for random bits (uint32), int32: the plain version."""
+        rows = np.broadcast_to(np.asarray(rows), bits.shape)
+        used = np.arange(self.thresholds.shape[1]) < self.lengths[rows][..., None]
+        reached = (bits[..., None] >= self.thresholds[rows]) & used
+        return (self.base[rows] + reached.sum(axis=-1)).astype(np.int32)
+
+
+def count_table(owner: str, means: np.ndarray) -> CountTable:
+    """Return the table for an array of mean counts per step.
+
+    Raises
+    ------
+    PlanError
+        If a mean is too large to be a spike train.
+    """
+    means = np.asarray(means, dtype=np.float64)
+    if means.size and means.max() > LARGEST_MEAN:
+        raise PlanError(
+            f"{owner}: {means.max():.3g} spikes per step; allowed are up to {LARGEST_MEAN:g}: use a CurrentSource"
+        )
+    rows = [_row(mean) for mean in means]
+    width = max((row.size for _, row in rows), default=0)
+    thresholds = np.full((means.size, max(width, 1)), 0xFFFFFFFF, np.uint32)
+    for r, (_, row) in enumerate(rows):
+        thresholds[r, : row.size] = row
+    return CountTable(
+        np.array([base for base, _ in rows], np.int32), thresholds, np.array([row.size for _, row in rows], np.int32)
+    )
+
+
+def _row(mean: float) -> tuple[int, np.ndarray]:
+    if mean <= 0:
+        return 0, np.zeros(0, np.uint32)
+    reach = int(10 * np.sqrt(mean) + 30)
+    k = np.arange(max(int(mean) - reach, 0), int(mean) + reach)
+    # The upper tail is computed by itself where the cumulative probability nears one.
+    below = np.where(k < mean, pdtr(k, mean), 1.0 - pdtrc(k, mean)) * _SCALE
+    below = np.floor(below + 0.5)
+    base = int(k[0] + np.count_nonzero(below < 1.0))
+    inside = below[(below >= 1.0) & (below < _SCALE)]
+    return base, inside.astype(np.uint32)

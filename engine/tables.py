@@ -1,0 +1,51 @@
+"""Weights and delays of a projection as small tables: what its description means in numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..neurons.errors import PlanError
+from ..neurons.model import steps_of
+from .connectivity import Sparse
+from .distributions import Distribution
+from .parts import Projection
+
+
+def weight_table(projection: Projection) -> tuple[np.ndarray, bool]:
+    """Return the table of weights (float64) and whether it holds quantiles to draw from."""
+    weight = projection.weight
+    if isinstance(weight, Distribution):
+        return weight.table(), True
+    table = np.atleast_1d(np.asarray(weight, dtype=np.float64))
+    if isinstance(projection.connectivity, Sparse):
+        return np.broadcast_to(table, projection.connectivity.values.shape) * projection.connectivity.values, False
+    return table, False
+
+
+def delay_table(projection: Projection, dt: float) -> tuple[np.ndarray, bool, float]:
+    """Return the table of delays in steps (int64), whether it holds quantiles, and the worst rounding in s.
+
+    A delay above zero is never rounded to zero, which would change the order of a step.
+
+    Raises
+    ------
+    PlanError
+        If some delays of the projection are zero and others are not.
+    """
+    if projection.delay is None:
+        return np.ones(1, np.int64), False, 0.0
+    drawn = isinstance(projection.delay, Distribution)
+    seconds = projection.delay.table() if isinstance(projection.delay, Distribution) else projection.delay
+    seconds = np.atleast_1d(np.asarray(seconds, dtype=np.float64))
+    steps = np.where(seconds > 0, np.maximum(steps_of(seconds, dt), 1), 0)
+    if steps.size and steps.min() == 0 and steps.max() > 0:
+        raise PlanError(
+            f"{projection.label}.delay: some delays are zero and some are not; split it into two projections"
+        )
+    if steps.size and steps.max() > 65_535:
+        raise PlanError(
+            f"{projection.label}.delay: got {seconds.max():g} s, which is {steps.max()} steps of {dt:g} s; "
+            "allowed are up to 65535 steps"
+        )
+    rounding = float(np.abs(steps * dt - seconds).max(initial=0.0))
+    return steps, drawn, rounding
