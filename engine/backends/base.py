@@ -1,0 +1,168 @@
+"""What every backend is: something that binds a plan and runs its steps.
+
+A machine keeps all state of one simulation. The driver (`engine/clocked.py`) feeds its sources, lets
+it advance, and takes what its probes recorded; everything crosses in the order of storage.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..plan import Plan
+
+
+@dataclass(frozen=True)
+class SpikeFeed:
+    """Given spikes of one source in one trial.
+
+    Attributes
+    ----------
+    start : int
+        The simulation's step that row 0 belongs to.
+    indptr : int64 (steps + 1,)
+        Where the events of each step start; silence before and after.
+    places : int32 (k,)
+        Source places, ascending within a step, each at most once.
+    counts : int32 (k,)
+        Number of spikes of each event.
+    """
+
+    start: int
+    indptr: np.ndarray
+    places: np.ndarray
+    counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class ValueFeed:
+    """Given values of one source in one trial, sent in every step, zeros skipped.
+
+    Attributes
+    ----------
+    start : int
+        The simulation's step at which row 0 begins.
+    row_steps : int
+        Steps for which each row holds.
+    values : real (rows, n)
+        The values.
+    hold : bool
+        Whether the last row holds for ever (else zero follows it).
+    """
+
+    start: int
+    row_steps: int
+    values: np.ndarray
+    hold: bool
+
+    def row(self, now: int) -> int | None:
+        """Return the row of a step, or None where nothing is sent."""
+        row = (now - self.start) // self.row_steps
+        if row < 0 or (row >= len(self.values) and not self.hold):
+            return None
+        return min(row, len(self.values) - 1)
+
+
+Feed = SpikeFeed | ValueFeed
+
+
+@dataclass(frozen=True)
+class SpikeChunk:
+    """Recorded spikes of one probe: steps, places of storage and trials, int64, in no promised order."""
+
+    steps: np.ndarray
+    places: np.ndarray
+    trials: np.ndarray
+
+
+@dataclass(frozen=True)
+class Window:
+    """When and how often a probe records, in steps: from `start` to before `stop`, every `every`-th."""
+
+    start: int
+    stop: int
+    every: int
+
+    def samples(self, first: int, last: int) -> np.ndarray:
+        """Return the steps of [first, last) at which a sample is taken."""
+        low = max(first, self.start)
+        low += (self.start - low) % self.every
+        return np.arange(low, min(last, self.stop), self.every, dtype=np.int64)
+
+
+class Machine(ABC):
+    """A plan bound to a backend.
+
+    Attributes
+    ----------
+    plan : Plan
+        What is run.
+    threads : int
+        Threads in use.
+    now : int
+        The next step.
+    synapse_bytes : int
+        Memory that the synapses take.
+    """
+
+    plan: Plan
+    threads: int
+    now: int
+    synapse_bytes: int
+
+    @abstractmethod
+    def feed(self, source: str, feeds: list[Feed]) -> None:
+        """Give a source its events or values, one feed per trial; they replace earlier ones."""
+
+    @abstractmethod
+    def advance(self, steps: int) -> None:
+        """Run some steps.
+
+        Raises
+        ------
+        RunError
+            If a state variable becomes NaN; the message names neuron and step.
+        """
+
+    @abstractmethod
+    def take_spikes(self, probe: str) -> SpikeChunk:
+        """Return, and forget, the spikes that a probe has recorded."""
+
+    @abstractmethod
+    def take_samples(self, probe: str) -> np.ndarray:
+        """Return, and forget, the samples of a probe: real (trials, n_samples, n_recorded)."""
+
+    @abstractmethod
+    def take_counts(self, probe: str) -> np.ndarray:
+        """Return, and forget, the spike counts of a probe: int64 (trials, n_recorded)."""
+
+    @abstractmethod
+    def take_tally(self) -> dict[str, np.ndarray]:
+        """Return, and forget, the events sent per neuron and group over all trials: int64 (n,) each.
+
+        Operators add an entry `NAME rows` with the number of rows recomputed, and plastic projections
+        `NAME changes` with the number of weight changes, as arrays of one number.
+        """
+
+    @abstractmethod
+    def state(self, group: str, variable: str) -> np.ndarray:
+        """Return a state variable: (trials, n)."""
+
+    @abstractmethod
+    def weights(self, projection: str) -> np.ndarray:
+        """Return the weights of a plastic projection, (trials, n_synapses), in the order of its layout."""
+
+    @abstractmethod
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Return all state, events in flight included, as arrays by name; the same keys on every backend.
+
+        Keys: "now" (int64, 1); "state/GROUP/VARIABLE" (trials, n); for each group with delayed
+        projections "flight/GROUP/{trials,steps,places,payloads}"; "value/OPERATOR"; "weights/PROJECTION",
+        "trace/PROJECTION/NAME" for plastic projections.
+        """
+
+    @abstractmethod
+    def restore(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Set all state from a snapshot."""

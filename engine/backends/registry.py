@@ -1,0 +1,80 @@
+"""The backends by name: known without being loaded; one line adds one."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...neurons.errors import MissingExtra, SpecError
+from ..plan import Plan
+from .base import Machine
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to run a plan.
+
+    Attributes
+    ----------
+    name : str
+        How users call it.
+    module, factory : str
+        Where `factory(plan, threads)` returns its machine.
+    needs : str
+        The package that must be installed.
+    extra : str
+        The extra that installs it; empty if it is part of the core.
+    about : str
+        One line for users.
+    """
+
+    name: str
+    module: str
+    factory: str
+    needs: str
+    extra: str
+    about: str
+
+    @property
+    def available(self) -> bool:
+        """Whether its package is installed."""
+        return importlib.util.find_spec(self.needs) is not None
+
+    def bind(self, plan: Plan, threads: int | None) -> Machine:
+        """Return a machine that runs the plan."""
+        if not self.available:
+            raise MissingExtra(self.needs, self.extra, f"the backend {self.name!r}")
+        factory: Callable[[Plan, int | None], Machine] = getattr(
+            importlib.import_module(f".{self.module}", __package__), self.factory
+        )
+        return factory(plan, threads)
+
+
+BACKENDS = {
+    backend.name: backend
+    for backend in (
+        Backend("numba", "numba_cpu.machine", "NumbaMachine", "numba", "", "compiled kernels on 1 or 2 threads"),
+        Backend("reference", "reference", "ReferenceMachine", "numpy", "", "plain NumPy: slow and obvious"),
+    )
+}
+
+
+def backend(name: str) -> Backend:
+    """Return a backend by name.
+
+    Raises
+    ------
+    SpecError
+        If there is none of this name.
+
+    Examples
+    --------
+    >>> backend("reference").available
+    True
+    """
+    try:
+        return BACKENDS[name]
+    except KeyError:
+        raise SpecError(f"Simulator.backend: got {name!r}; there are {sorted(BACKENDS)}") from None

@@ -1,0 +1,242 @@
+"""Synapses in the order of storage: what every backend lays out in its own way.
+
+Ids become places of storage, and the inputs of all receptors become cells of two long vectors, one
+of integers and one of real numbers. Rows of a table are ordered by source, delay, and then as drawn:
+this is the order in which floating-point sums are taken, on every backend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..neurons.errors import PlanError
+from .connectivity import Conv2d, Pool2d
+from .plan import Arithmetic, Plan, ProjectionPlan
+from .random import stream_key, uniform_array
+from .tables import weight_table
+
+LARGEST_SUM = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where the input of each receptor lies in one long vector.
+
+    Attributes
+    ----------
+    offsets : dict
+        (group, receptor) -> first cell.
+    size : int
+        Number of cells.
+    """
+
+    offsets: dict[tuple[str, str], int]
+    size: int
+
+
+def cells_of(plan: Plan, arithmetic: Arithmetic) -> Cells:
+    """Return the cells of all receptors that sum in fixed or floating point."""
+    offsets, size = {}, 0
+    for group in plan.groups.values():
+        for receptor in group.receptors:
+            if receptor.grid is not None if arithmetic == "fixed" else receptor.floating:
+                offsets[group.name, receptor.name] = size
+                size += group.n
+    return Cells(offsets, size)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Sparse projections of one source as one table of rows by source.
+
+    Attributes
+    ----------
+    indptr : int64 (n_source + 1,)
+        Where the row of each place of the source group starts.
+    cells : int64 (n_synapses,)
+        Cell of each synapse in the vector of its arithmetic.
+    weights : array (n_synapses,)
+        int32 in steps of the receptor's grid, or the plan's real type.
+    delays : int32 (n_synapses,)
+        Delay of each synapse in steps.
+    order : int64 (n_synapses,)
+        Position of each synapse among those of the projections as drawn, one after the other.
+    """
+
+    indptr: np.ndarray
+    cells: np.ndarray
+    weights: np.ndarray
+    delays: np.ndarray
+    order: np.ndarray
+
+    def sources(self) -> np.ndarray:
+        """Return the source place of every synapse."""
+        return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
+
+
+def sparse_rows(plan: Plan, names: tuple[str, ...], cells: Cells) -> Rows:
+    """Return the sparse projections of one source, merged.
+
+    Raises
+    ------
+    PlanError
+        If the integer sum of a target could overflow.
+    """
+    parts = [_placed(plan, plan.projections[name], cells) for name in names]
+    source = plan.group_of(plan.projections[names[0]].part.source)
+    sources, targets, weights, delays = (np.concatenate([part[i] for part in parts]) for i in range(4))
+    if plan.projections[names[0]].arithmetic == "fixed":
+        load = np.bincount(targets, weights=np.abs(weights), minlength=1) * source.payload_bound
+        if load.max() > LARGEST_SUM:
+            raise PlanError(
+                f"{names}: the input of one neuron may reach {load.max():.3g} steps of its grid, the largest sum is "
+                f"{LARGEST_SUM}; use precision='float32' or fewer synapses"
+            )
+    key = sources * (plan.max_delay + 1) + delays
+    order = np.arange(key.size) if np.all(key[1:] >= key[:-1]) else np.argsort(key, kind="stable")
+    indptr = np.zeros(source.n + 1, np.int64)
+    np.cumsum(np.bincount(sources, minlength=source.n), out=indptr[1:])
+    return Rows(indptr, targets[order], weights[order], delays[order].astype(np.int32), order)
+
+
+def _placed(plan: Plan, p: ProjectionPlan, cells: Cells) -> tuple[np.ndarray, ...]:
+    synapses = plan.synapses(p.name)
+    source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
+    sources = source.places(synapses.sources() + p.pre_range[0])
+    targets = target.places(synapses.targets.astype(np.int64) + p.post_range[0])
+    targets = targets + cells.offsets[target.name, p.part.receptor_name]
+    weights = synapses.weight_values()
+    return sources, targets, _stored_weights(plan, p, weights), synapses.delay_steps()
+
+
+def _stored_weights(plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> np.ndarray:
+    """Return weights as they are stored: plastic ones always real, others by the projection's arithmetic."""
+    if p.arithmetic == "float" or p.part.rule is not None:
+        return weights.astype(plan.real)
+    grid = plan.receptor(p).grid
+    assert grid is not None
+    return grid.to_integers(weights).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A dense projection: one row of weights per source, columns in the target's order of storage.
+
+    Attributes
+    ----------
+    weights : array (n_rows, n_columns)
+        int32 in steps of the grid, or the plan's real type.
+    first_row : int
+        Place of the source group that row 0 belongs to.
+    first_column : int
+        Cell (in the vector of its arithmetic) of column 0.
+    """
+
+    weights: np.ndarray
+    first_row: int
+    first_column: int
+
+
+def dense_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:
+    """Return a dense projection in the order of storage."""
+    source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
+    table, drawn = weight_table(p.part)
+    shape = (p.part.post.n, p.part.pre.n)
+    if drawn:
+        quantile = (uniform_array(stream_key(plan.network.seed, p.name, "synapses"), shape[0] * shape[1]) * table.size)
+        weights = table[quantile.astype(np.int64)].reshape(shape)
+    else:
+        weights = np.broadcast_to(table if table.size == 1 else np.reshape(table, shape), shape)
+    rows = weights.T
+    if source.order is not None:
+        rows = rows[source.order]
+    if target.order is not None:
+        rows = rows[:, target.order]
+    first = cells.offsets[target.name, p.part.receptor_name] + p.post_range[0]
+    return Matrix(np.ascontiguousarray(_stored_weights(plan, p, rows)), p.pre_range[0], first)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A convolution or pooling, for scattering events over images stored channel last.
+
+    Attributes
+    ----------
+    weights : array (c_in, kh, kw, c_out / groups)
+        What one event of an input channel adds to the outputs of its group.
+    image, out : tuple of int
+        (height, width, channels) of the source and of the target.
+    stride, padding, dilation : tuple of int
+        As in torch.
+    groups : int
+        Groups of channels.
+    first_cell : int
+        Cell of the target's first neuron.
+    """
+
+    weights: np.ndarray
+    image: tuple[int, int, int]
+    out: tuple[int, int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+    first_cell: int
+
+
+def conv_kernel(plan: Plan, p: ProjectionPlan, cells: Cells) -> Kernel:
+    """Return a convolution or pooling, in the order of storage."""
+    c = p.part.connectivity
+    (c_in, h, w), (c_out, oh, ow) = p.part.pre.shape, p.part.post.shape
+    table, drawn = weight_table(p.part)
+    if isinstance(c, Pool2d):
+        scale = 1.0 / (c.size[0] * c.size[1]) if c.mode == "average" else 1.0
+        weights = np.full((c_in, *c.size, 1), float(table[0]) * scale)
+        geometry: dict[str, Any] = {"stride": c.stride, "padding": (0, 0), "dilation": (1, 1), "groups": c_in}
+    else:
+        assert isinstance(c, Conv2d) and not drawn
+        kh, kw = table.shape[2:]
+        grouped = table.reshape(c.groups, c_out // c.groups, c_in // c.groups, kh, kw)
+        weights = grouped.transpose(0, 2, 3, 4, 1).reshape(c_in, kh, kw, c_out // c.groups)
+        geometry = {"stride": c.stride, "padding": c.padding, "dilation": c.dilation, "groups": c.groups}
+    return Kernel(
+        weights=np.ascontiguousarray(_stored_weights(plan, p, weights)),
+        image=(h, w, c_in),
+        out=(oh, ow, c_out),
+        first_cell=cells.offsets[p.part.target.label, p.part.receptor_name],
+        **geometry,
+    )
+
+
+def fan_out(plan: Plan, p: ProjectionPlan) -> np.ndarray:
+    """Return how many synapses of a projection an event of each source neuron reaches, by storage place."""
+    source = plan.group_of(p.part.source)
+    out = np.zeros(source.n, np.int64)
+    low, high = p.pre_range
+    if p.storage == "sparse":
+        out[low:high] = np.diff(plan.synapses(p.name).indptr)
+    elif p.storage == "dense":
+        out[low:high] = p.part.post.n
+    else:
+        out[:] = _conv_fan_out(p)
+    return source.stored(out)
+
+
+def _conv_fan_out(p: ProjectionPlan) -> np.ndarray:
+    """Return the outputs that each input of a convolution or pooling reaches, by the user's index."""
+    c = p.part.connectivity
+    shape = p.part.pre.shape
+    kernel = c.size if isinstance(c, Pool2d) else np.shape(p.part.weight)[2:]
+    padding = (0, 0) if isinstance(c, Pool2d) else c.padding  # type: ignore[attr-defined]
+    dilation = (1, 1) if isinstance(c, Pool2d) else c.dilation  # type: ignore[attr-defined]
+    reach = []
+    for axis in range(2):
+        outputs = np.arange(p.part.post.shape[1 + axis]) * c.stride[axis] - padding[axis]  # type: ignore[attr-defined]
+        touched = (outputs[:, None] + np.arange(kernel[axis]) * dilation[axis]).reshape(-1)
+        touched = touched[(touched >= 0) & (touched < shape[1 + axis])]
+        reach.append(np.bincount(touched, minlength=shape[1 + axis]))
+    per_group = 1 if isinstance(c, Pool2d) else p.part.post.shape[0] // c.groups  # type: ignore[attr-defined]
+    return np.broadcast_to(np.multiply.outer(*reach) * per_group, shape).reshape(-1)
