@@ -126,7 +126,7 @@ def field(path: str | Path, data: Any, key: str, kind: type | tuple[type, ...]) 
     return value
 
 
-def replace_file(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+def replace_file(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a new file, then put it in the place of `path` in one step."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -142,6 +143,19 @@ class Network:
             changed = replace(part, weight=by_name[name]) if name in by_name else part  # type: ignore[call-arg]
             copy._parts[name] = changed
         return copy
+
+    def save(self, path: str | Path, **classes: Any) -> None:
+        """Write the network as TOML; arguments and errors as `engine.experiment.save_network`."""
+        from .experiment import save_network
+
+        save_network(self, path, **classes)
+
+    @classmethod
+    def load(cls, path: str | Path, **classes: Any) -> Network:
+        """Read a network that `save` wrote; arguments and errors as `engine.experiment.load_network`."""
+        from .experiment import load_network
+
+        return load_network(path, **classes)
 
     def __repr__(self) -> str:
         lines = [f"Network(seed={self.seed}): {len(self)} parts"]

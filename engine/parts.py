@@ -259,23 +259,21 @@ class Probe(Part):
         if self.every is not None:
             check_positive(f"{self.label}.every", self.every, "s")
         check_array(f"{self.label}.start", self.start, (), low=0.0)
-        if self.stop is not None and not self.stop > self.start:
-            raise SpecError(
-                f"{self.label}.stop: got {self.stop}; allowed is a time after start={self.start} s"
-            )
+        if self.stop is not None:
+            stop = check_array(f"{self.label}.stop", self.stop, ())
+            if not stop > self.start:
+                raise SpecError(
+                    f"{self.label}.stop: got {stop}; allowed is a time after start={self.start} s"
+                )
         if self.spool is not None and self.variable != "spikes":
             raise SpecError(f"{self.label}.spool: only spikes can be spooled, not {self.variable!r}")
-        ids = np.arange(self.target.n) if self.ids is None else np.asarray(self.ids)
-        if (
-            ids.ndim != 1
-            or not ids.size
-            or ids.dtype.kind not in "iu"
-            or ids.min() < 0
-            or ids.max() >= self.target.n
-        ):
-            raise SpecError(
-                f"{self.label}.ids: allowed are indices from 0 to {self.target.n - 1}, at least one"
-            )
+        if self.ids is not None:
+            ids = np.asarray(self.ids)
+            whole = ids.ndim == 1 and ids.size > 0 and ids.dtype.kind in "iu"
+            if not whole or ids.min() < 0 or ids.max() >= self.target.n or np.unique(ids).size < ids.size:
+                raise SpecError(
+                    f"{self.label}.ids: allowed are indices from 0 to {self.target.n - 1}, none twice"
+                )
 
     @property
     def group(self) -> Group:

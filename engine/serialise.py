@@ -1,0 +1,229 @@
+"""A network as plain data, and back: the same parts in the same order.
+
+The tables mirror the constructors: [network] with the seed, then [[population]], [[source]],
+[[operator]], [[projection]] and [[probe]]. Parts are added in this order unless `network.order` lists
+their names in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+
+from ..neurons.errors import FormatError, SpecError
+from . import sources
+from .encoding import Arrays, Classes, Decoder, Encoder, known_models, known_rules
+from .groups import Group, Part, Slice
+from .network import Network
+from .parts import Operator, Population, Probe, Projection
+from .sources import Source
+
+VERSION = 1
+_SECTIONS: dict[str, type[Part]] = {
+    "population": Population,
+    "source": Source,
+    "operator": Operator,
+    "projection": Projection,
+    "probe": Probe,
+}
+_SOURCES: dict[str, type[Source]] = {
+    cls.__name__: cls
+    for cls in (
+        sources.PoissonSource,
+        sources.RateSource,
+        sources.SpikeSource,
+        sources.CurrentSource,
+        sources.FrameSource,
+    )
+}
+
+
+def network_to_dict(
+    net: Network,
+    arrays: MutableMapping[str, np.ndarray] | None = None,
+    *,
+    models: Classes | None = None,
+    rules: Classes | None = None,
+) -> dict[str, Any]:
+    """Return a network as plain data of texts, numbers, lists and dicts.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    arrays : dict, optional
+        Receives arrays of more than 16 entries, which the data then refers to; inline if left out.
+    models, rules : dict, optional
+        Name -> class of neuron models and plasticity rules of your own.
+
+    Raises
+    ------
+    SpecError
+        If a part is of a class that has no name in files.
+
+    Examples
+    --------
+    >>> import rheobase as rb
+    >>> net = rb.Network(seed=3)
+    >>> exc = net.add(rb.Population(4, rb.IF(), name="exc"))
+    >>> network_from_dict(network_to_dict(net))["exc"].n
+    4
+    """
+    encoder = Encoder(arrays, known_models(models), known_rules(rules))
+    data: dict[str, Any] = {"network": {"format": VERSION, "seed": net.seed}}
+    written: list[str] = []
+    for section, kind in _SECTIONS.items():
+        parts = net.of(kind)
+        tables = [_table(encoder, section, part, f"{section}{i}") for i, part in enumerate(parts)]
+        if tables:
+            data[section] = tables
+            written += [str(part.name) for part in parts]
+    order = [str(part.name) for part in net]
+    if len(order) != len(written):
+        strange = next(str(part.name) for part in net if part.name not in written)
+        raise SpecError(f"{strange}: files know populations, sources, operators, projections and probes only")
+    if order != written:
+        data["network"]["order"] = order
+    return data
+
+
+def network_from_dict(
+    data: Mapping[str, Any],
+    arrays: Arrays | None = None,
+    *,
+    models: Classes | None = None,
+    rules: Classes | None = None,
+    origin: str = "network",
+) -> Network:
+    """Return the network that plain data describes; `origin` names where it came from in errors.
+
+    Raises
+    ------
+    FormatError
+        If tables or keys are unknown, missing or of the wrong type.
+    SpecError
+        If a value is not allowed; the message names the table and the part.
+    """
+    decoder = Decoder(arrays or {}, known_models(models), known_rules(rules), origin)
+    head = data.get("network", {})
+    _only(decoder, head, "[network]", "format", "seed", "order")
+    if head.get("format", VERSION) != VERSION:
+        raise FormatError(f"{origin}: [network].format is {head['format']!r}; this version reads {VERSION}")
+    unknown = [name for name in data if name not in ("network", *_SECTIONS)]
+    if unknown:
+        raise FormatError(f"{origin}: unknown table [{unknown[0]}]; there are [network] and {[*_SECTIONS]}")
+    net: Network = decoder.guard("[network]", Network, seed=head.get("seed", 0))
+    for section, table in _in_order(decoder, data, head):
+        where = f"[[{section}]] {str(table.get('name', '(no name)'))[:60]!r}"
+        decoder.guard(where, net.add, _part(decoder, net, section, table, where))
+    return net
+
+
+def _table(encoder: Encoder, section: str, part: Any, key: str) -> dict[str, Any]:
+    table: dict[str, Any] = {"name": part.name}
+    if isinstance(part, Source):
+        if _SOURCES.get(type(part).__name__) is not type(part):
+            raise SpecError(f"{part.name}: {type(part).__name__} is not a source that files know; there are "
+                            f"{[*_SOURCES]}")  # fmt: skip
+        table["kind"] = type(part).__name__
+    fields = {name: value for name, value in vars(part).items() if name not in ("name", "shape")}
+    for name, value in fields.items():
+        if name == "n_or_shape":
+            table |= {"n": part.n} if isinstance(value, (int, np.integer)) else {"shape": list(part.shape)}
+        elif isinstance(value, (Group, Slice)):
+            table[name] = _end(value)
+        elif name == "inputs":
+            table[name] = [group.name for group in value]
+        elif name == "initial":
+            if value:
+                table[name] = {k: encoder.value(v, f"{key}/initial/{k}") for k, v in value.items()}
+        elif name in ("model", "connectivity", "rule"):
+            if value is not None:
+                table[name] = getattr(encoder, name)(value, f"{key}/{name}")
+        elif value is not None:
+            table[name] = encoder.value(value, f"{key}/{name}")
+    return table
+
+
+def _end(end: Group | Slice) -> Any:
+    if isinstance(end, Slice):
+        return {"group": end.group.name, "start": end.start, "stop": end.stop}
+    return end.name
+
+
+def _in_order(decoder: Decoder, data: Mapping[str, Any], head: Any) -> list[tuple[str, dict[str, Any]]]:
+    tables: list[tuple[str, dict[str, Any]]] = []
+    for section in _SECTIONS:
+        listed = data.get(section, [])
+        if not isinstance(listed, list) or not all(isinstance(table, dict) for table in listed):
+            raise FormatError(
+                f"{decoder.origin}: {section}: allowed are tables that start with [[{section}]]"
+            )
+        tables += [(section, table) for table in listed]
+    order = head.get("order")
+    if order is None:
+        return tables
+    by_name = {
+        table.get("name"): (section, table) for section, table in tables if isinstance(table.get("name"), str)
+    }
+    if not isinstance(order, list) or len(order) != len(tables) or {*map(str, order)} != set(by_name):
+        raise FormatError(f"{decoder.origin}: [network].order must list the name of every part once")
+    return [by_name[name] for name in order]
+
+
+def _part(decoder: Decoder, net: Network, section: str, table: dict[str, Any], where: str) -> Part:
+    given = dict(table)
+    kind: Any = _SECTIONS[section]
+    if section == "source":
+        kind = _SOURCES[decoder.single(given.pop("kind", None), f"{where}.kind", [*_SOURCES])[0]]
+    if issubclass(kind, (Population, Source)):
+        sizes = [given.pop(key) for key in ("n", "shape") if key in given]
+        if len(sizes) != 1:
+            raise FormatError(f"{decoder.origin}: {where}: give n or shape, one of the two")
+        given["n_or_shape"] = sizes[0]
+    decoded = {key: _entry(decoder, net, key, value, f"{where}.{key}") for key, value in given.items()}
+    part: Part = decoder.guard(where, kind, **decoded)
+    return part
+
+
+def _entry(decoder: Decoder, net: Network, key: str, value: Any, where: str) -> Any:
+    if key in ("pre", "post", "target"):
+        return _resolve(decoder, net, value, where)
+    if key == "inputs":
+        names = value if isinstance(value, list) else [value]
+        return tuple(_resolve(decoder, net, name, where) for name in names)
+    if key == "initial":
+        if not isinstance(value, dict):
+            raise FormatError(f"{decoder.origin}: {where}: allowed is a table of state variables")
+        return {name: decoder.value(entry, f"{where}.{name}") for name, entry in value.items()}
+    if key in ("model", "connectivity", "rule"):
+        return getattr(decoder, key)(value, where)
+    return value if key in ("n_or_shape", "name") else decoder.value(value, where)
+
+
+def _resolve(decoder: Decoder, net: Network, value: Any, where: str) -> Any:
+    if isinstance(value, str):
+        return decoder.guard(where, net.__getitem__, value)
+    _only(decoder, value, where, "group", "start", "stop")
+    group = decoder.guard(where, net.__getitem__, value.get("group"))
+    start, stop = value.get("start", 0), value.get("stop")
+    bounds = [bound for bound in (start, stop) if bound is not None]
+    if not isinstance(group, Group) or not all(type(bound) is int for bound in bounds):
+        raise FormatError(f"{decoder.origin}: {where}: allowed is a group's name, or {{group, start, stop}}")
+    if not 0 <= start < (group.n if stop is None else stop) <= group.n:
+        raise SpecError(
+            f"{decoder.origin}: {where}: got {start} to {stop}; {group.name} has {group.n} neurons"
+        )
+    return group[start:stop]
+
+
+def _only(decoder: Decoder, table: Any, where: str, *allowed: str) -> None:
+    if not isinstance(table, dict):
+        raise FormatError(f"{decoder.origin}: {where}: got {str(table)[:60]!r}; allowed is a table")
+    unknown = [key for key in table if key not in allowed]
+    if unknown:
+        raise FormatError(
+            f"{decoder.origin}: {where}: unknown key {unknown[0]!r}; allowed are {list(allowed)}"
+        )

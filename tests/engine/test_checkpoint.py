@@ -1,0 +1,64 @@
+"""Checkpoint files: network, state and info come back as they were."""
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+from rheobase.engine.checkpoint import read_checkpoint, write_checkpoint
+
+
+def network():
+    net = rb.Network(seed=5)
+    a = net.add(rb.Population(30, rb.LIF(np.linspace(0.01, 0.02, 30)), name="a"))
+    net.add(rb.Projection(a, a, rb.dense(), weight=np.eye(30)))
+    return net
+
+
+def test_network_state_and_info_come_back(tmp_path):
+    state = {
+        "a/v": np.linspace(0, 1, 30, dtype=np.float32),
+        "ring": np.zeros((3, 0), np.int32),
+        "step": np.int64(7),
+    }
+    write_checkpoint(
+        tmp_path / "c.npz", network(), state, {"dt": 1e-3, "backend": "numba", "step": np.int64(7)}
+    )
+    net, again, info = read_checkpoint(tmp_path / "c.npz")
+    assert net.seed == 5
+    np.testing.assert_array_equal(net["a"].model.tau, np.linspace(0.01, 0.02, 30))
+    np.testing.assert_array_equal(net.projections[0].weight, np.eye(30))
+    assert set(again) == set(state)
+    for name, array in state.items():
+        np.testing.assert_array_equal(again[name], array)
+        assert again[name].dtype == array.dtype
+        assert again[name].shape == array.shape
+        assert again[name].flags.writeable
+    assert info == {"dt": 1e-3, "backend": "numba", "step": 7}
+
+
+def test_a_changed_state_is_noticed(tmp_path):
+    path = tmp_path / "c.npz"
+    write_checkpoint(path, network(), {"v": np.arange(1000.0)}, {})
+    data = bytearray(path.read_bytes())
+    place = data.index(np.float64(500.0).tobytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(rb.FormatError, match="damaged"):
+        read_checkpoint(path)
+
+
+def test_a_result_is_not_taken_for_a_checkpoint(tmp_path):
+    from rheobase.engine.counts import Counts
+    from rheobase.engine.result import Result, RunInfo
+
+    counts = Counts(steps=1, trials=1, dt=1e-3, populations=(), projections=())
+    info = RunInfo(backend="numba", threads=1, precision="fixed", dt=1e-3, steps=1, wall_s=0.1)
+    Result(records={}, counts=counts, info=info).save(tmp_path / "r.npz")
+    with pytest.raises(rb.FormatError, match="holds a 'rheobase result', not a 'rheobase checkpoint'"):
+        read_checkpoint(tmp_path / "r.npz")
+
+
+def test_state_that_is_not_numbers_is_refused_when_writing(tmp_path):
+    with pytest.raises(rb.SpecError, match="state/v"):
+        write_checkpoint(tmp_path / "c.npz", network(), {"v": np.array(["a"])}, {})
+    assert not list(tmp_path.iterdir())
