@@ -9,7 +9,8 @@ import numpy as np
 
 from ..neurons.errors import ConversionError
 from .calibrate import Grain, calibrate
-from .converted import Converted, check_batch, check_steps
+from .converted import Converted
+from .inputs import check_batch, check_steps
 from .layers import Layer
 from .lower import Input, lower
 from .stages import stages_of
@@ -107,9 +108,7 @@ def convert(
             "sample: all its values are 0; give typical inputs, or the largest one as peak="
         )
     levels = calibrate(stages, inputs, grain=thresholds, percentile=percentile)
-    network, readout_unit = lower(
-        stages, levels, coding=input, input_threshold=high, start=start, probe_every=dt
-    )
+    network, readout_unit = lower(stages, levels, coding=input, input_threshold=high, start=start)
     return Converted(
         network=network,
         layers=tuple(layers),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..engine.network import Network
 from ..neurons.errors import ConversionError
+from .inputs import check_batch, check_steps
 from .layers import Layer, ReLU, forward
 from .stages import Stage
 
@@ -30,14 +30,11 @@ class Inference:
         The outputs after each step.
     result : Result
         What the run recorded and counted, over all inputs.
-    seconds : float
-        Wall time of the run in seconds, building left out.
     """
 
     outputs: np.ndarray
     over_time: np.ndarray
     result: Result
-    seconds: float
 
     @property
     def labels(self) -> np.ndarray:
@@ -166,16 +163,15 @@ class Converted:
         steps = check_steps(self.steps if steps is None else steps)
         simulator = Simulator(self.network, self.dt, backend=backend, batch=len(batch), threads=threads)
         frames = batch.reshape(len(batch), *self.stages[0].input_shape)
-        started = time.perf_counter()
         result = simulator.run(steps * self.dt, inputs={self.network["frame"]: frames})
-        seconds = time.perf_counter() - started
         membrane = result[self.network["readout"]].values
-        membrane = np.asarray(membrane, np.float64).reshape(steps, len(batch), *self.stages[-1].shape)
+        membrane = np.asarray(membrane, np.float64).reshape(len(batch), steps, *self.stages[-1].shape)
+        membrane = membrane.swapaxes(0, 1)
         so_far = np.arange(1, steps + 1).reshape(-1, *[1] * (membrane.ndim - 1))
         outputs = (membrane * self.readout_unit / so_far).astype(np.float32)
         if self.stages[-1].rectified:
             outputs = ReLU().forward(outputs)
-        return Inference(outputs[-1], outputs, result, seconds)
+        return Inference(outputs[-1], outputs, result)
 
     def original(self, x: Any) -> np.ndarray:
         """Return the original network's outputs, computed with NumPy in float32."""
@@ -213,7 +209,7 @@ class Converted:
             largest_error=float(np.abs(inference.outputs - expected).max()) / scale,
             spikes_per_input=inference.spikes_per_input,
             synaptic_events_per_input=inference.synaptic_events_per_input,
-            seconds_per_input=inference.seconds / len(batch),
+            seconds_per_input=inference.result.info.wall_s / len(batch),
             inference=inference,
         )
 
@@ -243,44 +239,6 @@ class Converted:
         widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         return "\n".join([header, *lines])
-
-
-def check_batch(field: str, values: Any) -> np.ndarray:
-    """Return a batch of inputs as float32, or raise ConversionError.
-
-    Examples
-    --------
-    >>> check_batch("x", [[0.0, 1.0]]).shape
-    (1, 2)
-    """
-    try:
-        array = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError, RuntimeError):
-        got = type(values).__name__
-        raise ConversionError(f"{field}: got {got}; allowed is an array [n, features...]") from None
-    if array.ndim < 2 or not array.size:
-        raise ConversionError(
-            f"{field}: got shape {array.shape}; allowed is a batch [n, features...] of at least one input"
-        )
-    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
-    if not finite.all():
-        raise ConversionError(
-            f"{field}: input {int(np.argmin(finite))} holds NaN or infinity; only finite numbers are allowed"
-        )
-    return array
-
-
-def check_steps(steps: Any) -> int:
-    """Return a number of steps, or raise ConversionError.
-
-    Examples
-    --------
-    >>> check_steps(16)
-    16
-    """
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise ConversionError(f"steps: got {steps!r}; allowed is a whole number from 1")
-    return int(steps)
 
 
 def _winners(outputs: np.ndarray) -> np.ndarray:

@@ -33,7 +33,6 @@ def lower(
     coding: Input,
     input_threshold: float,
     start: float,
-    probe_every: float,
 ) -> tuple[Network, np.ndarray]:
     """Return the spiking network, and what a unit of each readout membrane is worth.
 
@@ -47,8 +46,6 @@ def lower(
         What an input spike stands for: the largest input.
     start : float
         Initial potential of spiking neurons as a part of the threshold.
-    probe_every : float
-        Seconds between samples of the readout.
     """
     net = Network()
     pre: Group = net.add(FrameSource(stages[0].input_shape, name="frame"))
@@ -69,7 +66,7 @@ def lower(
         net.add(_projection(pre, post, stage, unit))
         if i < len(thresholds):
             pre, unit = post, thresholds[i]
-    net.add(Probe(net["output"], "v", every=probe_every, name="readout"))  # type: ignore[arg-type]
+    net.add(Probe(net["output"], "v", name="readout"))  # type: ignore[arg-type]
     return net, np.broadcast_to(worth, stages[-1].shape)
 
 
