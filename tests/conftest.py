@@ -1,0 +1,37 @@
+"""What every test shares: the twins, and a path on which our folders hide nobody else's packages."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# With the root on the path, `import datasets` would find our folder instead of the package of that name.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
+
+
+class Twins:
+    """The modules of tests/reference, loaded on first use: `twins.neurons.lif(...)`."""
+
+    def __getattr__(self, name: str) -> ModuleType:
+        path = ROOT / "tests" / "reference" / f"{name}.py"
+        if not path.exists():
+            raise AttributeError(f"tests/reference has no {name}.py")
+        spec = importlib.util.spec_from_file_location(f"twins_{name}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        setattr(self, name, module)
+        return module
+
+
+@pytest.fixture(scope="session")
+def twins() -> Twins:
+    """Slow twins written by hand from the equations, which import nothing of ours."""
+    return Twins()

@@ -1,0 +1,163 @@
+"""ReLU and the error-feedback neuron: equal to their twins; the laws' promises."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+
+LAWS = [
+    {"law": law, "events": events, "rounding": rounding, "f": f, "signed": signed, "bits": bits}
+    for law, events, rounding, f, signed, bits in itertools.product(
+        ("delta", "rate"),
+        ("unit", "pow2", "graded"),
+        ("floor", "nearest"),
+        ("relu", "identity"),
+        (True, False),
+        (3, 5),
+    )
+    if signed or law == "rate"
+]
+
+
+def on_grid(seed, steps=80, n=5, low=-48, high=64):
+    """Multiples of 1/64, on which all sums are exact in either precision."""
+    return np.random.default_rng(seed).integers(low, high, (steps, n)) / 64.0
+
+
+def settle(step_alone, aims, **options):
+    """Feed whole numbers once and then nothing; return events [steps, n] and the state."""
+    inputs = np.zeros((12, len(aims)))
+    inputs[0] = aims
+    return step_alone(rb.EventNeuron(1.0, **options), inputs)
+
+
+@pytest.mark.parametrize("options", LAWS, ids=lambda o: "-".join(str(v) for v in o.values()))
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_every_law_and_alphabet_equals_its_twin(step_alone, twins, options, dtype):
+    inputs = on_grid(1)
+    both = {**options, "theta": 0.75, "bias": 0.25}
+    ours = step_alone(rb.EventNeuron(**both), inputs, dtype=dtype)
+    assert np.count_nonzero(ours.sent) > 20
+    for k in range(inputs.shape[1]):
+        sent, n = twins.neurons.event_neuron(inputs[:, k], **both)
+        np.testing.assert_array_equal(ours.sent[:, k], sent)
+        np.testing.assert_array_equal(ours.n[:, k], n)
+
+
+@pytest.mark.parametrize("f", ["relu", "identity"])
+def test_value_law_equals_its_twin(step_alone, twins, f):
+    inputs = on_grid(2)
+    ours = step_alone(rb.EventNeuron(0.3, law="value", f=f, bias=-0.1), inputs)
+    for k in range(inputs.shape[1]):
+        sent, _ = twins.neurons.event_neuron(inputs[:, k], law="value", f=f, bias=-0.1)
+        np.testing.assert_array_equal(ours.sent[:, k], sent)
+
+
+def test_relu_equals_its_twin_and_remembers_nothing(step_alone, twins):
+    inputs = on_grid(3)
+    ours = step_alone(rb.ReLU(bias=0.125), inputs)
+    for k in range(inputs.shape[1]):
+        np.testing.assert_array_equal(ours.sent[:, k], twins.neurons.relu(inputs[:, k], bias=0.125))
+    assert (ours.sent == 0).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_one_bit_rate_law_is_an_integrate_and_fire_neuron(step_alone, dtype):
+    # Not on a grid: even the roundings are those of the IF neuron.
+    inputs = np.random.default_rng(4).normal(0.2, 0.5, (200, 64))
+    options = {"law": "rate", "events": "unit", "signed": False, "rounding": "floor", "f": "relu"}
+    ours = step_alone(rb.EventNeuron(0.7, **options), inputs, dtype=dtype)
+    spiking = step_alone(rb.IF(threshold=0.7, reset="soft"), inputs, dtype=dtype)
+    assert ours.sent.sum() > 2000
+    np.testing.assert_array_equal(ours.sent, spiking.sent)
+    np.testing.assert_array_equal(ours.u, spiking.v)
+
+
+def test_rounding_to_the_nearest_is_a_start_at_half_the_threshold(step_alone):
+    inputs = on_grid(5)
+    options = {"law": "rate", "events": "unit", "signed": False}
+    nearest = step_alone(rb.EventNeuron(0.75, **options, rounding="nearest"), inputs)
+    started = step_alone(rb.IF(threshold=0.75), inputs, initial={"v": 0.375})
+    np.testing.assert_array_equal(nearest.sent, started.sent)
+
+
+def test_rate_code_of_a_constant_stays_within_half_a_step_over_time(step_alone):
+    # n is within half a unit of t x / theta wherever |x| <= theta, since each step may tell one unit.
+    x = np.random.default_rng(6).uniform(-1, 1, 1000)
+    options = {"law": "rate", "events": "unit", "f": "identity", "rounding": "nearest"}
+    told = step_alone(rb.EventNeuron(1.0, **options), np.tile(x, (64, 1))).n
+    t = np.arange(1, 65)[:, None]
+    assert (np.abs(told / t - x) <= 0.5 / t + 1e-9).all()
+
+
+@pytest.mark.parametrize(("bits", "most"), [(5, 3), (7, 4), (8, 5)])
+def test_powers_of_two_reach_the_aim_and_then_are_silent(step_alone, bits, most):
+    aims = np.arange(2**bits)
+    ours = settle(step_alone, aims, events="pow2", bits=bits)
+    np.testing.assert_array_equal(ours.n[-1], aims)
+    per_neuron = np.count_nonzero(ours.sent, axis=0)
+    assert per_neuron.max() == most
+    assert not ours.sent[most:].any()
+    powers = np.abs(ours.sent[ours.sent != 0])
+    np.testing.assert_array_equal(np.log2(powers) % 1, 0)
+
+
+def test_graded_needs_one_event_and_unit_as_many_as_the_distance(step_alone):
+    aims = np.arange(-7, 8)
+    graded = settle(step_alone, aims, events="graded", f="identity")
+    unit = settle(step_alone, aims, events="unit", f="identity")
+    np.testing.assert_array_equal(np.count_nonzero(graded.sent, axis=0), aims != 0)
+    np.testing.assert_array_equal(np.count_nonzero(unit.sent, axis=0), np.abs(aims))
+    np.testing.assert_array_equal(unit.n[-1], aims)
+
+
+@pytest.mark.parametrize("events", ["unit", "pow2", "graded"])
+def test_silence_does_not_depend_on_the_order_of_input(step_alone, events):
+    inputs = on_grid(7, steps=20, n=50)
+    order = np.random.default_rng(8).permutation(20)
+    end = np.zeros((20, 50))
+    model = rb.EventNeuron(0.375, events=events, bits=4, bias=0.5)
+    one = step_alone(model, np.concatenate([inputs, end]))
+    other = step_alone(model, np.concatenate([inputs[order], end]))
+    quantised = np.clip(np.floor(np.maximum(inputs.sum(axis=0) + 0.5, 0) / 0.375 + 0.5), 0, 15)
+    np.testing.assert_array_equal(one.n[-1], quantised)
+    np.testing.assert_array_equal(other.n[-1], quantised)
+    assert not one.sent[-1].any()
+
+
+def test_a_changed_frame_costs_only_its_change(step_alone):
+    inputs = np.zeros((20, 3))
+    inputs[0], inputs[10] = (9.0, 5.0, 2.0), (0.0, -1.0, 0.0)
+    sent = step_alone(rb.EventNeuron(1.0), inputs).sent
+    np.testing.assert_array_equal(np.count_nonzero(sent[10:], axis=0), [0, 1, 0])
+
+
+@pytest.mark.parametrize("events", ["unit", "pow2", "graded"])
+@pytest.mark.parametrize("f", ["relu", "identity"])
+@pytest.mark.parametrize("law", ["delta", "rate"])
+def test_no_event_is_larger_than_the_bound(step_alone, law, f, events):
+    model = rb.EventNeuron(1.0, law=law, events=events, f=f, bits=4)
+    inputs = np.zeros((30, 31))
+    inputs[0] = np.arange(-15, 16) * 20.0
+    inputs[15] = -2 * inputs[0]
+    largest = np.abs(step_alone(model, inputs).sent).max()
+    assert largest == model.payload_bound
+
+
+def test_payloads():
+    assert rb.EventNeuron().payload == "integer"
+    assert rb.EventNeuron(events="unit").payload == "integer"
+    assert rb.EventNeuron(law="rate", events="unit", signed=False).payload == "unit"
+    assert rb.EventNeuron(law="value").payload == rb.ReLU().payload == "real"
+    assert rb.LIF(1e-2).payload == "unit"
+
+
+def test_laws_without_the_sign_they_need_are_refused():
+    with pytest.raises(rb.SpecError, match=r"EventNeuron\.signed: got False with law='delta'"):
+        rb.EventNeuron(signed=False)
+    with pytest.raises(rb.SpecError, match=r"EventNeuron\.bits: got 1"):
+        rb.EventNeuron(f="identity", bits=1)
