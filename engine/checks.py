@@ -93,14 +93,14 @@ def check_projection(projection: Projection) -> None:
             raise SpecError(f"{label}: one_to_one needs ends of one size, got {n_pre} and {n_post}")
         shape = (n_pre,)
     elif c.kind in ("explicit", "sparse"):
-        shape = (c.pre_ids.size,)  # type: ignore[attr-defined]
-        for end, ids, n in (("pre", c.pre_ids, n_pre), ("post", c.post_ids, n_post)):  # type: ignore[attr-defined]
-            if ids.size and ids.max() >= n:
-                raise SpecError(f"{label}: {end} index {ids.max()} is out of range; {end} has {n} neurons")
         if isinstance(c, Sparse) and c.shape != (n_post, n_pre):
             raise SpecError(
                 f"{label}: sparse matrix has shape {c.shape}; [n_post, n_pre] is ({n_post}, {n_pre})"
             )
+        shape = (c.pre_ids.size,)  # type: ignore[attr-defined]
+        for end, ids, n in (("pre", c.pre_ids, n_pre), ("post", c.post_ids, n_post)):  # type: ignore[attr-defined]
+            if ids.size and ids.max() >= n:
+                raise SpecError(f"{label}: {end} index {ids.max()} is out of range; {end} has {n} neurons")
     elif c.kind == "dense":
         shape = (n_post, n_pre)
     elif isinstance(c, (Conv2d, Pool2d)):

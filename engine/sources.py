@@ -77,7 +77,8 @@ class RateSource(Source):
         super().__post_init__()
         set_shape(self, self.n_or_shape)
         times = np.array(self.times, dtype=np.float64)
-        if times.ndim != 1 or not times.size or times[0] != 0 or np.any(np.diff(times) <= 0):
+        ascending = times.ndim == 1 and times.size > 0 and times[0] == 0 and bool(np.all(np.diff(times) > 0))
+        if not ascending or not np.isfinite(times[-1]):
             raise SpecError(f"{self.label}.times: must be ascending times in seconds that start at 0")
         rates = np.array(self.rates, dtype=np.float64)
         if rates.shape not in ((times.size,), (times.size, self.n)):

@@ -1,0 +1,290 @@
+"""Bad input is one clear error, where it is given: it names the object, the field, and what is allowed."""
+
+import re
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+
+NAN, INF = float("nan"), float("inf")
+
+
+def pop(n=4, **kwargs):
+    return rb.Population(n, rb.LIF(20e-3), **kwargs)
+
+
+def image(*shape):
+    return rb.Population(shape, rb.IF())
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, NAN, "3", True, None, (), (2, 0), (2, -3), (2, 1.5), (True, 2)])
+def test_sizes_are_whole_numbers_from_one(n):
+    for make in (
+        pop,
+        lambda n: rb.PoissonSource(n, rate=1.0),
+        rb.SpikeSource,
+        rb.CurrentSource,
+        rb.FrameSource,
+    ):
+        with pytest.raises(rb.SpecError, match=re.escape(f"got {n!r}; allowed is a whole number from 1")):
+            make(n)
+
+
+@pytest.mark.parametrize("name", ["", "  ", 3, b"exc"])
+def test_names_are_texts_that_are_not_empty(name):
+    with pytest.raises(rb.SpecError, match=r"name: got .*; allowed is a text"):
+        pop(name=name)
+
+
+@pytest.mark.parametrize("rate", [-1.0, NAN, INF, "fast", [1.0, 2.0], [1.0, 1.0, -1.0], None, True])
+def test_poisson_rates_are_finite_and_not_negative(rate):
+    with pytest.raises(rb.SpecError, match=r"PoissonSource\.rate: got .*not below 0"):
+        rb.PoissonSource(3, rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("times", "rates", "words"),
+    [
+        ([], [], "times"),
+        ([0.1], [1.0], "start at 0"),
+        ([0.0, 0.0], [1.0, 1.0], "ascending"),
+        ([0.0, NAN], [1.0, 1.0], "times"),
+        ([0.0, INF], [1.0, 1.0], "times"),
+        ([0.0, 0.1], [1.0], r"rates: got shape \(1,\); allowed is \(2,\) or \(2, 3\)"),
+        ([0.0], [-1.0], "rates"),
+        ([0.0], [NAN], "rates"),
+    ],
+)
+def test_changing_rates_need_ascending_times_and_one_rate_each(times, rates, words):
+    with pytest.raises(rb.SpecError, match=words):
+        rb.RateSource(3, times=times, rates=rates)
+
+
+@pytest.mark.parametrize(
+    ("times", "ids", "words"),
+    [
+        ([0.1], None, "give both times and ids, or neither"),
+        ([0.1], [0, 1], "two lists of one length"),
+        ([0.2, 0.1], [0, 0], r"not ascending at index 1 .*sort times and ids"),
+        ([-0.1], [0], "finite times from 0"),
+        ([NAN], [0], "finite times from 0"),
+        ([0.1], [3], "whole numbers from 0 to 2"),
+        ([0.1], [-1], "whole numbers from 0 to 2"),
+        ([0.1], [0.5], "whole numbers from 0 to 2"),
+    ],
+)
+def test_given_spikes_are_sorted_finite_and_in_range(times, ids, words):
+    with pytest.raises(rb.SpecError, match=words):
+        rb.SpikeSource(3, times=times, ids=ids)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [[1.0], [2.0]], [[[0.0] * 3]], [0.0, NAN, 0.0], 1.0])
+def test_currents_have_one_finite_value_per_channel(values):
+    with pytest.raises(rb.SpecError, match=r"CurrentSource\.values: got"):
+        rb.CurrentSource(3, values=values)
+
+
+@pytest.mark.parametrize("dt", [0.0, -1e-3, NAN, INF, "1 ms", True])
+def test_row_lengths_are_positive_times(dt):
+    with pytest.raises(rb.SpecError, match=r"dt: got .*a finite number above 0, in s"):
+        rb.CurrentSource(3, values=[0.0, 0.0, 0.0], dt=dt)
+
+
+def test_a_frame_has_its_declared_shape():
+    with pytest.raises(rb.SpecError, match=r"got shape \(2, 3\); allowed is \(3, 2\)"):
+        rb.FrameSource((3, 2), values=np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("initial", "words"),
+    [
+        ({"u": 0.0}, r"unknown state variable 'u'.*\['v'"),
+        ({"v": [0.0, 1.0]}, r"initial\['v'\]: got shape \(2,\)"),
+        ({"v": NAN}, r"initial\['v'\]: got nan"),
+        ({"v": "rest"}, r"initial\['v'\]: got 'rest'"),
+    ],
+)
+def test_initial_values_are_of_known_variables_and_of_the_right_shape(initial, words):
+    with pytest.raises(rb.SpecError, match=words):
+        pop(initial=initial)
+
+
+def test_a_model_with_arrays_fits_its_population():
+    with pytest.raises(rb.SpecError, match="its arrays describe 3 neurons, the population has 4"):
+        rb.Population(4, rb.LIF([0.01, 0.02, 0.03]))
+    with pytest.raises(rb.SpecError, match="allowed is a NeuronModel"):
+        rb.Population(4, "LIF")
+
+
+@pytest.mark.parametrize("key", [3, slice(2, 2), slice(0, 4, 2), slice(9, 12), "a"])
+def test_slices_are_of_consecutive_neurons(key):
+    with pytest.raises(rb.SpecError, match="allowed is a slice"):
+        pop()[key]
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, NAN, "half", True, None])
+def test_probabilities_lie_between_zero_and_one(p):
+    with pytest.raises(rb.SpecError, match=r"random\.p: got .*; allowed is a probability"):
+        rb.random(p=p)
+
+
+@pytest.mark.parametrize("make", [rb.fixed_in, rb.fixed_out, rb.fixed_total])
+@pytest.mark.parametrize("k", [0, -1, 1.5, NAN, True])
+def test_degrees_are_whole_numbers_from_one(make, k):
+    with pytest.raises(rb.SpecError, match=f"{make.__name__}.*whole number from 1"):
+        make(k)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: rb.conv2d(stride=0), "conv2d.stride: got 0"),
+        (lambda: rb.conv2d(padding=-1), "conv2d.padding: got -1"),
+        (lambda: rb.conv2d(dilation=(1, 2, 3)), "conv2d.dilation"),
+        (lambda: rb.conv2d(groups=0), "conv2d.groups"),
+        (lambda: rb.pool2d(0), "pool2d.size"),
+        (lambda: rb.pool2d(2, kind="max"), "a maximum is an Operator"),
+        (lambda: rb.explicit([0, 1], [0]), "they must be pairs"),
+        (lambda: rb.explicit([-1], [0]), "indices from 0"),
+        (lambda: rb.explicit([0.5], [0]), "indices from 0"),
+        (lambda: rb.sparse([[NAN]]), "NaN or infinite"),
+        (lambda: rb.random(0.5, multiple=True), "use fixed_total"),
+        (lambda: rb.random(0.5, procedural=True), "not available yet"),
+        (lambda: rb.normal(0.0, -1.0), "sd >= 0"),
+        (lambda: rb.normal(NAN, 1.0), "normal.mean"),
+        (lambda: rb.normal(0.0, 1.0, low=1.0, high=0.0), "low < high"),
+        (lambda: rb.uniform(1.0, 0.0), "uniform"),
+        (lambda: rb.lognormal(-1.0, 1.0), "mean > 0"),
+    ],
+)
+def test_patterns_and_distributions_refuse_what_they_cannot_be(make, words):
+    with pytest.raises(rb.SpecError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"weight": NAN}, "weight: got nan"),
+        ({"weight": "strong"}, "weight: got 'strong'"),
+        ({"weight": np.ones((3, 4))}, r"weight: got shape \(3, 4\); .*\(4, 3\)"),
+        ({"delay": -1e-3}, "delay: got -0.001 s; allowed are times from 0"),
+        ({"delay": NAN}, "delay: got nan"),
+        ({"delay": rb.normal(1e-3, 1e-3)}, "delay: got -.* s; allowed are times from 0"),
+        ({"receptor": "gaba"}, r"receptor: got 'gaba'; exc has \('input',\)"),
+        ({"rule": "STDP"}, "rule: got 'STDP'; allowed is a PlasticityRule"),
+        ({"delivery": "fast"}, "delivery: got 'fast'"),
+    ],
+)
+def test_projections_refuse_bad_weights_delays_receptors_and_rules(kwargs, words):
+    with pytest.raises(rb.SpecError, match=words):
+        rb.Projection(pop(3), pop(4, name="exc"), rb.dense(), **({"weight": 1.0} | kwargs))
+
+
+def test_projections_go_from_groups_to_what_takes_input():
+    with pytest.raises(rb.SpecError, match="pre: got 'a'; allowed is a group"):
+        rb.Projection("a", pop(), rb.dense())
+    with pytest.raises(rb.SpecError, match="is a PoissonSource and takes no input"):
+        rb.Projection(pop(), rb.PoissonSource(3, rate=1.0), rb.dense())
+    with pytest.raises(rb.SpecError, match="allowed is one of random"):
+        rb.Projection(pop(), pop(), 0.1)
+
+
+def test_patterns_fit_both_ends():
+    for connectivity, words in (
+        (rb.one_to_one(), "ends of one size, got 3 and 4"),
+        (rb.explicit([3], [0]), "pre index 3 is out of range; pre has 3 neurons"),
+        (rb.explicit([0], [4]), "post index 4 is out of range; post has 4 neurons"),
+        (rb.sparse(np.ones((3, 4))), r"\[n_post, n_pre\] is \(4, 3\)"),
+        (rb.conv2d(), r"shape \(channels, height, width\)"),
+    ):
+        with pytest.raises(rb.SpecError, match=words):
+            rb.Projection(pop(3), pop(4), connectivity, weight=1.0)
+    with pytest.raises(rb.SpecError, match=r"conv2d of \(1, 4, 4\) gives \(2, 2, 2\), but post has"):
+        rb.Projection(image(1, 4, 4), image(2, 4, 4), rb.conv2d(), weight=np.ones((2, 1, 3, 3)))
+    with pytest.raises(rb.SpecError, match=r"weight: got shape \(2, 2, 3, 3\)"):
+        rb.Projection(image(1, 4, 4), image(2, 2, 2), rb.conv2d(), weight=np.ones((2, 2, 3, 3)))
+    with pytest.raises(rb.SpecError, match=r"pool2d of \(1, 4, 4\) gives \(1, 2, 2\)"):
+        rb.Projection(image(1, 4, 4), image(1, 4, 4), rb.pool2d(2), weight=1.0)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "words"),
+    [
+        (("exc",), {}, "target: got 'exc'"),
+        ((pop(),), {"variable": "u"}, r"variable: got 'u'; .*'spikes', 'counts', 'v'"),
+        ((pop(), "v"), {"every": 0.0}, "every: got 0.0"),
+        ((pop(), "v"), {"every": NAN}, "every: got nan"),
+        ((pop(),), {"start": -1.0}, "start: got -1.0"),
+        ((pop(),), {"start": 0.2, "stop": 0.1}, "stop: got 0.1; allowed is a time after start=0.2 s"),
+        ((pop(),), {"stop": NAN}, "stop: got nan"),
+        ((pop(),), {"stop": "end"}, "stop: got 'end'"),
+        ((pop(),), {"ids": [4]}, "ids: allowed are indices from 0 to 3"),
+        ((pop(),), {"ids": []}, "ids"),
+        ((pop(),), {"ids": [0.5]}, "ids"),
+        ((pop(),), {"ids": [1, 1]}, "none twice"),
+        ((pop(), "v"), {"spool": "file"}, "only spikes can be spooled"),
+    ],
+)
+def test_probes_ask_for_what_there_is(args, kwargs, words):
+    with pytest.raises(rb.SpecError, match=words):
+        rb.Probe(*args, **kwargs)
+
+
+def test_a_probe_on_a_huge_population_costs_nothing():
+    assert rb.Probe(pop(10**15)).target.n == 10**15
+
+
+def test_operators_read_populations_along_their_last_axis():
+    with pytest.raises(rb.SpecError, match="allowed is a Population"):
+        rb.Operator("softmax", rb.PoissonSource(3, rate=1.0))
+    with pytest.raises(rb.SpecError, match=r"kind: got 'hardmax'; there are \['softmax'"):
+        rb.Operator("hardmax", pop())
+    with pytest.raises(rb.SpecError, match="axis"):
+        rb.Operator("softmax", image(2, 3, 4), axis=7)
+
+
+def test_a_network_holds_each_name_and_each_part_once():
+    net = rb.Network()
+    exc = net.add(pop(name="exc"))
+    with pytest.raises(rb.SpecError, match="the name 'exc' is taken by a Population"):
+        net.add(pop(name="exc"))
+    with pytest.raises(rb.SpecError, match="has been added before"):
+        net.add(exc)
+    with pytest.raises(rb.SpecError, match="got 'exc'"):
+        net.add("exc")
+    with pytest.raises(rb.SpecError, match=r"no part is called 'inh'; there are \['exc'\]"):
+        net["inh"]
+
+
+def test_a_network_refuses_probes_and_projections_of_strangers():
+    net = rb.Network()
+    exc, stranger = net.add(pop(name="exc")), pop(name="stranger")
+    for part in (
+        rb.Probe(stranger),
+        rb.Projection(exc, stranger, rb.dense()),
+        rb.Operator("softmax", stranger),
+    ):
+        with pytest.raises(rb.SpecError, match="refers to stranger, which this network does not hold"):
+            net.add(part)
+    assert len(net) == 1
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 0.5, "a", True, None])
+def test_seeds_are_64_bit_numbers(seed):
+    with pytest.raises(rb.SpecError, match=r"Network\.seed: got"):
+        rb.Network(seed=seed)
+
+
+def test_other_weights_are_for_projections_of_the_network():
+    net = rb.Network()
+    exc = net.add(pop(name="exc"))
+    loop = net.add(rb.Projection(exc, exc, rb.dense(), weight=1.0))
+    assert net.with_weights({loop: 2.0}).projections[0].weight == 2.0
+    assert loop.weight == 1.0
+    for key in ("exc", "nobody"):
+        with pytest.raises(rb.SpecError, match=f"'{key}' is not a projection"):
+            net.with_weights({key: 2.0})
+    with pytest.raises(rb.SpecError, match="weight: got nan"):
+        net.with_weights({loop: NAN})
