@@ -124,7 +124,7 @@ def exp(x: Any) -> Any:
     p = mul(p, r) + f4(_C4)
     p = mul(p, r) + f4(_C5)
     y = mul(p, mul(r, r)) + r + f4(1.0)
-    return f4(math.ldexp(y, i4(k)))
+    return f4(math.ldexp(y, int(k)))
 
 
 @device
