@@ -1,0 +1,164 @@
+"""The `mlp` and `conv` workloads in plain torch: `python torch_networks.py mlp --batch 64`.
+
+Weights and inputs are drawn by NumPy from the seed, layer by layer, so another engine can draw the
+same. A layer may take its input a few steps at a time: one step (as a streaming program does), or
+all steps as one batch, which feed-forward layers allow. Every way is tried on the untimed first
+run, and the fastest is the one that is timed. LIF: v = 0.9 v + input; a spike where v > 1; v -= 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from protocol import Prepared, answer, options
+
+BETA, THRESHOLD, STEP_S = 0.9, 1.0, 1e-3
+# Factors on normal weights / sqrt(fan-in), at which 5 % of neurons fire per step (tune_gains.py).
+MLP = (784, 1024, 1024, 10)
+MLP_GAINS = (1.996, 1.806, 1.624)
+CONV = ((32, 64, 32), (64, 64, 16), (128, 128, 8))
+CONV_GAINS = (2.051, 2.129, 2.423)
+BLOCK = 1 << 27  # bytes of currents that may be held at a time
+
+
+def main() -> None:
+    """Time torch on one network."""
+    parser = options(("mlp", "conv"), seconds=0.1)
+    parser.add_argument("--activity", type=float, default=0.05, help="input spikes per channel and step")
+    answer("torch", parser, prepare)
+
+
+def prepare(args: argparse.Namespace) -> Prepared:
+    """Draw the network and its input; find the fastest way to run it."""
+    import torch
+
+    torch.set_num_threads(args.threads)
+    torch.set_grad_enabled(False)
+    began = time.perf_counter()
+    steps = round(args.seconds / STEP_S)
+    draw = {"mlp": draw_mlp, "conv": draw_conv}[args.workload]
+    stages = [
+        ([torch.from_numpy(w) for w in weights], torch.from_numpy(x))
+        for weights, x in draw(args.seed, args.scale, steps, args.batch, args.activity)
+    ]
+    built = time.perf_counter() - began
+    seen: dict[str, Any] = {}
+    ways = sorted({1, min(10, steps), steps})
+
+    def once(chunk: int) -> float:
+        seen["layers"] = []
+        start = time.perf_counter()
+        for weights, x in stages:
+            seen["layers"].append(run_stage(torch, weights, x, chunk))
+        return time.perf_counter() - start
+
+    fastest = min(ways, key=lambda chunk: (once(chunk), once(chunk))[1])
+    facts = _facts(stages, seen, args)
+    mode = {1: "step by step", steps: "layer by layer over all steps"}.get(
+        fastest, f"{fastest} steps at a time"
+    )
+    notes = {"peer_mode": mode, "samples": args.batch}
+    return Prepared(torch.__version__, built, lambda: once(fastest), facts, notes)
+
+
+def draw_mlp(
+    seed: int, scale: float, steps: int, batch: int, activity: float
+) -> list[tuple[list[np.ndarray], np.ndarray]]:
+    """Return one stage: three weight matrices [n_post, n_pre] and input spikes [steps, batch, n]."""
+    widths = [MLP[0], *(max(1, round(n * scale)) for n in MLP[1:-1]), MLP[-1]]
+    weights = []
+    for layer, gain in enumerate(MLP_GAINS):
+        rng = np.random.default_rng([seed, layer, 0])
+        weight = rng.standard_normal((widths[layer + 1], widths[layer]), dtype=np.float32)
+        weights.append(weight * np.float32(gain / np.sqrt(widths[layer])))
+    return [(weights, draw_spikes(seed, 0, steps, batch, (widths[0],), activity))]
+
+
+def draw_conv(
+    seed: int, scale: float, steps: int, batch: int, activity: float
+) -> list[tuple[list[np.ndarray], np.ndarray]]:
+    """Return three separate stages: one 3x3 kernel [c_out, c_in, 3, 3] each, and its input spikes."""
+    stages = []
+    for layer, ((c_in, c_out, side), gain) in enumerate(zip(CONV, CONV_GAINS, strict=True)):
+        c_in, c_out = max(1, round(c_in * scale)), max(1, round(c_out * scale))
+        rng = np.random.default_rng([seed, layer, 0])
+        kernel = rng.standard_normal((c_out, c_in, 3, 3), dtype=np.float32)
+        kernel *= np.float32(gain / np.sqrt(9 * c_in))
+        stages.append(([kernel], draw_spikes(seed, layer, steps, batch, (c_in, side, side), activity)))
+    return stages
+
+
+def draw_spikes(
+    seed: int, layer: int, steps: int, batch: int, shape: tuple[int, ...], activity: float
+) -> np.ndarray:
+    """Return Bernoulli input as float32 [steps, batch, *shape], drawn step by step."""
+    rng = np.random.default_rng([seed, layer, 1])
+    spikes = np.empty((steps, batch, *shape), dtype=np.float32)
+    for step in spikes:
+        step[...] = rng.random(step.shape, dtype=np.float32) < activity
+    return spikes
+
+
+def run_stage(torch: Any, weights: list[Any], x: Any, chunk: int) -> list[Any]:
+    """Run one stack of layers, `chunk` steps of one layer at a time; return every layer's spikes."""
+    out = []
+    for weight in weights:
+        x = run_layer(torch, weight, x, chunk)
+        out.append(x)
+    return out
+
+
+def run_layer(torch: Any, weight: Any, x: Any, chunk: int) -> Any:
+    """Return a layer's output spikes [steps, batch, ...] for its input spikes."""
+    currents = _currents(torch, weight)
+    spikes = v = None
+    places = x[0, 0, 0].numel() if weight.ndim == 4 else 1
+    chunk = max(1, min(chunk, BLOCK // (4 * x.shape[1] * len(weight) * places)))
+    for start in range(0, len(x), chunk):
+        block = x[start : start + chunk]
+        current = currents(block.flatten(0, 1)).unflatten(0, block.shape[:2])
+        if spikes is None or v is None:
+            spikes, v = current.new_empty((len(x), *current.shape[1:])), torch.zeros_like(current[0])
+        for step, arrived in enumerate(current, start):
+            v.mul_(BETA).add_(arrived)
+            torch.gt(v, THRESHOLD, out=spikes[step])
+            v.sub_(spikes[step], alpha=THRESHOLD)
+    return spikes
+
+
+def _currents(torch: Any, weight: Any) -> Callable[[Any], Any]:
+    if weight.ndim == 2:
+        return lambda x: torch.nn.functional.linear(x, weight)
+    return lambda x: torch.nn.functional.conv2d(x, weight, padding=1)
+
+
+def _facts(stages: list[Any], seen: dict[str, Any], args: argparse.Namespace) -> Callable[[], dict[str, Any]]:
+    def facts() -> dict[str, Any]:
+        spikes = neurons = events = 0
+        for (weights, x), layers in zip(stages, seen["layers"], strict=True):
+            for weight, sent, made in zip(weights, [x, *layers], layers, strict=False):
+                spikes += int(made.sum().item())
+                neurons += made[0, 0].numel()
+                events += _events(sent, weight)
+        rate = spikes / neurons / args.batch / args.seconds
+        return {"rate_hz": rate, "cv": None, "spikes": spikes, "synaptic_events": events}
+
+    return facts
+
+
+def _events(sent: Any, weight: Any) -> int:
+    """Count the synapses that spikes reach: a spike at the border meets fewer taps of a kernel."""
+    if weight.ndim == 2:
+        return int(sent.sum().item()) * len(weight)
+    side = sent.shape[-1]
+    taps = np.minimum(np.minimum(np.arange(side) + 2, side + 1 - np.arange(side)), min(3, side))
+    per_place = sent.sum(dim=(0, 1, 2)).numpy()
+    return int((per_place * np.outer(taps, taps)).sum()) * len(weight)
+
+
+if __name__ == "__main__":
+    main()
