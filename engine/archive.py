@@ -14,7 +14,9 @@ import math
 import os
 import re
 import secrets
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -26,12 +28,24 @@ from ..neurons.errors import FormatError, SpecError
 
 HEADER = "header.json"
 _LARGEST_HEADER = 64 << 20
+#: How many times larger than the file the arrays of a compressed one may be.
+_LARGEST_EXPANSION = 200
 _NPY_START = re.compile(rb"\x93NUMPY([\x01\x02])\x00")
 _NPY_HEADER = re.compile(
     rb"\{'descr': '([<|>=][A-Za-z]\d*)', 'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?,?)\), *\}\s*"
 )
 _NUMBERS = re.compile(r"[<|>=](b1|[iu][1248]|f[248])")
+
+_BROKEN = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 
 def write_archive(path: str | Path, kind: str, content: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
@@ -111,10 +125,23 @@ def read_archive(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str,
     return content, arrays
 
 
-def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """Read a plain `.npz` of numbers, as `numpy.savez` writes it; errors as in `read_archive`."""
-    members = _members(Path(path))
-    names = [name for name in members if name != HEADER]
+def read_arrays(path: str | Path, wanted: Callable[[str], bool] = bool) -> dict[str, np.ndarray]:
+    """Read a plain `.npz` of numbers, as NumPy writes it, compressed or not.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    wanted : function
+        Says of an array's name whether to read it; all if left out.
+
+    Raises
+    ------
+    FormatError, OSError
+        As `read_archive`.
+    """
+    members = _members(Path(path), expansion=_LARGEST_EXPANSION)
+    names = [name for name in members if name != HEADER and wanted(name.removesuffix(".npy"))]
     return {name.removesuffix(".npy"): _unpack(path, name, members[name]) for name in names}
 
 
@@ -159,25 +186,26 @@ def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _members(path: Path) -> dict[str, bytes]:
+def _members(path: Path, expansion: int = 1) -> dict[str, bytes]:
     size = path.stat().st_size
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 infos = archive.infolist()
-                _check_members(path, infos, size)
+                _check_members(path, infos, size, expansion)
                 return {info.filename: archive.read(info) for info in infos}
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        except _BROKEN as error:
             if isinstance(error, FormatError):
                 raise
             raise FormatError(f"{path}: not a file of ours, or truncated or damaged ({error})") from None
 
 
-def _check_members(path: Path, infos: list[zipfile.ZipInfo], size: int) -> None:
+def _check_members(path: Path, infos: list[zipfile.ZipInfo], size: int, expansion: int) -> None:
     if len({info.filename for info in infos}) != len(infos):
         raise FormatError(f"{path}: holds two members of one name")
     for info in infos:
-        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+        packed = info.compress_type != zipfile.ZIP_STORED
+        if info.flag_bits & 1 or (packed and (expansion == 1 or info.compress_type != zipfile.ZIP_DEFLATED)):
             raise FormatError(
                 f"{path}: member {info.filename[:60]!r} is compressed or encrypted; "
                 "allowed are stored members, as numpy.savez writes"
@@ -188,7 +216,7 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo], size: int) -> None:
             raise FormatError(
                 f"{path}: its {HEADER} has {info.file_size} bytes; at most {_LARGEST_HEADER} are read"
             )
-    if sum(max(info.file_size, info.compress_size) for info in infos) > size:
+    if sum(max(info.file_size, info.compress_size) for info in infos) > size * expansion:
         raise FormatError(f"{path}: its members claim more bytes than the file has ({size})")
 
 

@@ -1,0 +1,154 @@
+"""The command line: each command is a thin call into the library.
+
+A user's mistake is one line on standard error and exit code 2, never a traceback. With --json a command
+prints one line of JSON whose keys are stable and carry their unit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import __version__
+
+#: Exit code of a user's mistake, as argparse has it.
+MISTAKE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, or 2 for a user's mistake."""
+    args = _parser().parse_args(arguments)
+    # Loaded only now: --help stays fast.
+    from . import commands
+    from .neurons.errors import RheobaseError
+
+    try:
+        commands.show(getattr(commands, args.command)(args), as_json=args.json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone, as in `rheobase chips | head`; what is left must not go to a closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (RheobaseError, OSError) as error:
+        return _mistake(str(error))
+    except MemoryError as error:
+        return _mistake(f"not enough memory ({error}); take a smaller network, batch or scale")
+    except KeyboardInterrupt:
+        print("rheobase: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _mistake(message: str) -> int:
+    print(f"rheobase: error: {' '.join(message.split())}", file=sys.stderr)
+    return MISTAKE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rheobase",
+        description="Simulate spiking networks, convert trained ones, estimate what they cost.",
+    )
+    parser.add_argument("--version", action="version", version=f"rheobase {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (about, fill) in _COMMANDS.items():
+        command = commands.add_parser(name, help=about, description=about)
+        fill(command)
+        command.add_argument("--json", action="store_true", help="print one line of JSON")
+    return parser
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", default="rheobase-demo", metavar="FOLDER", help="default: ./rheobase-demo")
+    command.add_argument("--digits", type=_count, metavar="N", help="how many of the digits; default: 800")
+    command.add_argument("--steps", type=_count, metavar="N", help="steps per digit")
+    _machine(command)
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("experiment", metavar="EXPERIMENT.toml")
+    command.add_argument("--duration", type=float, metavar="S", help="seconds; default: the file's [run]")
+    command.add_argument(
+        "--dt", type=float, metavar="S", help="seconds per step; default: the file's [simulator]"
+    )
+    command.add_argument("--out", metavar="RESULT.npz", help="write the result here")
+    command.add_argument("--report", metavar="REPORT.html", help="write a report here")
+    command.add_argument(
+        "--chip", action="append", metavar="NAME", help="chips in the report; may be repeated"
+    )
+    _machine(command)
+
+
+def _convert(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "model", metavar="MODEL.npz", help="arrays weight1, bias1, weight2, ... in torch's order"
+    )
+    command.add_argument("--sample", required=True, metavar="DATA.npz", help="array x, and perhaps labels")
+    command.add_argument("--law", default="rate", help="default: rate")
+    command.add_argument("--thresholds", default="neuron", choices=("neuron", "channel", "tensor"))
+    command.add_argument("--input", default="spikes", choices=("spikes", "current"))
+    command.add_argument("--steps", type=_count, default=16, metavar="N", help="steps per input; default: 16")
+    command.add_argument("--out", metavar="NETWORK.toml", help="write the spiking network here")
+    _machine(command)
+
+
+def _energy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("result", metavar="RESULT.npz")
+    command.add_argument(
+        "--chip", action="append", metavar="NAME", help="a name or a .toml file; may be repeated"
+    )
+    command.add_argument("--passes", type=_count, metavar="N", help="for dense machines: passes per trial")
+
+
+def _bench(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", help="cuba, brunel, mlp or conv")
+    command.add_argument("--repeats", type=_count, metavar="N", help="runs, of which the median is shown")
+    command.add_argument("--seconds", type=float, metavar="S", help="model seconds")
+    command.add_argument("--scale", type=float, metavar="X", help="size, 1 is the published one")
+    command.add_argument("--batch", type=_count, metavar="N", help="inputs at once")
+    command.add_argument("--seed", type=int, metavar="N")
+    command.add_argument(
+        "--activity", type=float, metavar="X", help="share of inputs that fire, for mlp and conv"
+    )
+    _machine(command)
+    command.add_argument("--peer", metavar="NAME", help="run this peer beside it")
+    command.add_argument("--peer-python", metavar="PATH", help="the Python that has the peer")
+
+
+def _chips(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", nargs="?", help="show this one with every price and source")
+
+
+def _cache(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--clear", action="store_true", help="delete the compiled kernels")
+
+
+def _nothing(command: argparse.ArgumentParser) -> None:
+    """Add no arguments."""
+
+
+def _machine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--backend", metavar="NAME", help="see: rheobase backends")
+    command.add_argument("--threads", type=_count, metavar="N")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return value
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Any]]] = {
+    "demo": ("convert a trained network, run it on real digits, and show what it would cost", _demo),
+    "run": ("simulate an experiment", _run),
+    "convert": ("turn a trained network into a spiking one", _convert),
+    "energy": ("estimate what a run would cost", _energy),
+    "bench": ("measure speed, beside a peer if one is named", _bench),
+    "chips": ("list the chips that can be estimated", _chips),
+    "backends": ("list the backends", _nothing),
+    "cache": ("show or clear the folder of compiled kernels", _cache),
+    "info": ("show versions and the machine", _nothing),
+}

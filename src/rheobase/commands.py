@@ -1,0 +1,280 @@
+"""What the commands do: each takes its parsed arguments and returns data with a text.
+
+Everything heavy is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import re
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .neurons.errors import ConversionError, FormatError, SpecError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command found: plain data for --json, and a text for people."""
+
+    data: Any
+    text: str
+
+
+def show(answer: Answer, *, as_json: bool) -> None:
+    """Print an answer."""
+    print(json.dumps(_finite(answer.data), allow_nan=False) if as_json else answer.text)
+
+
+def _finite(data: Any) -> Any:
+    """Return the data with None in place of NaN and infinities, which JSON does not have."""
+    if isinstance(data, float) and not math.isfinite(data):
+        return None
+    if isinstance(data, Mapping):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    return data
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def demo(args: Namespace) -> Answer:
+    """Run the demonstration."""
+    from .demo import run_demo
+
+    report = run_demo(
+        args.out, **_given(n=args.digits, steps=args.steps, backend=args.backend, threads=args.threads)
+    )
+    return Answer(report.to_dict(), str(report))
+
+
+def run(args: Namespace) -> Answer:
+    """Simulate an experiment file."""
+    path = Path(args.experiment)
+    if path.suffix != ".toml":
+        raise FormatError(f"{path}: allowed is an experiment file that ends in .toml")
+    from .engine.experiment import read_experiment
+    from .engine.simulator import Simulator
+
+    experiment = read_experiment(path)
+    overrides = _given(dt=args.dt, backend=args.backend, threads=args.threads)
+    simulator = Simulator(experiment.network, **{**experiment.simulator, **overrides})
+    duration = args.duration if args.duration is not None else experiment.run.get("duration")
+    if duration is None:
+        raise SpecError(f"{path}: no duration; add [run] with duration = seconds, or give --duration")
+    result = simulator.run(duration)
+    written = {}
+    if args.out:
+        result.save(args.out)
+        written["out"] = args.out
+    if args.report:
+        from .report import write_report
+
+        write_report(result, args.report, chips=args.chip)
+        written["report"] = args.report
+    text = "\n".join([str(result), *(f"wrote {file}" for file in written.values())])
+    return Answer({**result.to_dict(), **written}, text)
+
+
+_PARAMETER = re.compile(r"(weight|bias)([1-9]\d{0,3})")
+
+
+def convert(args: Namespace) -> Answer:
+    """Convert a trained network of affine layers with ReLU between them."""
+    from .conversion import convert as convert_model
+    from .engine.archive import read_arrays
+
+    layers = _layers(Path(args.model))
+    sample = read_arrays(args.sample, {"x", "labels"}.__contains__)
+    if "x" not in sample:
+        raise FormatError(f"{args.sample}: has no array 'x'; allowed is an .npz with x, and perhaps labels")
+    converted = convert_model(
+        layers, sample["x"], law=args.law, thresholds=args.thresholds, input=args.input, steps=args.steps
+    )
+    comparison = converted.compare(
+        sample["x"], sample.get("labels"), **_given(backend=args.backend, threads=args.threads)
+    )
+    keys = (
+        "n_inputs", "steps", "accuracy_original", "accuracy_spiking", "agreement", "largest_error",
+        "spikes_per_input", "synaptic_events_per_input", "seconds_per_input",
+    )  # fmt: skip
+    data = {key: getattr(comparison, key) for key in keys}
+    data["accuracy_dense"] = data.pop("accuracy_original")
+    text = f"{converted!r}\n\n{comparison!r}"
+    if args.out:
+        converted.network.save(args.out)
+        data["out"] = args.out
+        text += f"\nwrote {args.out}"
+    return Answer(data, text)
+
+
+def _layers(path: Path) -> list[Any]:
+    from .conversion.layers import Affine, ReLU
+    from .engine.archive import read_arrays
+
+    if path.suffix != ".npz":
+        raise ConversionError(
+            f"{path}: allowed is an .npz of arrays weight1, bias1, weight2, ...; convert a torch module from "
+            "Python, with rheobase.convert(module, sample)"
+        )
+    arrays = read_arrays(path, lambda name: _PARAMETER.fullmatch(name) is not None)
+    n = sum(name.startswith("weight") for name in arrays)
+    if not n or any(f"weight{i}" not in arrays for i in range(1, n + 1)):
+        raise FormatError(
+            f"{path}: has no arrays weight1, weight2, ... without a gap; it has {sorted(arrays)}"
+        )
+    layers: list[Any] = []
+    for i in range(1, n + 1):
+        bias = {"bias": arrays[f"bias{i}"]} if f"bias{i}" in arrays else {}
+        layers += [Affine(arrays[f"weight{i}"], **bias), ReLU()]
+    return layers[:-1]
+
+
+def energy(args: Namespace) -> Answer:
+    """Estimate what a saved run would cost."""
+    from .engine.result import Result
+    from .hardware import compare_chips
+    from .hardware import energy as estimate
+
+    result = Result.load(args.result)
+    if args.chip and len(args.chip) == 1:
+        one = estimate(result, args.chip[0], passes=args.passes)
+        return Answer(one.to_dict(), str(one))
+    several = compare_chips(result, args.chip, passes=args.passes)
+    return Answer(several.to_dict(), str(several))
+
+
+def bench(args: Namespace) -> Answer:
+    """Measure one workload, beside a peer if one is named."""
+    from .bench import run_benchmark
+
+    options = {name: value for name, value in vars(args).items() if name not in ("command", "json", "name")}
+    line = run_benchmark(args.name, **_given(**options))
+    return Answer(line, _pairs({name: "-" if value is None else value for name, value in line.items()}))
+
+
+def chips(args: Namespace) -> Answer:
+    """List the chips, or show one."""
+    from .hardware import Chip
+    from .hardware import chips as names
+
+    if args.name:
+        chip = Chip.load(args.name)
+        prices = {**chip.constants, **chip.operations}
+        data = _about(chip) | {
+            "constants": {
+                name: {
+                    "value": c.value,
+                    "unit": c.unit,
+                    "node": c.node,
+                    "source": c.source,
+                    "evidence": c.evidence,
+                }
+                for name, c in prices.items()
+            }
+        }
+        return Answer(data, str(chip))
+    found = [Chip.load(name) for name in names()]
+    return Answer(
+        [_about(chip) for chip in found], _table((chip.name, chip.kind, chip.title) for chip in found)
+    )
+
+
+def _about(chip: Any) -> dict[str, Any]:
+    return {"name": chip.name, "title": chip.title, "kind": chip.kind, "sources": list(chip.sources)}
+
+
+def backends(args: Namespace) -> Answer:
+    """List the backends, and which can be used here."""
+    from .engine.backends.registry import BACKENDS
+
+    found = list(BACKENDS.values())
+    data = [{"name": b.name, "available": b.available, "needs": b.needs, "about": b.about} for b in found]
+    rows = ((b.name, "ready" if b.available else f"needs {b.needs}", b.about) for b in found)
+    return Answer(data, _table(rows))
+
+
+def cache(args: Namespace) -> Answer:
+    """Show the folder of compiled kernels, or empty it."""
+    from .engine.backends.numba_cpu.kernel import cache_folder
+
+    folder = cache_folder()
+    # Only files of our naming: the folder may be one that the user shares with other things.
+    files = [*folder.glob("rheobase_*.py"), *(folder / "__pycache__").glob("rheobase_*")]
+    size = sum(path.stat().st_size for path in files)
+    if args.clear:
+        for path in files:
+            path.unlink(missing_ok=True)
+    data = {"folder": str(folder), "files": len(files), "bytes": size, "cleared": bool(args.clear)}
+    what = f"{len(files)} files, {size / 1e6:.1f} MB"
+    return Answer(data, f"{folder}: {'deleted ' if args.clear else ''}{what}")
+
+
+_PACKAGES = (
+    "numpy",
+    "numba",
+    "scipy",
+    "matplotlib",
+    "nir",
+    "torch",
+    "snntorch",
+    "tonic",
+    "onnx",
+    "neo",
+    "cupy",
+    "mpi4py",
+)
+
+
+def info(args: Namespace) -> Answer:
+    """Show versions and the machine."""
+    from importlib import metadata
+
+    from . import __version__
+    from .engine.backends.numba_cpu.kernel import cache_folder
+
+    data: dict[str, Any] = {"version": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            data[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            data[package] = None
+    data |= {
+        "system": platform.platform(),
+        "cpu": _cpu(),
+        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cache": str(cache_folder()),
+    }
+    return Answer(data, _pairs({k: "not installed" if v is None else v for k, v in data.items()}))
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _pairs(data: Mapping[str, Any]) -> str:
+    width = max(map(len, data), default=0)
+    return "\n".join(
+        f"{key:<{width}}  {f'{value:.6g}' if isinstance(value, float) else value}"
+        for key, value in data.items()
+    )
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    listed = list(rows)
+    widths = [max(len(row[k]) for row in listed) for k in range(len(listed[0]))]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in listed)
