@@ -45,6 +45,15 @@ def write_checkpoint(
     ------
     SpecError
         If the network has a class without a name in files, or the state holds anything but numbers.
+
+    Examples
+    --------
+    >>> import rheobase as rb, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_checkpoint(f"{folder}/c.npz", rb.Network(), {"v": np.zeros(3)}, {"step": 5})
+    ...     network, state, info = read_checkpoint(f"{folder}/c.npz")
+    >>> state["v"].shape, info
+    ((3,), {'step': 5})
     """
     arrays: dict[str, np.ndarray] = {}
     description = network_to_dict(network, arrays, models=models, rules=rules)

@@ -55,6 +55,16 @@ def save_network(
         The TOML file.
     models, rules : dict, optional
         Name -> class of neuron models and plasticity rules of your own.
+
+    Examples
+    --------
+    >>> import rheobase as rb, tempfile
+    >>> net = rb.Network(seed=3)
+    >>> exc = net.add(rb.Population(400, rb.LIF(tau=20e-3), name="exc"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     net.save(f"{folder}/net.toml")
+    ...     rb.Network.load(f"{folder}/net.toml")["exc"].n
+    400
     """
     arrays: dict[str, np.ndarray] = {}
     text = toml_text(network_to_dict(net, arrays, models=models, rules=rules))
