@@ -1,0 +1,126 @@
+"""Kernels of sources: they write the events of this step into their group's ring, for one part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+REAL = True  # given by the options of compile_kernel
+
+
+def draw64(key: Any, counter: Any) -> Any:
+    """Stand for the generator, for readers and type checkers."""
+
+
+def mix32(index: Any, key_a: Any, key_b: Any) -> Any:
+    """Stand for the generator, for readers and type checkers."""
+
+
+def emit_poisson(
+    now, key: "u8", base: "i4[]", thresholds: "u4[]", lengths: "i4[]", width: "i8", rows: "i4[]", starts: "i8[]",
+    low: "i8", high: "i8", part: "i8", parts: "i8", n: "i8", length: "i8", ring_ids: "i4[]", ring_counts: "i4[]",
+    ring_payload: "i4[]", tally: "i8[]", bits: "u4[]",
+):  # fmt: skip
+    """Draw Poisson counts for neurons [low, high); `rows` says which thresholds each uses.
+
+    `starts` are the steps at which the next stretch of rows begins (one stretch for a constant rate).
+    """
+    step_key = draw64(key, now)
+    key_a, key_b = np.uint32(step_key & np.uint64(0xFFFFFFFF)), np.uint32(step_key >> np.uint64(32))
+    stretch = starts.size - 1
+    while stretch > 0 and starts[stretch] > now:
+        stretch -= 1
+    per_stretch = rows.size // starts.size
+    slot = now % length
+    begin, sent = slot * n + low, 0
+    for chunk in range(low, high, 256):
+        size = min(256, high - chunk)
+        offset = np.uint32(chunk)
+        for i in range(size):
+            bits[i] = mix32(np.uint32(np.uint32(i) + offset), key_a, key_b)
+        for i in range(size):
+            row = rows[stretch * per_stretch + (chunk + i) % per_stretch]
+            at, reached = row * width, 0
+            while reached < lengths[row] and bits[i] >= thresholds[at + reached]:
+                reached += 1
+            count = base[row] + reached
+            if count > 0:
+                ring_ids[begin + sent] = chunk + i
+                ring_payload[begin + sent] = count
+                tally[chunk + i] += count
+                sent += 1
+    ring_counts[slot * parts + part] = sent
+    return 0
+
+
+def add_private_poisson(
+    now, key: "u8", delay: "i8", base: "i4", thresholds: "u4[]", weight: "i4", low: "i8", n: "i8", cells: "i4[]",
+    tally: "i8[]", part: "i8", bits: "u4[]", counts: "i4[]",
+):  # fmt: skip
+    """Add the spikes of a private source straight to its targets' cells: no list, no look-up.
+
+    The counts are those of the step in which the source sent them, so fusing changes nothing.
+    """
+    if now < delay:
+        return 0
+    step_key = draw64(key, now - delay)
+    key_a, key_b = np.uint32(step_key & np.uint64(0xFFFFFFFF)), np.uint32(step_key >> np.uint64(32))
+    for chunk in range(0, n, 256):
+        size = min(256, n - chunk)
+        offset = np.uint32(low + chunk)
+        out = cells[chunk : chunk + size]
+        total = np.int32(0)
+        for i in range(size):
+            bits[i] = mix32(np.uint32(np.uint32(i) + offset), key_a, key_b)
+            counts[i] = base
+        for k in range(thresholds.size):
+            threshold = thresholds[k]
+            for i in range(size):
+                counts[i] += np.int32(bits[i] >= threshold)
+        for i in range(size):
+            out[i] += np.int32(counts[i] * weight)
+            total += counts[i]
+        tally[part] += total
+    return 0
+
+
+def emit_spikes(
+    now, start: "i8", indptr: "i8[]", places: "i4[]", counts: "i4[]", low: "i8", high: "i8", part: "i8",
+    parts: "i8", n: "i8", length: "i8", ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "i4[]",
+    tally: "i8[]",
+):  # fmt: skip
+    """Send given spikes."""
+    slot = now % length
+    begin, sent, row = slot * n + low, 0, now - start
+    if 0 <= row < indptr.size - 1:
+        for k in range(indptr[row], indptr[row + 1]):
+            place = places[k]
+            if low <= place < high:
+                ring_ids[begin + sent] = place
+                ring_payload[begin + sent] = counts[k]
+                tally[place] += counts[k]
+                sent += 1
+    ring_counts[slot * parts + part] = sent
+    return 0
+
+
+def emit_values(
+    now, start: "i8", row_steps: "i8", rows: "i8", hold: "i8", values: "real[]", low: "i8", high: "i8",
+    part: "i8", parts: "i8", n: "i8", length: "i8", ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "real[]",
+    tally: "i8[]",
+):  # fmt: skip
+    """Send given values, zeros skipped."""
+    slot = now % length
+    begin, sent, row = slot * n + low, 0, (now - start) // row_steps
+    if now >= start and rows > 0 and (row < rows or hold != 0):
+        row = min(row, rows - 1)
+        for place in range(low, high):
+            value = values[row * n + place]
+            if value != 0:
+                ring_ids[begin + sent] = place
+                ring_payload[begin + sent] = value
+                tally[place] += 1
+                sent += 1
+    ring_counts[slot * parts + part] = sent
+    return 0

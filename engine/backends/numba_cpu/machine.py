@@ -1,0 +1,192 @@
+"""The Numba machine: a plan bound to kernels, programs for every trial and part, and their running."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ....neurons.errors import RunError, SpecError
+from ...parts import Population
+from ...plan import Plan
+from ...poisson import count_table
+from ...random import draw64, stream_key
+from ..base import Feed, Machine, SpikeChunk
+from .bind import Binder
+from .drive import Meeting
+from .memory import Trial, make_trial
+from .parts import Share
+
+#: Below this many neurons a step is shorter than the threads' meeting: one thread is faster.
+_WORTH_SHARING = 2000
+
+
+class NumbaMachine(Machine):
+    """Runs a plan by compiled kernels.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to run.
+    threads : int, optional
+        One trial is shared out over threads by target; several trials are dealt to threads. By
+        default every core is used where there is enough work. Results do not depend on it.
+    """
+
+    def __init__(self, plan: Plan, threads: int | None = None) -> None:
+        self.plan = plan
+        self.threads = _check_threads(plan, threads)
+        self.now = 0
+        parts = self.threads if plan.trials == 1 else 1
+        self.share = Share(plan, parts)
+        self.binder = Binder(plan, self.share)
+        self.trials = [make_trial(plan, self.share, k, self.binder.reach) for k in range(plan.trials)]
+        self.programs = [[self.binder.program(trial, part) for part in range(parts)] for trial in self.trials]
+        self.synapse_bytes = self.binder.synapse_bytes
+        self._spikes: dict[str, list[SpikeChunk]] = {}
+
+    def feed(self, source: str, feeds: list[Feed]) -> None:
+        for trial, feed in zip(self.trials, feeds, strict=True):
+            self.binder.feed(trial, source, feed)
+
+    def advance(self, steps: int) -> None:
+        stop = self.now + steps
+        for trial in self.trials:
+            self.binder.make_room(trial, self.now, stop)
+        workers = min(self.threads, len(self.trials))
+        if workers > 1:
+            with ThreadPoolExecutor(workers) as pool:
+                for _ in pool.map(lambda k: self._run_shift(k, workers, stop), range(workers)):
+                    pass
+        else:
+            self._run_shift(0, 1, stop)
+        self.now = stop
+
+    def _run_shift(self, worker: int, workers: int, stop: int) -> None:
+        meeting = Meeting()
+        for trial in self.trials[worker::workers]:
+            programs = self.programs[trial.index]
+            while trial.now < stop:
+                trial.now = meeting.run(programs, trial.now, stop)
+                self._check(trial)
+                for probe, chunk in self.binder.drain_spikes(trial):
+                    self._spikes.setdefault(probe, []).append(chunk)
+
+    def _check(self, trial: Trial) -> None:
+        if not trial.fault[0]:
+            return
+        _, place, variable, step = (int(x) for x in trial.fault)
+        group = self.binder.faulty_group(trial)
+        population = self.plan.population(group.name)
+        states = population.model.used_states
+        neuron = int(place if group.order is None else group.order[place])
+        raise RunError(
+            f"{group.name}: {states[variable].name} of neuron {neuron} became NaN in step {step} "
+            f"(t = {step * self.plan.dt:g} s), trial {trial.index}; look at its input and parameters"
+        )
+
+    def take_spikes(self, probe: str) -> SpikeChunk:
+        chunks = self._spikes.pop(probe, [])
+        empty = np.zeros(0, np.int64)
+        return SpikeChunk(
+            *(np.concatenate([empty, *(getattr(c, name) for c in chunks)]) for name in ("steps", "places", "trials"))
+        )
+
+    def take_samples(self, probe: str) -> np.ndarray:
+        return np.stack([self.binder.take_samples(trial, probe) for trial in self.trials])
+
+    def take_counts(self, probe: str) -> np.ndarray:
+        return np.stack([self.binder.take_counts(trial, probe) for trial in self.trials])
+
+    def take_tally(self) -> dict[str, np.ndarray]:
+        total: dict[str, np.ndarray] = {}
+        for trial in self.trials:
+            for name, counts in self.binder.take_tally(trial).items():
+                total[name] = total[name] + counts if name in total else counts
+        return total
+
+    def state(self, group: str, variable: str) -> np.ndarray:
+        return np.stack([trial.states[group, variable] for trial in self.trials])
+
+    def weights(self, projection: str) -> np.ndarray:
+        return np.stack([self.binder.plastic[projection].weights(trial) for trial in self.trials])
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        saved = {"now": np.array([self.now], np.int64)}
+        for group in self.plan.groups.values():
+            if isinstance(group.part, Population):
+                for state in group.part.model.used_states:
+                    saved[f"state/{group.name}/{state.name}"] = self.state(group.name, state.name)
+            elif (group.name, "value") in self.trials[0].states:
+                for name in ("value", "last"):
+                    saved[f"{name}/{group.name}"] = self.state(group.name, name)
+            if self.binder.reach[group.name] > 0:
+                saved |= self._flight(group.name)
+        for name, plastic in self.binder.plastic.items():
+            saved |= {f"{key}": np.stack([plastic.saved(t)[key] for t in self.trials]) for key in plastic.saved(self.trials[0])}
+            saved[f"weights/{name}"] = self.weights(name)
+        return saved
+
+    def _flight(self, group: str) -> dict[str, np.ndarray]:
+        found: list[list[np.ndarray]] = [[], [], [], []]
+        for trial in self.trials:
+            for step in range(max(self.now - self.binder.reach[group], 0), self.now):
+                places, payloads = self._events(trial, group, step)
+                for column, values in zip(
+                    found, (np.full(places.size, trial.index), np.full(places.size, step), places, payloads), strict=True
+                ):
+                    column.append(values)
+        names = ("trials", "steps", "places", "payloads")
+        kinds = (np.int64, np.int64, np.int64, np.float64)
+        return {
+            f"flight/{group}/{name}": np.concatenate([np.zeros(0, kind), *column]).astype(kind)
+            for name, kind, column in zip(names, kinds, found, strict=True)
+        }
+
+    def _events(self, trial: Trial, group: str, step: int) -> tuple[np.ndarray, np.ndarray]:
+        if group not in self.binder.private:
+            return trial.rings[group].events(step)
+        # A private source keeps no list: its events are drawn again from their counters.
+        from ...random import mix32
+
+        part = self.plan.groups[group].part
+        table = count_table(group, np.atleast_1d(part.rate) * self.plan.dt)  # type: ignore[attr-defined]
+        bits = int(draw64(stream_key(self.plan.network.seed, group, "noise", trial.index), step))
+        hashed = np.array([mix32(i, bits & 0xFFFFFFFF, bits >> 32) for i in range(part.n)], np.uint32)
+        counts = table.counts(hashed, 0)
+        places = np.flatnonzero(counts)
+        return places, counts[places]
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> None:
+        self.now = int(snapshot["now"][0])
+        for trial in self.trials:
+            trial.now = self.now
+            trial.fault[:] = 0
+            for (group, variable), values in trial.states.items():
+                key = f"{variable}/{group}" if variable in ("value", "last") else f"state/{group}/{variable}"
+                if key in snapshot:
+                    values[:] = snapshot[key][trial.index]
+            for cells in (*trial.fixed, *trial.floating):
+                cells[:] = 0
+            for group, ring in trial.rings.items():
+                ring.counts[:] = 0
+                if f"flight/{group}/steps" not in snapshot or group in self.binder.private:
+                    continue
+                t, s, p, w = (snapshot[f"flight/{group}/{name}"] for name in ("trials", "steps", "places", "payloads"))
+                for step in np.unique(s[t == trial.index]):
+                    here = (t == trial.index) & (s == step)
+                    ring.put(int(step), p[here], w[here])
+            for name, plastic in self.binder.plastic.items():
+                plastic.restore(trial, {key: values[trial.index] for key, values in snapshot.items() if name in key})
+        self._spikes.clear()
+
+
+def _check_threads(plan: Plan, threads: int | None) -> int:
+    if threads is None:
+        neurons = sum(group.n for group in plan.groups.values()) * plan.trials
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return threads if neurons >= _WORTH_SHARING else 1
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 64:
+        raise SpecError(f"Simulator.threads: got {threads!r}; allowed is a whole number from 1 to 64")
+    return threads

@@ -1,0 +1,117 @@
+"""All state of one trial: arrays that kernels of every part read and write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...initial import initial_state
+from ...parts import Operator, Population
+from ...plan import GroupPlan, Plan
+from .parts import Share
+
+
+@dataclass
+class Ring:
+    """The events of one group over its last steps, by part."""
+
+    n: int
+    length: int
+    first: np.ndarray
+    ids: np.ndarray
+    counts: np.ndarray
+    payload: np.ndarray
+    unit: bool
+
+    def events(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return places (int64) and payloads of one step's events."""
+        slot, parts = step % self.length, self.first.size
+        places, payloads = [], []
+        for part in range(parts):
+            begin = slot * self.n + int(self.first[part])
+            stop = begin + int(self.counts[slot * parts + part])
+            places.append(self.ids[begin:stop])
+            payloads.append(np.ones(stop - begin) if self.unit else self.payload[begin:stop])
+        return np.concatenate(places).astype(np.int64), np.concatenate(payloads)
+
+    def put(self, step: int, places: np.ndarray, payloads: np.ndarray) -> None:
+        """Write one step's events, ascending by place."""
+        slot, parts = step % self.length, self.first.size
+        ends = [*self.first[1:], self.n]
+        for part in range(parts):
+            low = int(self.first[part])
+            chosen = (places >= low) & (places < ends[part])
+            begin, k = slot * self.n + low, int(chosen.sum())
+            self.ids[begin : begin + k] = places[chosen]
+            if not self.unit:
+                self.payload[begin : begin + k] = payloads[chosen]
+            self.counts[slot * parts + part] = k
+
+
+@dataclass
+class Trial:
+    """One trial's state.
+
+    Attributes
+    ----------
+    index : int
+        Which trial.
+    states : dict
+        (group, variable) -> array (n,); operators have "value" and "last".
+    rings : dict
+        Group -> its recent events.
+    fixed, floating : list
+        Cells of each part.
+    fault : int64 (4,)
+        Whether, where and when a NaN was met.
+    now : int
+        The trial's next step.
+    """
+
+    index: int
+    states: dict[tuple[str, str], np.ndarray]
+    rings: dict[str, Ring]
+    fixed: list[np.ndarray]
+    floating: list[np.ndarray]
+    fault: np.ndarray = field(default_factory=lambda: np.zeros(4, np.int64))
+    now: int = 0
+
+
+def make_trial(plan: Plan, share: Share, index: int, reach: dict[str, int]) -> Trial:
+    """Return a trial at step 0; `reach` is how many steps back each group's events are read."""
+    states: dict[tuple[str, str], np.ndarray] = {}
+    rings = {}
+    for group in plan.groups.values():
+        if isinstance(group.part, Population):
+            kinds = {state.name: state.kind for state in group.part.model.used_states}
+            for name, values in initial_state(plan, group).items():
+                dtype = np.int32 if kinds[name] == "integer" else plan.real
+                states[group.name, name] = values[index].astype(dtype)
+        elif isinstance(group.part, Operator):
+            states[group.name, "value"] = np.zeros(group.n, plan.real)
+            states[group.name, "last"] = np.full(group.n, np.nan, plan.real)
+        rings[group.name] = _ring(plan, share, group, reach[group.name] + 1)
+    return Trial(
+        index=index,
+        states=states,
+        rings=rings,
+        fixed=[np.zeros(size, np.int32) for size in share.sizes["fixed"]],
+        floating=[np.zeros(size, plan.real) for size in share.sizes["float"]],
+    )
+
+
+def _ring(plan: Plan, share: Share, group: GroupPlan, length: int) -> Ring:
+    kind = group.part.payload
+    payload = np.zeros(
+        1 if kind == "unit" else group.n * length, plan.real if kind == "real" else np.int32
+    )
+    return Ring(
+        n=group.n,
+        length=length,
+        first=share.bounds[group.name][:-1].copy(),
+        ids=np.empty(group.n * length, np.int32),
+        counts=np.zeros(length * share.n, np.int32),
+        payload=payload,
+        unit=kind == "unit",
+    )

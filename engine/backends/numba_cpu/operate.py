@@ -1,0 +1,42 @@
+"""The kernel of operators: rows whose input changed are computed again, and what changed is sent."""
+
+from __future__ import annotations
+
+import numpy as np
+
+REAL = True  # given by the options of compile_kernel
+
+
+def row(x, y, n):
+    """Stand for the operator's row function, for readers and type checkers."""
+
+
+def operate(
+    now, x: "real[]", last: "real[]", fresh: "real[]", value: "real[]", width: "i8", n: "i8", length: "i8",
+    parts: "i8", ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "real[]", tally: "i8[]", rows_done: "i8[]",
+):  # fmt: skip
+    """Compute the rows that changed; send the difference to what was sent before."""
+    slot = now % length
+    begin, k = slot * n, 0
+    for start in range(0, n, width):
+        changed = False
+        for i in range(start, start + width):
+            if x[i] != last[i]:
+                changed = True
+                last[i] = x[i]
+        if not changed:
+            continue
+        rows_done[0] += 1
+        row(last[start : start + width], fresh[start : start + width], width)
+        for i in range(start, start + width):
+            change = REAL(fresh[i] - value[i])
+            if change != 0:
+                ring_ids[begin + k] = i
+                ring_payload[begin + k] = change
+                tally[i] += 1
+                value[i] = fresh[i]
+                k += 1
+    for part in range(parts):
+        ring_counts[slot * parts + part] = 0
+    ring_counts[slot * parts] = k
+    return 0

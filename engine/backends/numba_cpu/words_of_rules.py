@@ -1,0 +1,101 @@
+"""The vocabulary of rules as compiled scalar functions: the same operations as the NumPy words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+
+from ....neurons.vocabulary import EXP_COEFFICIENTS
+from .words import bits_of, float_from
+
+__all__ = ["exp", "f4", "floor", "maximum", "minimum", "nearest_pow2", "spike", "uniform_bits", "where"]
+
+f4 = np.float32
+_LOG2_E = np.float32(1.4426950408889634)
+_LN2_HIGH = np.float32(0.693359375)
+_LN2_LOW = np.float32(-2.12194440e-4)
+_C0, _C1, _C2, _C3, _C4, _C5 = EXP_COEFFICIENTS
+
+
+def _exp(x: Any) -> Any:
+    """Stand for exp; compiled below, by the type of its argument."""
+    raise NotImplementedError
+
+
+@overload(_exp)
+def _overload_exp(x: Any) -> Any:
+    def wide(x: Any) -> Any:
+        return np.exp(x)
+
+    def narrow(x: Any) -> Any:
+        return _exp32(np.float32(x))
+
+    return wide if x == types.float64 else narrow
+
+
+@njit(inline="always")
+def exp(x: Any) -> Any:
+    """Return e to the power x."""
+    return _exp(x)
+
+
+@njit(inline="always")
+def _exp32(x: Any) -> Any:
+    x = min(max(x, np.float32(-87.0)), np.float32(88.0))
+    k = np.floor(x * _LOG2_E + np.float32(0.5))
+    r = (x - k * _LN2_HIGH) - k * _LN2_LOW
+    p = _C0
+    p = p * r + _C1
+    p = p * r + _C2
+    p = p * r + _C3
+    p = p * r + _C4
+    p = p * r + _C5
+    y = p * (r * r) + r + np.float32(1.0)
+    # y lies in [0.7, 1.5) and k in [-126, 127]: adding k to the exponent's bits scales by 2**k.
+    return float_from(np.int32(bits_of(y) + np.int32(np.int32(k) << np.int32(23))))
+
+
+@njit(inline="always")
+def where(condition: Any, chosen: Any, otherwise: Any) -> Any:
+    """Return one or the other."""
+    return chosen if condition else otherwise
+
+
+@njit(inline="always")
+def minimum(a: Any, b: Any) -> Any:
+    """Return the smaller."""
+    return a if a < b else b
+
+
+@njit(inline="always")
+def maximum(a: Any, b: Any) -> Any:
+    """Return the larger."""
+    return a if a > b else b
+
+
+@njit(inline="always")
+def floor(x: Any) -> Any:
+    """Return the largest whole number not above x, as a float."""
+    return np.floor(x)
+
+
+@njit(inline="always")
+def spike(distance: Any) -> Any:
+    """Return 1 where the distance is not negative, else 0."""
+    return np.float32(1.0) if distance >= 0 else np.float32(0.0)
+
+
+@njit(inline="always")
+def nearest_pow2(x: Any) -> Any:
+    """Return the nearest signed power of two: half a mantissa is added and the mantissa cut off."""
+    bits = np.int32(np.int32(bits_of(np.float32(x)) + np.int32(0x00400000)) & np.int32(-8388608))
+    return float_from(bits) if x != 0 else np.float32(0.0)
+
+
+@njit(inline="always")
+def uniform_bits(bits: Any) -> Any:
+    """Return a float32 in [0, 1) from 32 random bits."""
+    return np.float32(np.uint32(bits) >> np.uint32(8)) * np.float32(5.9604644775390625e-08)
