@@ -6,6 +6,7 @@ are searched only in chunks in which something fired.
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,12 +52,33 @@ def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
 
 
 def _source(variant: Variant, integers: frozenset[str]) -> str:
-    tree = as_float32(variant.tree, [name for name in variant.arguments if name in integers])
+    whole = [name for name in variant.arguments if name in integers]
+    tree = ast.fix_missing_locations(_Whole(whole).visit(as_float32(variant.tree, whole)))
     draws = "".join(f", {name}" for name in _draws(variant))
     text = re.sub(r"\buniform\((\d+)\)", r"draw_\1", Variant(
         variant.name, tree, variant.arguments, variant.n_returned, variant.words
     ).source(f"rule_{variant.name}"))  # fmt: skip
     return re.sub(r"\):", f"{draws}):", text, count=1)
+
+
+class _Whole(ast.NodeTransformer):
+    """Keeps sums of whole numbers in 32 bits: wider ones would halve what a vector holds."""
+
+    def __init__(self, integers: list[str]) -> None:
+        self.integers = integers
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        if self._is_whole(node.left) and self._is_whole(node.right):
+            return ast.Call(ast.Name("i4", ast.Load()), [node], [])
+        return node
+
+    def _is_whole(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Call):
+            return isinstance(node.func, ast.Name) and node.func.id == "i4"
+        if isinstance(node, ast.Constant):
+            return type(node.value) is int
+        return isinstance(node, ast.Name) and node.id in self.integers
 
 
 def _draws(variant: Variant) -> list[str]:
@@ -81,7 +103,7 @@ def _build(
     lines += ["        some, bad = np.int32(0), np.int32(0)", "        for i in range(size):"]
     lines += [f"            {line}" for line in _body(functions, states, receptors, shape, draws)]
     lines += _epilogue(states, payload)
-    return kernel_from_source("update", rules + "\n\n" + "\n".join(lines), arguments, {"REAL": shape.real, "f4": shape.real})
+    return kernel_from_source("update", rules + "\n\n" + "\n".join(lines), arguments, {"REAL": shape.real, "f4": shape.real, "i4": "i4"})
 
 
 def _per_neuron(argument: Argument) -> bool:
@@ -170,9 +192,10 @@ def _body(
             lines.append(f"{left} = rule_{rule}({', '.join(given)})")
         lines += [f"v_{name} = {'np.int32' if name in whole else 'REAL'}(t_{name})" for name in returned]
     lines += [f"a_s_{name}[i] = v_{name}" for name, _ in states]
-    lines += ["sent[i] = REAL(event)", "some += np.int32(event != 0)"]
-    lines += [f"bad += np.int32(v_{name} != v_{name})" for name, is_whole in states if not is_whole]
-    return lines
+    lines += ["sent[i] = REAL(event)", "some = np.int32(some | np.int32(event != 0))"]
+    # A NaN in any variable makes the sum NaN; infinities may too, so what is found is looked at again.
+    total = " + ".join(f"v_{name}" for name, is_whole in states if not is_whole)
+    return [*lines, f"total_ = {total}", "bad = np.int32(bad | np.int32(total_ != total_))"] if total else lines
 
 
 def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
@@ -188,7 +211,6 @@ def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
         "                    tally[place] += 1",
         "                    k += 1",
         "        if bad != 0 and fault[0] == 0:",
-        "            status = 1",
         "            for i in range(size):",
     ]
     for index, (name, whole) in enumerate(states):
@@ -196,5 +218,6 @@ def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
             lines += [
                 f"                if a_s_{name}[i] != a_s_{name}[i] and fault[0] == 0:",
                 f"                    fault[0], fault[1], fault[2], fault[3] = 1, low + chunk + i, {index}, now",
+                "                    status = 1",
             ]
     return [*lines, "    ring_counts[(now % length) * parts + part] = k", "    return status"]
