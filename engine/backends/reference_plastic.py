@@ -1,0 +1,104 @@
+"""How the reference delivers and learns plastic synapses: a rule's functions, run on NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...neurons import vocabulary
+from ...neurons.specialise import Variant
+from ..layout import Cells
+from ..plan import Plan, ProjectionPlan
+from ..plastic import plastic_rows
+from .reference_deliver import Events
+
+_WORDS = {word: getattr(vocabulary, word) for word in vocabulary.WORDS}
+Bound = tuple[tuple[str, ...], Callable[..., Any]]
+
+
+class PlasticSynapses:
+    """One projection whose weights change.
+
+    Attributes
+    ----------
+    weights : real (trials, n_synapses)
+        In the order of the layout.
+    traces : dict
+        Trace -> real (trials, n_delays, n_sources) where it remembers arrivals, which differ by delay,
+        and (trials, n_targets) where it remembers the targets' spikes.
+    changes : int
+        How often a function has been applied to a synapse since it was last set to zero.
+    """
+
+    def __init__(self, plan: Plan, p: ProjectionPlan, cells: Cells) -> None:
+        assert p.part.rule is not None
+        rows = plastic_rows(plan, p, cells)
+        grid = plan.receptor(p).grid if p.arithmetic == "fixed" else None
+        self._step = None if grid is None else plan.real.type(grid.step)
+        self._real = plan.real.type
+        self._cells = rows.cells
+        self._sources = rows.sources()
+        self._targets = rows.cells - cells.offsets[p.part.target.label, p.part.receptor_name]
+        self._delays, self._slots = np.unique(rows.delays, return_inverse=True)
+        self._key = self._sources * self._delays.size + self._slots
+        self._rule = p.part.rule
+        self._on_pre, self._on_post = (_bound(v) for v in (self._rule.rules.on_pre, self._rule.rules.on_post))
+        self._fade = {t.name: t.fade.bind(_WORDS) for t in self._rule.traces}
+        self._bump = {t.name: t.bump.bind(_WORDS) for t in self._rule.traces}
+        self._constants = {k: self._real(value) for k, value in self._rule.constants(plan.dt).items()}
+        shapes = {
+            "pre": (plan.trials, self._delays.size, plan.group_of(p.part.source).n),
+            "post": (plan.trials, plan.group_of(p.part.target).n),
+        }
+        self.weights = np.tile(rows.weights, (plan.trials, 1))
+        self.traces = {t.name: np.zeros(shapes[t.side], plan.real) for t in self._rule.traces}
+        self.changes = 0
+        self.n_bytes = self.weights.nbytes + rows.cells.nbytes + rows.delays.nbytes
+
+    def deliver(self, index: int, arriving: Mapping[int, Events], cells: np.ndarray) -> None:
+        """Add the weights of all synapses at which an event arrives to their targets' cells."""
+        for slot, delay in enumerate(self._delays.tolist()):
+            for place, payload in zip(*arriving[delay], strict=True):
+                row = slice(*np.searchsorted(self._key, place * self._delays.size + slot + np.arange(2)))
+                weights = self.weights[index, row]
+                if self._step is not None:
+                    weights = np.rint(weights / self._step).astype(np.int32)
+                np.add.at(cells, self._cells[row], weights * cells.dtype.type(payload))
+
+    def learn(self, index: int, arriving: Mapping[int, Events], fired: np.ndarray) -> None:
+        """Let traces decay, synapses learn from this step's spikes, and traces take these spikes."""
+        for t in self._rule.traces:
+            trace = self.traces[t.name][index]
+            trace[:] = self._fade[t.name](trace, self._constants[f"decay_{t.name}"])
+        arrived = [arriving[delay][0] for delay in self._delays.tolist()]
+        touched = np.zeros((self._delays.size, self._sources.max(initial=0) + 1), bool)
+        for slot, places in enumerate(arrived):
+            touched[slot, places[places < touched.shape[1]]] = True
+        self._apply(self._on_pre, index, touched[self._slots, self._sources])
+        self._apply(self._on_post, index, np.isin(self._targets, fired))
+        for t in self._rule.traces:
+            trace, bump = self.traces[t.name][index], self._bump[t.name]
+            if t.side == "post":
+                trace[fired] = bump(trace[fired])
+                continue
+            for slot, places in enumerate(arrived):
+                trace[slot, places] = bump(trace[slot, places])
+
+    def _apply(self, bound: Bound, index: int, chosen: np.ndarray) -> None:
+        """Apply one of the rule's functions to the chosen synapses."""
+        k = np.flatnonzero(chosen)
+        arguments, function = bound
+        known: dict[str, Any] = {**self._constants, "weight": self.weights[index, k]}
+        for t in self._rule.traces:
+            trace = self.traces[t.name][index]
+            known[t.name] = (
+                trace[self._targets[k]] if t.side == "post" else trace[self._slots[k], self._sources[k]]
+            )
+        self.weights[index, k] = function(*(known[name] for name in arguments))
+        self.changes += k.size
+
+
+def _bound(variant: Variant) -> Bound:
+    return variant.arguments, variant.bind(_WORDS)

@@ -1,0 +1,87 @@
+"""How the reference draws random numbers and sends what sources send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...neurons.model import steps_of
+from ..plan import GroupPlan, Plan
+from ..poisson import count_table
+from ..random import draw64, mix32, stream_key
+from ..sources import PoissonSource, RateSource
+from .base import Feed, SpikeFeed
+from .reference_deliver import Events
+
+#: The generator's own lines, run on arrays.
+_mix32: Any = getattr(mix32, "py_func", mix32)
+
+
+def random_bits(key: Any, places: np.ndarray) -> np.ndarray:
+    """Return 32 random bits for each place, uint32."""
+    key = int(key)
+    bits = _mix32(places.astype(np.uint32), np.uint32(key & 0xFFFFFFFF), np.uint32(key >> 32))
+    return np.asarray(bits, dtype=np.uint32)
+
+
+class Uniform:
+    """What the word `uniform` means: numbers of one group, keyed by trial, step and draw."""
+
+    def __init__(self, plan: Plan, group: GroupPlan) -> None:
+        self._keys = [
+            stream_key(plan.network.seed, group.name, "uniform", trial) for trial in range(plan.trials)
+        ]
+        self._places = np.arange(group.n)
+        self._real = plan.real.type
+        self._now = np.uint64(0)
+
+    def begin(self, trial: int, now: int) -> None:
+        """Begin a step."""
+        self._now = np.uint64(draw64(self._keys[trial], now))
+
+    def __call__(self, draw: int) -> np.ndarray:
+        bits = random_bits(draw64(self._now, draw), self._places)
+        return np.asarray((bits >> np.uint32(8)).astype(self._real) * self._real(2.0**-24))
+
+
+class Noise:
+    """Poisson counts of a source, whose rates may change at given steps."""
+
+    def __init__(self, plan: Plan, group: GroupPlan) -> None:
+        part = group.part
+        assert isinstance(part, PoissonSource | RateSource)
+        if isinstance(part, PoissonSource):
+            rates, self._starts = np.atleast_2d(part.rate), np.zeros(1, np.int64)
+        else:
+            rates, self._starts = part.rates.reshape(part.times.size, -1), steps_of(part.times, plan.dt)
+        rates = np.broadcast_to(rates, (len(rates), group.n))
+        unique, rows = np.unique(rates, return_inverse=True)
+        self._table = count_table(group.name, unique * plan.dt)
+        self._rows = group.stored(rows.reshape(rates.shape))
+        self._keys = [
+            stream_key(plan.network.seed, group.name, "noise", trial) for trial in range(plan.trials)
+        ]
+        self._places = np.arange(group.n)
+
+    def events(self, trial: int, now: int) -> Events:
+        """Return what is sent in a step."""
+        stretch = np.flatnonzero(self._starts <= now)[-1]
+        bits = random_bits(draw64(self._keys[trial], now), self._places)
+        counts = self._table.counts(bits, self._rows[stretch])
+        places = np.flatnonzero(counts)
+        return places, counts[places]
+
+
+def fed_events(feed: Feed | None, now: int, real: np.dtype) -> Events:
+    """Return what a fed source sends in a step; nothing without a feed."""
+    if isinstance(feed, SpikeFeed):
+        row = now - feed.start
+        if 0 <= row < feed.indptr.size - 1:
+            chosen = slice(feed.indptr[row], feed.indptr[row + 1])
+            return feed.places[chosen].astype(np.int64), feed.counts[chosen].astype(np.int32)
+    elif feed is not None and (row_of := feed.row(now)) is not None:
+        values = feed.values[row_of]
+        places = np.flatnonzero(values)
+        return places, values[places].astype(real)
+    return np.zeros(0, np.int64), np.zeros(0, np.int32)

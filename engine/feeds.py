@@ -1,0 +1,273 @@
+"""From what users describe or hand to `run` to what machines are fed with, checked on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..neurons.errors import SpecError
+from ..neurons.model import steps_of
+from .backends.base import Feed, SpikeFeed, ValueFeed
+from .checks import check_spikes
+from .groups import Part
+from .network import Network
+from .plan import GroupPlan, Plan
+from .planning import LARGEST_SPIKE_COUNT
+from .sources import CurrentSource, FrameSource, SpikeSource
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The run that inputs are for.
+
+    Attributes
+    ----------
+    plan : Plan
+        What runs.
+    batched : bool
+        Whether the user asked for trials side by side.
+    start : int
+        The simulation's step at which the run begins.
+    steps : int
+        Its length in steps.
+    """
+
+    plan: Plan
+    batched: bool
+    start: int
+    steps: int
+
+
+def is_fed(part: Part) -> bool:
+    """Return whether a source takes its events or values from run(inputs=...)."""
+    if isinstance(part, SpikeSource):
+        return part.times is None
+    return isinstance(part, CurrentSource | FrameSource) and part.values is None
+
+
+def described_feeds(plan: Plan) -> dict[str, list[Feed]]:
+    """Return the feeds of all sources that hold their own events or values, from time 0.
+
+    Raises
+    ------
+    SpecError
+        If a train sends too many spikes in one step.
+    """
+    feeds: dict[str, list[Feed]] = {}
+    for group in plan.groups.values():
+        part = group.part
+        feed: Feed | None = None
+        if isinstance(part, SpikeSource) and part.times is not None and part.ids is not None:
+            feed = _listed(group, part.times, part.ids, plan.dt, 0)
+        elif isinstance(part, CurrentSource) and part.values is not None:
+            feed = _current(plan, group, part, part.values, 0)
+        elif isinstance(part, FrameSource) and part.values is not None:
+            feed = _values(plan, group, part.values.reshape(1, -1), 0, hold=True)
+        if feed is not None:
+            feeds[group.name] = [feed] * plan.trials
+    return feeds
+
+
+def given_feeds(stretch: Stretch, inputs: Mapping[Any, Any]) -> dict[str, list[Feed]]:
+    """Return the feeds of all sources without events or values of their own; silence where none are given.
+
+    Parameters
+    ----------
+    stretch
+        The run; times of inputs count from its beginning.
+    inputs
+        Source or its name -> spikes (a SpikeSource: (times, ids), a list of such pairs for the
+        trials, or counts [steps, n] or [trials, steps, n]), values (a CurrentSource: [n], [rows, n]
+        or [trials, rows, n]) or frames (a FrameSource: its shape, one for each trial of a batch, or
+        one for each step: [steps, ...] without a batch, [trials, steps, ...]).
+
+    Raises
+    ------
+    SpecError
+        If a source is unknown or not fed, a shape is wrong, or something is out of range.
+    """
+    if not isinstance(inputs, Mapping):
+        raise SpecError(f"run.inputs: got {type(inputs).__name__}; allowed is a dict from sources to values")
+    by_name = {_name_of(stretch.plan.network, key): value for key, value in inputs.items()}
+    if len(by_name) < len(inputs):
+        raise SpecError("run.inputs: names a source twice; give each once, by itself or by its name")
+    feeds: dict[str, list[Feed]] = {}
+    for group in stretch.plan.groups.values():
+        if is_fed(group.part):
+            value = by_name.get(group.name)
+            feeds[group.name] = _silent(group, stretch) if value is None else _given(group, stretch, value)
+    return feeds
+
+
+def _name_of(network: Network, key: Any) -> str:
+    if isinstance(key, Part) and key not in network:
+        raise SpecError(f"run.inputs: {key.label} is not a part of this network; feed a source of its own")
+    part = network[key] if isinstance(key, str) else key
+    if not isinstance(part, Part):
+        raise SpecError(f"run.inputs: got the key {key!r}; allowed is a source or its name")
+    if not is_fed(part):
+        fed = [source.label for source in network.sources if is_fed(source)]
+        raise SpecError(
+            f"run.inputs: {part.label} ({type(part).__name__}) is not fed by inputs; sources without values of "
+            f"their own are {fed or 'none'}"
+        )
+    return part.label
+
+
+def _silent(group: GroupPlan, stretch: Stretch) -> list[Feed]:
+    trials, real = stretch.plan.trials, stretch.plan.real
+    if isinstance(group.part, SpikeSource):
+        nothing = np.zeros(0, np.int32)
+        return [SpikeFeed(stretch.start, np.zeros(1, np.int64), nothing, nothing)] * trials
+    return [ValueFeed(stretch.start, 1, np.zeros((0, group.n), real), False)] * trials
+
+
+def _given(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
+    if isinstance(group.part, SpikeSource):
+        return _spikes(group, stretch, value)
+    if isinstance(group.part, CurrentSource):
+        return _currents(group, stretch, group.part, value)
+    return _frames(group, stretch, value)
+
+
+def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
+    trials = stretch.plan.trials
+    if isinstance(value, tuple) and len(value) == 2:
+        return [_timed(group, stretch, value)] * trials
+    if isinstance(value, Sequence) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
+        if len(value) != trials:
+            raise SpecError(f"inputs of {group.name}: got spikes of {len(value)} trials; there are {trials}")
+        return [_timed(group, stretch, pair) for pair in value]
+    counts = np.asarray(value)
+    shape = group.part.shape
+    if counts.ndim > len(shape) and counts.shape[counts.ndim - len(shape) :] == shape:
+        counts = counts.reshape(*counts.shape[: counts.ndim - len(shape)], group.n)
+    good = counts.ndim in (2, 3) and counts.shape[-1] == group.n and counts.dtype.kind in "biu"
+    if not good or (counts.ndim == 3 and len(counts) != trials) or counts.shape[-2] > stretch.steps:
+        raise SpecError(
+            f"inputs of {group.name}: got {counts.dtype} of shape {counts.shape}; allowed is (times, ids), a list of "
+            f"such pairs for {trials} trial(s), or whole counts of shape [steps, {group.n}] or [trials, steps, "
+            f"{group.n}] with up to {stretch.steps} steps"
+        )
+    if counts.size and (counts.min() < 0 or counts.max() > LARGEST_SPIKE_COUNT):
+        raise SpecError(
+            f"inputs of {group.name}: got counts from {counts.min()} to {counts.max()}; allowed are 0 to "
+            f"{LARGEST_SPIKE_COUNT}"
+        )
+    each = [_counted(group, train, stretch.start) for train in (counts if counts.ndim == 3 else counts[None])]
+    return each if counts.ndim == 3 else each * trials
+
+
+def _timed(group: GroupPlan, stretch: Stretch, pair: tuple[Any, Any]) -> Feed:
+    times, ids = check_spikes(f"inputs of {group.name}", *pair, group.n)
+    last = int(steps_of(times[-1], stretch.plan.dt)) if times.size else 0
+    if last >= stretch.steps:
+        raise SpecError(
+            f"inputs of {group.name}: a spike at {times[-1]:g} s falls into step {last}, but the run has "
+            f"{stretch.steps} steps of {stretch.plan.dt:g} s; times count from the beginning of this run"
+        )
+    return _listed(group, times, ids, stretch.plan.dt, stretch.start)
+
+
+def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, start: int) -> SpikeFeed:
+    """Return the feed of listed spikes: those of a train in one step become one event."""
+    steps, places = steps_of(times, dt), group.places(ids)
+    length = int(steps[-1]) + 1 if steps.size else 0
+    unique, counts = np.unique(steps * group.n + places, return_counts=True)
+    if counts.max(initial=0) > LARGEST_SPIKE_COUNT:
+        step, place = divmod(int(unique[np.argmax(counts)]), group.n)
+        raise SpecError(
+            f"{group.name}: {counts.max()} spikes of one train fall into step {step}; allowed are "
+            f"{LARGEST_SPIKE_COUNT}"
+        )
+    indptr = np.searchsorted(unique // max(group.n, 1), np.arange(length + 1))
+    return SpikeFeed(
+        start, indptr.astype(np.int64), (unique % group.n).astype(np.int32), counts.astype(np.int32)
+    )
+
+
+def _counted(group: GroupPlan, counts: np.ndarray, start: int) -> SpikeFeed:
+    stored = group.stored(counts)
+    steps, places = np.nonzero(stored)
+    indptr = np.searchsorted(steps, np.arange(len(stored) + 1))
+    return SpikeFeed(
+        start, indptr.astype(np.int64), places.astype(np.int32), stored[steps, places].astype(np.int32)
+    )
+
+
+def _currents(group: GroupPlan, stretch: Stretch, part: CurrentSource, value: Any) -> list[Feed]:
+    plan = stretch.plan
+    values = _finite(group, value)
+    shapes = f"[{group.n}], [rows, {group.n}] or [{plan.trials} trials, rows, {group.n}]"
+    if values.ndim not in (1, 2, 3) or values.shape[-1] != group.n:
+        raise SpecError(f"inputs of {group.name}: got shape {values.shape}; allowed is {shapes}")
+    if values.ndim == 3 and len(values) != plan.trials:
+        raise SpecError(f"inputs of {group.name}: got {len(values)} trials; allowed is {shapes}")
+    row_steps = _row_steps(part, plan.dt)
+    if values.ndim > 1 and values.shape[-2] > -(-stretch.steps // row_steps):
+        raise SpecError(
+            f"inputs of {group.name}: got {values.shape[-2]} rows of {row_steps} step(s); the run has "
+            f"{stretch.steps} steps"
+        )
+    each = [
+        _current(plan, group, part, rows, stretch.start)
+        for rows in (values if values.ndim == 3 else values[None])
+    ]
+    return each if values.ndim == 3 else each * plan.trials
+
+
+def _row_steps(part: CurrentSource, dt: float) -> int:
+    return 1 if part.dt is None else max(int(steps_of(part.dt, dt)), 1)
+
+
+def _current(plan: Plan, group: GroupPlan, part: CurrentSource, values: np.ndarray, start: int) -> ValueFeed:
+    return _values(
+        plan, group, np.atleast_2d(values), start, hold=values.ndim == 1, row_steps=_row_steps(part, plan.dt)
+    )
+
+
+def _frames(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
+    plan, shape = stretch.plan, group.part.shape
+    values = _finite(group, value)
+    ahead = values.ndim - len(shape)
+    if ahead not in (0, 1, 2) or values.shape[ahead:] != shape:
+        raise _wrong_frames(group, stretch, values)
+    values = values.reshape(*values.shape[:ahead], group.n)
+    if ahead == 2 or (ahead == 1 and stretch.batched):
+        if len(values) != plan.trials or (ahead == 2 and values.shape[1] > stretch.steps):
+            raise _wrong_frames(group, stretch, values)
+        return [_values(plan, group, np.atleast_2d(v), stretch.start, hold=ahead == 1) for v in values]
+    if ahead == 1 and len(values) > stretch.steps:
+        raise _wrong_frames(group, stretch, values)
+    feed = _values(plan, group, np.atleast_2d(values), stretch.start, hold=ahead == 0)
+    return [feed] * plan.trials
+
+
+def _wrong_frames(group: GroupPlan, stretch: Stretch, values: np.ndarray) -> SpecError:
+    shape = ", ".join(map(str, group.part.shape))
+    one = f"[{stretch.plan.trials} trials, {shape}]" if stretch.batched else f"[steps, {shape}]"
+    return SpecError(
+        f"inputs of {group.name}: got shape {values.shape}; allowed is [{shape}], {one} or "
+        f"[{stretch.plan.trials} trials, steps, {shape}] with up to {stretch.steps} steps"
+    )
+
+
+def _values(
+    plan: Plan, group: GroupPlan, values: np.ndarray, start: int, *, hold: bool, row_steps: int = 1
+) -> ValueFeed:
+    stored = np.ascontiguousarray(group.stored(values).astype(plan.real))
+    return ValueFeed(start, row_steps, stored, hold)
+
+
+def _finite(group: GroupPlan, value: Any) -> np.ndarray:
+    try:
+        values = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SpecError(f"inputs of {group.name}: got {type(value).__name__}; allowed is an array") from None
+    if not np.all(np.isfinite(values)):
+        at = tuple(int(k) for k in np.argwhere(~np.isfinite(values))[0])
+        raise SpecError(f"inputs of {group.name}: got {values[at]} at {at}; allowed are finite numbers")
+    return values

@@ -1,0 +1,56 @@
+"""Initial values of state variables: numbers, arrays, or draws that every backend makes alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .distributions import TABLE_BITS, Distribution
+from .parts import Population, Values
+from .plan import GroupPlan, Plan
+from .random import stream_key, uniform_array
+
+
+def initial_state(plan: Plan, group: GroupPlan) -> dict[str, np.ndarray]:
+    """Return the first values of a population's state variables, (trials, n) each, in the order of storage.
+
+    The population's own value comes before the model's, and that before the declared one. Drawn values
+    are keyed by (seed, population, variable, trial) and the user's index of the neuron.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    group : GroupPlan
+        The population.
+
+    Examples
+    --------
+    >>> import rheobase as rb
+    >>> from rheobase.engine.planning import make_plan
+    >>> net = rb.Network()
+    >>> pop = net.add(rb.Population(2, rb.LIF(20e-3), name="a", initial={"v": [0.1, 0.2]}))
+    >>> initial_state(make_plan(net, 1e-3), make_plan(net, 1e-3).groups["a"])["v"].tolist()
+    [[0.10000000149011612, 0.20000000298023224]]
+    """
+    part = group.part
+    assert isinstance(part, Population)
+    given = {**part.model.initial(), **part.initial}
+    first: dict[str, np.ndarray] = {}
+    for state in part.model.used_states:
+        dtype = np.dtype(np.int32) if state.kind == "integer" else plan.real
+        values = _values(plan, group, state.name, given.get(state.name, state.initial))
+        first[state.name] = np.ascontiguousarray(group.stored(values).astype(dtype))
+    return first
+
+
+def _values(plan: Plan, group: GroupPlan, variable: str, value: Values) -> np.ndarray:
+    shape = (plan.trials, group.n)
+    if not isinstance(value, Distribution):
+        return np.broadcast_to(np.asarray(value, dtype=np.float64), shape)
+    table = value.table()
+    keys = [
+        stream_key(plan.network.seed, group.name, f"initial {variable}", trial)
+        for trial in range(plan.trials)
+    ]
+    quantiles = np.stack([uniform_array(key, group.n) for key in keys]) * (1 << TABLE_BITS)
+    return np.asarray(table[quantiles.astype(np.int64)])

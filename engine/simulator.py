@@ -1,0 +1,301 @@
+"""The simulator: a network, planned and bound to a backend, that runs as long as it is told to."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..neurons.errors import FormatError, SpecError
+from .backends.registry import backend as find_backend
+from .checkpoint import read_checkpoint, write_checkpoint
+from .checks import check_positive
+from .clocked import Collector, run_clocked
+from .feeds import Stretch, described_feeds, given_feeds
+from .groups import Group
+from .network import Network
+from .parts import Operator, Population, Projection
+from .plan import Plan
+from .planning import make_plan
+from .result import Result, RunInfo
+from .tally import Accountant
+
+Precision = Literal["fixed", "float32", "float64"]
+#: Longest run, in steps: step numbers are 32-bit integers inside neurons.
+_LONGEST = 2**31 - 2**16
+
+
+class Simulator:
+    """A network made ready to run.
+
+    Parameters
+    ----------
+    net : Network
+        What to simulate.
+    dt : float
+        Seconds per step.
+    backend : str
+        "numba" (compiled) or "reference" (plain NumPy).
+    method : "clocked", "event" or "auto"
+        How time goes: step by step; "auto" means the same, "event" is not available yet.
+    precision : "fixed", "float32", "float64" or None
+        How input is summed and state is held; None chooses per projection (`print(sim.plan)` says which).
+    batch : int, optional
+        Copies of the network, with noise of their own, that run side by side; their records and
+        states get an axis of trials. One copy without that axis if left out.
+    threads : int, optional
+        Threads to use; the backend chooses if left out. Results do not depend on it.
+
+    Raises
+    ------
+    SpecError, PlanError
+        If an argument is not allowed or the network cannot be built: see `Plan`.
+
+    Examples
+    --------
+    >>> import rheobase as rb
+    >>> net = rb.Network(seed=0)
+    >>> source = net.add(rb.SpikeSource(1, times=[0.0], ids=[0]))
+    >>> neuron = net.add(rb.Population(1, rb.IF(threshold=1.0)))
+    >>> p = net.add(rb.Projection(source, neuron, rb.one_to_one(), weight=1.0))
+    >>> spikes = net.add(rb.Probe(neuron))
+    >>> result = rb.Simulator(net, dt=1e-3, backend="reference").run(5e-3)
+    >>> result[spikes].times.tolist()
+    [0.001]
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        dt: float | None = None,
+        *,
+        backend: str = "numba",
+        method: Literal["clocked", "event", "auto"] = "clocked",
+        precision: Precision | None = None,
+        batch: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if dt is None:
+            raise SpecError(
+                "Simulator.dt: got None; a clocked simulation needs seconds per step, such as 1e-3"
+            )
+        _check_choices(method, batch, threads)
+        began = time.perf_counter()
+        self._backend = find_backend(backend)
+        self._batch, self._precision, self._threads = batch, precision, threads
+        self.plan: Plan = make_plan(net, dt, precision=precision, trials=1 if batch is None else int(batch))
+        # The accountant draws all synapses, the machine lays them out and lets go of them.
+        self._accountant = Accountant(self.plan)
+        self._machine = self._backend.bind(self.plan, threads)
+        self.plan.release()
+        for source, feeds in described_feeds(self.plan).items():
+            self._machine.feed(source, feeds)
+        self._first = self._machine.snapshot()
+        self._build_s = time.perf_counter() - began
+
+    @property
+    def now(self) -> float:
+        """Seconds simulated so far."""
+        return self._machine.now * self.plan.dt
+
+    def run(
+        self, duration: float, *, inputs: Mapping[Any, Any] | None = None, progress: bool | None = None
+    ) -> Result:
+        """Go on for a while and return what happened meanwhile.
+
+        Parameters
+        ----------
+        duration
+            Seconds, rounded to whole steps, at least one.
+        inputs
+            Source (or its name) -> spikes, values or frames for this run; see `engine.feeds.given_feeds`.
+            Times count from the beginning of the run. A source left empty is silent.
+        progress
+            Whether to show a progress bar; on a terminal only if None.
+
+        Raises
+        ------
+        SpecError
+            If the duration or an input is not allowed.
+        RunError
+            If a state variable becomes NaN; the simulator then stays unusable until `reset`.
+        """
+        seconds = check_positive("Simulator.run.duration", duration, "s")
+        machine, start = self._machine, self._machine.now
+        steps = max(int(np.floor(seconds / self.plan.dt + 0.5)), 1)
+        if start + steps > _LONGEST:
+            raise SpecError(
+                f"Simulator.run.duration: got {duration} s, which ends at step {start + steps}; allowed are up to "
+                f"{_LONGEST} steps"
+            )
+        stretch = Stretch(self.plan, self._batch is not None, start, steps)
+        for source, feeds in given_feeds(stretch, inputs or {}).items():
+            machine.feed(source, feeds)
+        collector = Collector(self.plan, start, start + steps, self._batch is not None)
+        began = time.perf_counter()
+        run_clocked(machine, steps, collector, progress)
+        wall_s = time.perf_counter() - began
+        return Result(
+            records=collector.records(),
+            counts=self._accountant.counts(machine.take_tally(), steps),
+            info=self._info(start, steps, wall_s),
+            populations={name: group.n for name, group in self.plan.groups.items()},
+        )
+
+    def _info(self, start: int, steps: int, wall_s: float) -> RunInfo:
+        build_s, self._build_s = self._build_s, 0.0
+        return RunInfo(
+            backend=self._backend.name,
+            threads=self._machine.threads,
+            precision=self._precision or "auto",
+            dt=self.plan.dt,
+            steps=steps,
+            trials=self.plan.trials,
+            start_step=start,
+            wall_s=wall_s,
+            build_s=build_s,
+            seed=self.plan.network.seed,
+            version=_version(),
+            n_neurons=sum(p.n for p in self.plan.network.populations),
+            n_synapses=self._accountant.n_synapses,
+            synapse_bytes=self._machine.synapse_bytes,
+        )
+
+    def reset(self) -> None:
+        """Go back to time 0: initial states, no events in flight, the same noise again."""
+        self._machine.restore(self._first)
+        self._machine.take_tally()
+
+    def state(self, population: Group | str) -> dict[str, np.ndarray]:
+        """Return a population's (or operator's) state variables by name.
+
+        Arrays are by the user's index: (n,), or (trials, n) from a batch.
+
+        Raises
+        ------
+        SpecError
+            If this network has no such population or operator.
+        """
+        part = self._part(population, (Population, Operator), "state")
+        names = ["value"] if isinstance(part, Operator) else [s.name for s in part.model.used_states]
+        group = self.plan.group_of(part)
+        values = {name: group.unstored(self._machine.state(group.name, name)) for name in names}
+        return {name: value if self._batch is not None else value[0] for name, value in values.items()}
+
+    def weights(self, projection: Projection | str) -> Any:
+        """Return a projection's weights as they are now.
+
+        Those of a plastic projection: (n_synapses,), or (trials, n_synapses) from a batch, ordered by
+        source, delay, and then as drawn or listed. Others never change: they are returned as they
+        were described (drawn ones in the order of their drawing), before any rounding to a grid.
+
+        Raises
+        ------
+        SpecError
+            If this network has no such projection.
+        """
+        part = self._part(projection, (Projection,), "weights")
+        if part.rule is not None:
+            weights = self._machine.weights(part.label)
+            return weights if self._batch is not None else weights[0]
+        if self.plan.projections[part.label].storage == "sparse":
+            weights = self.plan.synapses(part.label).weight_values()
+            self.plan.release()
+            return weights
+        return np.asarray(part.weight)
+
+    def _part(self, key: Any, kinds: tuple[type[Any], ...], caller: str) -> Any:
+        part = self.plan.network[key] if isinstance(key, str) else key
+        if part not in self.plan.network or not isinstance(part, kinds):
+            allowed = " or ".join(kind.__name__ for kind in kinds)
+            raise SpecError(f"Simulator.{caller}: got {key!r}; allowed is a {allowed} of this network")
+        return part
+
+    def checkpoint(self, path: str | Path) -> None:
+        """Write the network and everything that changes during a run; `resume` goes on as if never stopped.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        info = {
+            "dt": self.plan.dt, "backend": self._backend.name, "precision": self._precision,
+            "batch": self._batch, "threads": self._threads,
+        }  # fmt: skip
+        write_checkpoint(path, self.plan.network, self._machine.snapshot(), info)
+
+    @classmethod
+    def resume(cls, path: str | Path, *, threads: int | None = None, backend: str | None = None) -> Simulator:
+        """Return a simulator that goes on from a checkpoint.
+
+        Parameters
+        ----------
+        path
+            What `checkpoint` wrote.
+        threads, backend
+            Other than before, if given; results do not depend on them.
+
+        Raises
+        ------
+        FormatError
+            If the file is truncated, changed, hostile or of another format.
+        """
+        network, state, info = read_checkpoint(path)
+        try:
+            simulator = cls(
+                network,
+                info["dt"],
+                backend=backend or info["backend"],
+                precision=info["precision"],
+                batch=info["batch"],
+                threads=threads or info["threads"],
+            )
+            _check_state(path, simulator._first, state)
+        except KeyError as error:
+            raise FormatError(
+                f"{path}: its header does not say {error}; it is no checkpoint of ours"
+            ) from None
+        simulator._machine.restore(state)
+        return simulator
+
+    def __repr__(self) -> str:
+        trials = f", {self.plan.trials} trials" if self._batch is not None else ""
+        return (
+            f"Simulator: {len(self.plan.network)} parts, dt {self.plan.dt:g} s{trials}, {self._backend.name} backend, "
+            f"{self._machine.threads} thread(s), at {self.now:g} s"
+        )
+
+
+def _check_choices(method: Any, batch: Any, threads: Any) -> None:
+    if method not in ("clocked", "event", "auto"):
+        raise SpecError(f"Simulator.method: got {method!r}; allowed is 'clocked', 'event' or 'auto'")
+    if method == "event":
+        raise SpecError("Simulator.method: got 'event', which is not available yet; use 'clocked'")
+    for name, value in (("batch", batch), ("threads", threads)):
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if value is not None and not (whole and value >= 1):
+            raise SpecError(f"Simulator.{name}: got {value!r}; allowed is a whole number from 1, or None")
+
+
+def _check_state(path: str | Path, fresh: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]) -> None:
+    """Raise FormatError unless a checkpoint holds the state of this network; flights may have any length."""
+    missing = [key for key in fresh if key not in state]
+    misfits = [
+        key
+        for key, array in fresh.items()
+        if key in state and not key.startswith("flight/") and state[key].shape != array.shape
+    ]
+    if missing or misfits:
+        raise FormatError(f"{path}: does not hold the state of its network: {(missing + misfits)[:5]}")
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("rheobase")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
