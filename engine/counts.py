@@ -204,6 +204,12 @@ class Counts:
                 replace(a, **{name: getattr(a, name) + getattr(b, name) for name in adding})
                 for a, b in zip(getattr(self, group), getattr(other, group), strict=True)
             )
+        summed["operators"] = tuple(
+            replace(
+                a, evaluations={kind: n + b.evaluations.get(kind, 0) for kind, n in a.evaluations.items()}
+            )
+            for a, b in zip(summed["operators"], other.operators, strict=True)
+        )
         return replace(self, **summed)
 
     def to_dict(self) -> dict[str, Any]:

@@ -111,8 +111,8 @@ def _name_of(network: Network, key: Any) -> str:
     if not is_fed(part):
         fed = [source.label for source in network.sources if is_fed(source)]
         raise SpecError(
-            f"run.inputs: {part.label} ({type(part).__name__}) is not fed by inputs; sources without values of "
-            f"their own are {fed or 'none'}"
+            f"run.inputs: {part.label} ({type(part).__name__}) is not fed by inputs; sources without "
+            f"values of their own are {fed or 'none'}"
         )
     return part.label
 
@@ -148,9 +148,9 @@ def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
     good = counts.ndim in (2, 3) and counts.shape[-1] == group.n and counts.dtype.kind in "biu"
     if not good or (counts.ndim == 3 and len(counts) != trials) or counts.shape[-2] > stretch.steps:
         raise SpecError(
-            f"inputs of {group.name}: got {counts.dtype} of shape {counts.shape}; allowed is (times, ids), a list of "
-            f"such pairs for {trials} trial(s), or whole counts of shape [steps, {group.n}] or [trials, steps, "
-            f"{group.n}] with up to {stretch.steps} steps"
+            f"inputs of {group.name}: got {counts.dtype} of shape {counts.shape}; allowed is (times, ids), a "
+            f"list of such pairs for {trials} trial(s), or whole counts of shape [steps, {group.n}] or "
+            f"[trials, steps, {group.n}] with up to {stretch.steps} steps"
         )
     if counts.size and (counts.min() < 0 or counts.max() > LARGEST_SPIKE_COUNT):
         raise SpecError(
@@ -178,7 +178,7 @@ def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, sta
     length = int(steps[-1]) + 1 if steps.size else 0
     unique, counts = np.unique(steps * group.n + places, return_counts=True)
     if counts.max(initial=0) > LARGEST_SPIKE_COUNT:
-        step, place = divmod(int(unique[np.argmax(counts)]), group.n)
+        step = int(unique[np.argmax(counts)]) // group.n
         raise SpecError(
             f"{group.name}: {counts.max()} spikes of one train fall into step {step}; allowed are "
             f"{LARGEST_SPIKE_COUNT}"

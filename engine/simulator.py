@@ -129,8 +129,8 @@ class Simulator:
         steps = max(int(np.floor(seconds / self.plan.dt + 0.5)), 1)
         if start + steps > _LONGEST:
             raise SpecError(
-                f"Simulator.run.duration: got {duration} s, which ends at step {start + steps}; allowed are up to "
-                f"{_LONGEST} steps"
+                f"Simulator.run.duration: got {duration} s, which ends at step {start + steps}; allowed are "
+                f"up to {_LONGEST} steps"
             )
         stretch = Stretch(self.plan, self._batch is not None, start, steps)
         for source, feeds in given_feeds(stretch, inputs or {}).items():
@@ -266,8 +266,8 @@ class Simulator:
     def __repr__(self) -> str:
         trials = f", {self.plan.trials} trials" if self._batch is not None else ""
         return (
-            f"Simulator: {len(self.plan.network)} parts, dt {self.plan.dt:g} s{trials}, {self._backend.name} backend, "
-            f"{self._machine.threads} thread(s), at {self.now:g} s"
+            f"Simulator: {len(self.plan.network)} parts, dt {self.plan.dt:g} s{trials}, "
+            f"{self._backend.name} backend, {self._machine.threads} thread(s), at {self.now:g} s"
         )
 
 

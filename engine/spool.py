@@ -41,7 +41,7 @@ class Spool:
         known = 0 if fresh or not self.path.exists() else _rows_of(self.path)
         self._first = self._rows = known
         # Opening keeps what is there; a header for zero rows makes a fresh file readable at once.
-        self._file = open(self.path, "r+b" if known else "w+b")  # noqa: SIM115 - closed by close()
+        self._file = open(self.path, "r+b" if known else "w+b")
         self._write_header()
         self._file.seek(_HEADER + known * _ROW.itemsize)
 

@@ -5,7 +5,6 @@ Every step of the plan is done as it reads. Slow and obvious; other backends are
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,46 +13,16 @@ from ...neurons.errors import RunError
 from ..clocked import probe_window
 from ..initial import initial_state
 from ..layout import cells_of
-from ..parts import Operator, Population
 from ..plan import Plan, Step
 from ..sources import PoissonSource, RateSource, Source
-from .base import Feed, Machine, SpikeChunk, Window
+from .base import Feed, Machine, SpikeChunk
 from .reference_deliver import Events, Table, make_table
-from .reference_flight import flight, landed
 from .reference_sources import Noise, fed_events
+from .reference_trial import Recording, Trial, flight, landed
 from .reference_update import Neurons, OperatorRows
 
 if TYPE_CHECKING:
     from .reference_plastic import PlasticSynapses
-
-_SILENCE: Events = (np.zeros(0, np.int64), np.zeros(0, np.int32))
-
-
-@dataclass
-class Trial:
-    """What belongs to one trial: state variables, operators, the events of the last steps, cells."""
-
-    states: dict[str, dict[str, np.ndarray]]
-    operators: dict[str, OperatorRows]
-    cells: dict[str, np.ndarray]
-    sent: dict[str, dict[int, Events]]
-    feeds: dict[str, Feed] = field(default_factory=dict)
-
-    def events(self, group: str, step: int) -> Events:
-        """Return what a group sent in a step."""
-        return self.sent[group].get(step, _SILENCE)
-
-
-@dataclass
-class Recording:
-    """What one probe has recorded since it was last asked."""
-
-    window: Window
-    places: np.ndarray
-    chosen: np.ndarray
-    spikes: list[tuple[np.ndarray, ...]] = field(default_factory=list)
-    samples: list[list[np.ndarray]] = field(default_factory=list)
-    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 class ReferenceMachine(Machine):
@@ -196,8 +165,8 @@ class ReferenceMachine(Machine):
         order = self.plan.groups[name].order
         neuron = place if order is None else int(order[place])
         raise RunError(
-            f"{name}: {variable} of neuron {neuron} became NaN in step {now} (t = {now * self.plan.dt:g} s), trial "
-            f"{index}; look at its input and parameters"
+            f"{name}: {variable} of neuron {neuron} became NaN in step {now} (t = {now * self.plan.dt:g} s), "
+            f"trial {index}; look at its input and parameters"
         )
 
     def _operate(self, step: Step, index: int, now: int) -> None:

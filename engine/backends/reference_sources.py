@@ -41,6 +41,7 @@ class Uniform:
         self._now = np.uint64(draw64(self._keys[trial], now))
 
     def __call__(self, draw: int) -> np.ndarray:
+        """Return every neuron's number of one draw of this step."""
         bits = random_bits(draw64(self._now, draw), self._places)
         return np.asarray((bits >> np.uint32(8)).astype(self._real) * self._real(2.0**-24))
 

@@ -1,12 +1,44 @@
-"""Events in flight as arrays, and back."""
+"""What the reference keeps for one trial and one probe, and events in flight as arrays."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
+from .base import Feed, Window
 from .reference_deliver import Events
+from .reference_update import OperatorRows
 
+_SILENCE: Events = (np.zeros(0, np.int64), np.zeros(0, np.int32))
 _KEYS = ("trials", "steps", "places", "payloads")
+
+
+@dataclass
+class Trial:
+    """What belongs to one trial: state variables, operators, the events of the last steps, cells."""
+
+    states: dict[str, dict[str, np.ndarray]]
+    operators: dict[str, OperatorRows]
+    cells: dict[str, np.ndarray]
+    sent: dict[str, dict[int, Events]]
+    feeds: dict[str, Feed] = field(default_factory=dict)
+
+    def events(self, group: str, step: int) -> Events:
+        """Return what a group sent in a step."""
+        return self.sent[group].get(step, _SILENCE)
+
+
+@dataclass
+class Recording:
+    """What one probe has recorded since it was last asked."""
+
+    window: Window
+    places: np.ndarray
+    chosen: np.ndarray
+    spikes: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+    samples: list[list[np.ndarray]] = field(default_factory=list)
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def flight(group: str, sent: list[dict[int, Events]]) -> dict[str, np.ndarray]:
