@@ -157,7 +157,9 @@ def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
             f"inputs of {group.name}: got counts from {counts.min()} to {counts.max()}; allowed are 0 to "
             f"{LARGEST_SPIKE_COUNT}"
         )
-    each = [_counted(group, train, stretch.start) for train in (counts if counts.ndim == 3 else counts[None])]
+    each: list[Feed] = [
+        _counted(group, train, stretch.start) for train in (counts if counts.ndim == 3 else counts[None])
+    ]
     return each if counts.ndim == 3 else each * trials
 
 
@@ -212,7 +214,7 @@ def _currents(group: GroupPlan, stretch: Stretch, part: CurrentSource, value: An
             f"inputs of {group.name}: got {values.shape[-2]} rows of {row_steps} step(s); the run has "
             f"{stretch.steps} steps"
         )
-    each = [
+    each: list[Feed] = [
         _current(plan, group, part, rows, stretch.start)
         for rows in (values if values.ndim == 3 else values[None])
     ]

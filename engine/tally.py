@@ -12,6 +12,7 @@ from .layout import fan_out
 from .operators import kind_of
 from .parts import Operator, Population
 from .plan import GroupPlan, Plan, ProjectionPlan
+from .tables import weight_table
 
 
 class Accountant:
@@ -100,7 +101,7 @@ class Accountant:
         bits = grid.bits if fixed and grid is not None else 8 * self.plan.real.itemsize
         if p.storage in ("sparse", "dense"):
             return n_synapses, bits
-        return int(np.size(p.part.weight)), bits
+        return int(np.size(weight_table(p.part)[0])), bits
 
 
 def _arithmetic(p: ProjectionPlan) -> Arithmetic:

@@ -38,7 +38,7 @@ class ReferenceMachine(Machine):
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan, self.threads, self.now = plan, 1, 0
-        cells = {kind: cells_of(plan, kind) for kind in ("fixed", "float")}  # type: ignore[arg-type]
+        cells = {kind: cells_of(plan, kind) for kind in ("fixed", "float")}
         self._cells = cells
         self._tables: dict[tuple[str, ...], Table] = {}
         self._plastic: dict[str, PlasticSynapses] = {}
@@ -58,7 +58,8 @@ class ReferenceMachine(Machine):
         self._trials = [self._trial(k) for k in range(plan.trials)]
         self._recordings = {probe.label: self._recording(probe.label) for probe in plan.network.probes}
         self._tally = {name: np.zeros(group.n, np.int64) for name, group in plan.groups.items()}
-        self.synapse_bytes = sum(t.n_bytes for t in [*self._tables.values(), *self._plastic.values()])
+        self.synapse_bytes = sum(t.n_bytes for t in self._tables.values())
+        self.synapse_bytes += sum(synapses.n_bytes for synapses in self._plastic.values())
 
     def _add_delivery(self, step: Step) -> None:
         if self.plan.projections[step.names[0]].part.rule is None:
