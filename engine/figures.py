@@ -17,7 +17,7 @@ def draw_raster(records: Mapping[str, SpikeRecord], ax: Any = None) -> Any:
     for name, record in records.items():
         height = int(np.asarray(record.neurons).max(initial=0)) + 1
         rows = base + record.trials * height + record.ids
-        ax.scatter(record.times, rows, s=2.0, marker="|" if len(record) < 2000 else ",", linewidths=0.5)
+        ax.scatter(record.times, rows, s=4.0 if len(record) < 2000 else 1.0, marker="s", linewidths=0)
         band = height * record.n_trials
         ticks.append((base + band / 2, name))
         base += band
@@ -27,7 +27,8 @@ def draw_raster(records: Mapping[str, SpikeRecord], ax: Any = None) -> Any:
         ax.set_ylabel("neuron")
         ax.set_title(next(iter(records)))
     ax.set_ylim(-0.5, max(base, 1) - 0.5)
-    ax.set_xlim(min(r.start for r in records.values()), max(r.stop for r in records.values()))
+    start, stop = min(r.start for r in records.values()), max(r.stop for r in records.values())
+    ax.set_xlim(start - 0.01 * (stop - start), stop)
     ax.set_xlabel("time (s)")
     return ax
 

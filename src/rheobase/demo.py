@@ -109,7 +109,7 @@ def run_demo(
     out: str | Path = "rheobase-demo",
     *,
     n: int | None = None,
-    steps: int = 32,
+    steps: int = 16,
     backend: str = "numba",
     threads: int | None = None,
 ) -> Demonstration:
