@@ -19,9 +19,11 @@ from ...random import stream_key
 from ...sources import PoissonSource, RateSource, SpikeSource
 from ..base import Feed, SpikeChunk, SpikeFeed
 from . import deliver, emit, operate, record
+from .drive import Program
 from .kernel import Block, compile_kernel
 from .memory import Ring, Trial
 from .parts import Share
+from .schedule import Schedule
 from .update import Shape, update_kernel
 
 _PAYLOAD = {"unit": "i4", "integer": "i4"}
@@ -40,8 +42,8 @@ class Binder:
         Poisson sources that are fused into their target's update -> their only projection.
     """
 
-    def __init__(self, plan: Plan, share: Share) -> None:
-        self.plan, self.share = plan, share
+    def __init__(self, plan: Plan, share: Share, schedule: Schedule) -> None:
+        self.plan, self.share, self.schedule = plan, share, schedule
         self.real = "f8" if plan.real == np.float64 else "f4"
         self.private = {p.part.source.label: p for p in plan.projections.values() if _is_private(plan, p)}
         self.reach = {name: 0 for name in plan.groups}
@@ -60,22 +62,20 @@ class Binder:
 
     # Programs
 
-    def program(self, trial: Trial, part: int) -> np.ndarray:
-        """Return the words of one part's program for one trial."""
+    def program(self, trial: Trial, thread: int, threads: int) -> Program:
+        """Return the program of one of the threads that share a trial."""
         words: list[int] = []
-        level = 0
-        for step in self.plan.steps:
-            if step.level != level and step.kind != "record":
-                level = step.level
-                words += self._barrier()
-            if step.kind == "learn":
-                words += self._barrier()
-            for block in self._bind(step, trial, part):
-                words += block.call
-        return np.array(words, np.int64)
-
-    def _barrier(self) -> list[int]:
-        return [0, 0] if self.share.n > 1 else []
+        segments: list[tuple[int, int, int]] = []
+        mine = range(thread, self.share.n, threads)
+        for phase in self.schedule.phases:
+            for part in mine:
+                first = len(words)
+                for step in phase:
+                    for block in self._bind(step, trial, part):
+                        words += block.call
+                segments.append((first, len(words), 0))
+            segments[-1] = (*segments[-1][:2], int(threads > 1))
+        return Program(np.array(words, np.int64), np.array(segments, np.int64).reshape(-1, 3))
 
     def _bind(self, step: Step, trial: Trial, part: int) -> list[Block]:
         name = step.names[0]
@@ -194,8 +194,7 @@ class Binder:
         if p.storage == "sparse":
             stored = self._store_sparse(step)
         elif p.storage == "dense":
-            matrix = dense_matrix(self.plan, p, cells)
-            stored = [{"matrix": matrix, "weights": matrix.weights}] * self.share.n
+            stored = self._store_dense(p)
         else:
             kernel = conv_kernel(self.plan, p, cells)
             stored = [{"kernel": kernel, "weights": kernel.weights}] * self.share.n
@@ -213,6 +212,24 @@ class Binder:
             {k: v for k, v in vars(table).items() if k != "order"}
             for table in self.share.wide_tables(rows, p.arithmetic)
         ]
+
+    def _store_dense(self, p: ProjectionPlan) -> list[dict[str, Any]]:
+        """Return each part's columns, row after row, with a row of zeros at the end."""
+        matrix = dense_matrix(self.plan, p, self.share.cells[p.arithmetic])
+        stored = []
+        for part in range(self.share.n):
+            low, high = self._columns(p, part)
+            slab = np.zeros((matrix.weights.shape[0] + 1, high - low), matrix.weights.dtype)
+            slab[:-1] = matrix.weights[:, low:high]
+            stored.append({"slab": slab, "first_row": matrix.first_row})
+        return stored
+
+    def _columns(self, p: ProjectionPlan, part: int) -> tuple[int, int]:
+        """Return the columns of a dense projection that a part owns."""
+        low, high = self.share.stretch(p.part.target.label, part)
+        first, last = p.post_range
+        start = min(max(low, first), last)
+        return start - first, min(max(high, start), last) - first
 
     def _deliver(self, step: Step, trial: Trial, part: int) -> Block:
         p = self.plan.projections[step.names[0]]
@@ -243,17 +260,14 @@ class Binder:
         target = p.part.target.label
         low, high = self.share.stretch(target, part)
         start = self.share.start(p.arithmetic, part, target, p.part.receptor_name)
-        if "matrix" in stored:
-            matrix = stored["matrix"]
-            rows, columns = matrix.weights.shape
-            first = p.post_range[0]
-            here = (max(low, first), max(min(high, first + columns), max(low, first)))
-            due = np.zeros(arguments["n"], np.int64)
-            return compile_kernel(deliver.deliver_dense, real=self.real, **options).pack(
-                **arguments, delay=p.delays[0], weights=matrix.weights, columns=columns, first_row=matrix.first_row,
-                rows=rows, low=here[0] - first, high=here[1] - first,
-                cells=cells[start + here[0] - low : start + here[1] - low], due_row=self.keep(due),
-                due_payload=self.keep(due.astype(cells.dtype)),
+        if "slab" in stored:
+            slab, column = stored["slab"], self._columns(p, part)[0]
+            begin = start + max(p.post_range[0] + column - low, 0)
+            due = np.zeros(arguments["n"] + 8, np.int64)
+            return compile_kernel(deliver.deliver_dense, real=self.real, WIDTH=cells.itemsize, **options).pack(
+                **arguments, delay=p.delays[0], weights=slab, columns=slab.shape[1], first_row=stored["first_row"],
+                rows=slab.shape[0] - 1, cells=cells[begin : begin + slab.shape[1]], due_row=self.keep(due),
+                due_payload=self.keep(due.astype(cells.dtype)), address=slab.ctypes.data,
             )  # fmt: skip
         kernel = stored["kernel"]
         geometry = [kernel.image[1], kernel.image[2], *kernel.weights.shape[1:3], *kernel.out, *kernel.stride,
@@ -283,6 +297,7 @@ class Binder:
         arguments: dict[str, Any] = {
             "n": high - low, "low": low, "part": part, "parts": self.share.n, "total": group.n,
             "length": own["length"], "tally": self.tally(trial, group.name), "fault": trial.fault,
+            "group": list(self.plan.groups).index(group.name),
             "key": stream_key(self.plan.network.seed, group.name, "uniform", trial.index),
             "sent": self.keep(np.zeros(256, self.plan.real)),
             **{name: own[name] for name in ("ring_ids", "ring_counts", "ring_payload")},
@@ -334,7 +349,8 @@ class Binder:
         if probe.variable == "spikes":
             chosen = np.zeros(group.n, np.uint8)
             chosen[places] = 1
-            reserve = (high - low) * (group.payload_bound if counted else 1)
+            # A run stops between strips only: what is left must hold a whole strip.
+            reserve = (high - low) * (group.payload_bound if counted else 1) * self.schedule.strip
             size = _SPIKE_BUFFER + reserve
             return compile_kernel(record.record_spikes, **options).pack(
                 start=window.start, stop=window.stop, chosen=chosen, counted=counted, low=low,
@@ -420,16 +436,6 @@ class Binder:
         for name, plastic in self.plastic.items():
             taken[f"{name} changes"] = plastic.take_changes(trial)
         return taken
-
-    def faulty_group(self, trial: Trial) -> GroupPlan:
-        """Return the population in which a NaN was met."""
-        for group in self.plan.groups.values():
-            if isinstance(group.part, Population):
-                for state in group.part.model.used_states:
-                    values = trial.states[group.name, state.name]
-                    if values.dtype.kind == "f" and np.isnan(values[int(trial.fault[1]) :][:1]).any():
-                        return group
-        raise AssertionError("a fault without a NaN")
 
 
 def _is_private(plan: Plan, p: ProjectionPlan) -> bool:

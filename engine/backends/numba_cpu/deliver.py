@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-UNIT = REAL = CELL = True  # given by the options of compile_kernel
+UNIT = REAL = CELL = WIDTH = True  # given by the options of compile_kernel
+carray = pointer = None  # likewise, from Numba and words.py
 
 
 def prefetch(address: Any) -> None:
@@ -102,13 +103,13 @@ def deliver_wide(
 
 def deliver_dense(
     now, ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "payload[]", first: "i8[]", n: "i8", length: "i8",
-    delay: "i8", weights: "cell[]", columns: "i8", first_row: "i8", rows: "i8", low: "i8", high: "i8",
-    cells: "cell[]", due_row: "i8[]", due_payload: "cell[]",
+    delay: "i8", weights: "cell[]", columns: "i8", first_row: "i8", rows: "i8", cells: "cell[]", due_row: "i8[]",
+    due_payload: "cell[]", address: "i8",
 ):  # fmt: skip
     """Add the weight rows of all events, ascending by source, to the columns of this part.
 
-    Four rows are added in one pass, one after the other within each column, so the sums are those of
-    adding row by row.
+    Eight rows are added in one pass, one after the other within each column, so the sums are those of
+    adding row by row. Below the last row lies one of zeros, which fills up the last pass.
     """
     parts, slot, listed, plain = first.size, (now - delay) % length, 0, True
     for q in range(parts):
@@ -121,30 +122,30 @@ def deliver_dense(
                 due_payload[listed] = payload
                 plain = plain and payload == CELL(1)
                 listed += 1
-    wide = 2048
-    for start in range(low, high, wide):
-        size = min(wide, high - start)
-        out = cells[start - low : start - low + size]
-        i = 0
-        while i + 4 <= listed:
-            a, b = due_row[i] * columns + start, due_row[i + 1] * columns + start
-            c, d = due_row[i + 2] * columns + start, due_row[i + 3] * columns + start
-            w0, w1, w2, w3 = weights[a : a + size], weights[b : b + size], weights[c : c + size], weights[d : d + size]
-            if plain:
-                for k in range(size):
-                    out[k] = CELL(CELL(CELL(CELL(out[k] + w0[k]) + w1[k]) + w2[k]) + w3[k])
-            else:
-                p0, p1, p2, p3 = due_payload[i], due_payload[i + 1], due_payload[i + 2], due_payload[i + 3]
-                for k in range(size):
-                    x = CELL(CELL(out[k] + CELL(w0[k] * p0)) + CELL(w1[k] * p1))
-                    out[k] = CELL(CELL(x + CELL(w2[k] * p2)) + CELL(w3[k] * p3))
-            i += 4
-        while i < listed:
-            a = due_row[i] * columns + start
-            w0, p0 = weights[a : a + size], due_payload[i]
-            for k in range(size):
-                out[k] = CELL(out[k] + CELL(w0[k] * p0))
-            i += 1
+    if not plain:
+        for i in range(listed):
+            begin, payload = due_row[i] * columns, due_payload[i]
+            w = weights[begin : begin + columns]
+            for k in range(columns):
+                cells[k] = CELL(cells[k] + CELL(w[k] * payload))
+        return 0
+    while listed % 8 != 0:
+        due_row[listed] = rows
+        listed += 1
+    row_bytes = columns * WIDTH
+    for i in range(0, listed, 8):
+        # Arrays made from addresses, where slices would cost as much as the sums of a short row.
+        w0 = carray(pointer(address + due_row[i] * row_bytes), (columns,), CELL)
+        w1 = carray(pointer(address + due_row[i + 1] * row_bytes), (columns,), CELL)
+        w2 = carray(pointer(address + due_row[i + 2] * row_bytes), (columns,), CELL)
+        w3 = carray(pointer(address + due_row[i + 3] * row_bytes), (columns,), CELL)
+        w4 = carray(pointer(address + due_row[i + 4] * row_bytes), (columns,), CELL)
+        w5 = carray(pointer(address + due_row[i + 5] * row_bytes), (columns,), CELL)
+        w6 = carray(pointer(address + due_row[i + 6] * row_bytes), (columns,), CELL)
+        w7 = carray(pointer(address + due_row[i + 7] * row_bytes), (columns,), CELL)
+        for k in range(columns):
+            x = CELL(CELL(CELL(CELL(cells[k] + w0[k]) + w1[k]) + w2[k]) + w3[k])
+            cells[k] = CELL(CELL(CELL(CELL(x + w4[k]) + w5[k]) + w6[k]) + w7[k])
     return 0
 
 

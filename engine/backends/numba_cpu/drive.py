@@ -1,12 +1,15 @@
-"""The loop that runs everything: it walks a program of (kernel, block) words, step after step.
+"""The loop that runs everything: it walks a program of (kernel, block) words, strip after strip of steps.
 
-A program is an array of pairs of words; a pair (0, 0) is a barrier. With several threads, each runs
-its own program over its own part of the network, and all meet at the barriers.
+A program is cut into segments. A segment runs all steps of a strip before the next one starts, so
+that its weights stay in the cache; a strip is no longer than the shortest delay by which a segment
+could hear an event of its own strip from itself or a later one. With several threads, each runs its
+own segments, and all meet where one needs what the others have done.
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,22 @@ _NEVER = 2**62
 _SPINS = 4000
 
 
+@dataclass(frozen=True)
+class Program:
+    """What one thread does in every strip.
+
+    Attributes
+    ----------
+    words : int64 (2 k,)
+        Pairs of a kernel's address and its block's.
+    segments : int64 (n, 3)
+        First and one past the last word of each segment, and whether all threads meet after it.
+    """
+
+    words: np.ndarray
+    segments: np.ndarray
+
+
 class Meeting:
     """What threads share while they run: who has arrived at the barrier, and when to stop."""
 
@@ -28,23 +47,21 @@ class Meeting:
         self.address = self.words.ctypes.data
         self.yielder = yield_address()
 
-    def run(self, programs: list[np.ndarray], start: int, stop: int) -> int:
+    def run(self, programs: list[Program], strip: int, start: int, stop: int) -> int:
         """Run one program per thread from a step to another; return the step that was reached.
 
-        Kernels stop the run by a status that is not zero: all threads then end after that step.
+        Kernels stop the run by a status that is not zero: all threads then end after that strip.
         """
         self.words[:] = 0
         self.words[_STOP // 8] = _NEVER
         n = len(programs)
+        calls = [(p.words, p.segments, strip, start, stop, self.address, n, self.yielder) for p in programs]
         if n == 1:
-            return int(drive(programs[0], start, stop, self.address, 1, self.yielder))
-        others = [
-            threading.Thread(target=drive, args=(program, start, stop, self.address, n, self.yielder))
-            for program in programs[1:]
-        ]
+            return int(drive(*calls[0]))
+        others = [threading.Thread(target=drive, args=call) for call in calls[1:]]
         for thread in others:
             thread.start()
-        reached = drive(programs[0], start, stop, self.address, n, self.yielder)
+        reached = drive(*calls[0])
         for thread in others:
             thread.join()
         return int(reached)
@@ -65,21 +82,23 @@ def wait(shared: Any, n: Any, yielder: Any) -> None:
             invoke_plain(yielder)
 
 
-@njit("int64(int64[::1], int64, int64, int64, int64, int64)", nogil=True, cache=True)
-def drive(program: Any, start: Any, stop: Any, shared: Any, n: Any, yielder: Any) -> Any:
+@njit("int64(int64[::1], int64[:, ::1], int64, int64, int64, int64, int64, int64)", nogil=True, cache=True)
+def drive(
+    words: Any, segments: Any, strip: Any, start: Any, stop: Any, shared: Any, n: Any, yielder: Any
+) -> Any:
     """Run a program from step `start` to before `stop`; return the step that was reached."""
     now = start
     while now < stop:
-        for k in range(0, program.size, 2):
-            kernel = program[k]
-            if kernel == 0:
+        end = min(now + strip, stop)
+        for segment in range(segments.shape[0]):
+            for step in range(now, end):
+                for k in range(segments[segment, 0], segments[segment, 1], 2):
+                    if invoke(words[k], words[k + 1], step) != 0:
+                        store_word(shared + _STOP, end)
+            if segments[segment, 2] != 0:
                 wait(shared, n, yielder)
-            elif invoke(kernel, program[k + 1], now) != 0:
-                store_word(shared + _STOP, now + 1)
-        if n > 1:
-            wait(shared, n, yielder)
-        now += 1
-        # A faster thread may already have asked to stop after the next step: compare, do not just test.
+        now = end
+        # A faster thread may already have asked to stop after the next strip: compare, do not just test.
         if load_word(shared + _STOP) <= now:
             break
     return now

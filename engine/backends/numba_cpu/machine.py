@@ -17,6 +17,7 @@ from .bind import Binder
 from .drive import Meeting
 from .memory import Trial, make_trial
 from .parts import Share
+from .schedule import make_schedule
 
 #: Below this many neurons a step is shorter than the threads' meeting: one thread is faster.
 _WORTH_SHARING = 2000
@@ -38,11 +39,15 @@ class NumbaMachine(Machine):
         self.plan = plan
         self.threads = _check_threads(plan, threads)
         self.now = 0
-        parts = self.threads if plan.trials == 1 else 1
-        self.share = Share(plan, parts)
-        self.binder = Binder(plan, self.share)
-        self.trials = [make_trial(plan, self.share, k, self.binder.reach) for k in range(plan.trials)]
-        self.programs = [[self.binder.program(trial, part) for part in range(parts)] for trial in self.trials]
+        sharing = self.threads if plan.trials == 1 else 1
+        schedule = make_schedule(plan)
+        self.share = Share(plan, schedule.parts(plan, sharing))
+        self.binder = Binder(plan, self.share, schedule)
+        lengths = {name: reach + schedule.strip for name, reach in self.binder.reach.items()}
+        self.trials = [make_trial(plan, self.share, k, lengths) for k in range(plan.trials)]
+        self.programs = [
+            [self.binder.program(trial, thread, sharing) for thread in range(sharing)] for trial in self.trials
+        ]
         self.synapse_bytes = self.binder.synapse_bytes
         self._spikes: dict[str, list[SpikeChunk]] = {}
 
@@ -68,7 +73,7 @@ class NumbaMachine(Machine):
         for trial in self.trials[worker::workers]:
             programs = self.programs[trial.index]
             while trial.now < stop:
-                trial.now = meeting.run(programs, trial.now, stop)
+                trial.now = meeting.run(programs, self.binder.schedule.strip, trial.now, stop)
                 self._check(trial)
                 for probe, chunk in self.binder.drain_spikes(trial):
                     self._spikes.setdefault(probe, []).append(chunk)
@@ -76,8 +81,8 @@ class NumbaMachine(Machine):
     def _check(self, trial: Trial) -> None:
         if not trial.fault[0]:
             return
-        _, place, variable, step = (int(x) for x in trial.fault)
-        group = self.binder.faulty_group(trial)
+        _, place, variable, step, index = (int(x) for x in trial.fault)
+        group = list(self.plan.groups.values())[index]
         population = self.plan.population(group.name)
         states = population.model.used_states
         neuron = int(place if group.order is None else group.order[place])

@@ -63,8 +63,8 @@ class Trial:
         Group -> its recent events.
     fixed, floating : list
         Cells of each part.
-    fault : int64 (4,)
-        Whether, where and when a NaN was met.
+    fault : int64 (5,)
+        Whether a NaN was met, the place, variable, step and group.
     now : int
         The trial's next step.
     """
@@ -74,12 +74,12 @@ class Trial:
     rings: dict[str, Ring]
     fixed: list[np.ndarray]
     floating: list[np.ndarray]
-    fault: np.ndarray = field(default_factory=lambda: np.zeros(4, np.int64))
+    fault: np.ndarray = field(default_factory=lambda: np.zeros(5, np.int64))
     now: int = 0
 
 
-def make_trial(plan: Plan, share: Share, index: int, reach: dict[str, int]) -> Trial:
-    """Return a trial at step 0; `reach` is how many steps back each group's events are read."""
+def make_trial(plan: Plan, share: Share, index: int, lengths: dict[str, int]) -> Trial:
+    """Return a trial at step 0; `lengths` is for how many steps each group's events are kept."""
     states: dict[tuple[str, str], np.ndarray] = {}
     rings = {}
     for group in plan.groups.values():
@@ -91,7 +91,7 @@ def make_trial(plan: Plan, share: Share, index: int, reach: dict[str, int]) -> T
         elif isinstance(group.part, Operator):
             states[group.name, "value"] = np.zeros(group.n, plan.real)
             states[group.name, "last"] = np.full(group.n, np.nan, plan.real)
-        rings[group.name] = _ring(plan, share, group, reach[group.name] + 1)
+        rings[group.name] = _ring(plan, share, group, lengths[group.name])
     return Trial(
         index=index,
         states=states,

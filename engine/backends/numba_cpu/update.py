@@ -114,7 +114,7 @@ def _arguments(
     states: tuple[tuple[str, bool], ...], constants: tuple[str, ...], receptors: tuple[str, ...], payload: str,
     shape: Shape,
 ) -> tuple[Argument, ...]:  # fmt: skip
-    out = [Argument(name, "i8", False) for name in ("n", "low", "part", "parts", "total", "length")]
+    out = [Argument(name, "i8", False) for name in ("n", "low", "part", "parts", "total", "length", "group")]
     out += [Argument("key", "u8", False)]
     out += [Argument(f"s_{name}", "i4" if whole else shape.real, True) for name, whole in states]
     out += [
@@ -218,6 +218,7 @@ def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
             lines += [
                 f"                if a_s_{name}[i] != a_s_{name}[i] and fault[0] == 0:",
                 f"                    fault[0], fault[1], fault[2], fault[3] = 1, low + chunk + i, {index}, now",
+                "                    fault[4] = group",
                 "                    status = 1",
             ]
     return [*lines, "    ring_counts[(now % length) * parts + part] = k", "    return status"]

@@ -1,0 +1,86 @@
+"""In what order segments run: phases that follow one another, each over a strip of several steps.
+
+Within a strip a phase runs all its steps before the next phase starts. That is exact as long as
+every event a phase reads was sent in an earlier strip or by an earlier phase: projections that lead
+backwards, or stay within a phase, must have a delay of at least a strip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...parts import Operator, Probe
+from ...plan import Plan, Step
+from ...sources import Source
+
+_LONGEST_STRIP = 128
+#: Events kept for a strip: this many neurons times steps, so that long strips stay in the cache.
+_STRIP_EVENTS = 1 << 21
+#: Weights of one part that stay in a core's own cache while a strip runs.
+_CACHE_BYTES = 1 << 20
+_MOST_PARTS = 8
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The phases of a strip.
+
+    Attributes
+    ----------
+    strip : int
+        Steps in a strip.
+    phases : tuple of tuple of Step
+        What each phase does in every step.
+    """
+
+    strip: int
+    phases: tuple[tuple[Step, ...], ...]
+
+    def parts(self, plan: Plan, threads: int) -> int:
+        """Return into how many parts targets are split: one a thread, or more to keep weights in the cache."""
+        if self.strip < 8:
+            return threads
+        dense = [p.expected * plan.real.itemsize for p in plan.projections.values() if p.storage == "dense"]
+        wanted = -(-max(dense, default=0.0) // (_CACHE_BYTES * threads))
+        return threads * int(min(max(wanted, 1), _MOST_PARTS))
+
+
+def make_schedule(plan: Plan) -> Schedule:
+    """Return the phases of a plan, and the longest strip that they allow."""
+    apart = _longest_strip(plan, sources_first=True)
+    if apart == 1:
+        return Schedule(1, _phases(plan, sources_first=False))
+    return Schedule(apart, _phases(plan, sources_first=True))
+
+
+def _longest_strip(plan: Plan, *, sources_first: bool) -> int:
+    if any(p.part.rule is not None for p in plan.projections.values()) or plan.network.of(Operator):
+        return 1  # learning and operators look at all groups after every step
+    longest = min(_LONGEST_STRIP, max(_STRIP_EVENTS // max(sum(g.n for g in plan.groups.values()), 1), 1))
+    for p in plan.projections.values():
+        source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
+        forward = source.level < target.level or (sources_first and isinstance(source.part, Source))
+        if not forward:
+            longest = min(longest, p.delays[0])
+    return longest
+
+
+def _phases(plan: Plan, *, sources_first: bool) -> tuple[tuple[Step, ...], ...]:
+    """Cut the plan's steps into phases; probes record in the phase of what they look at."""
+    keyed: dict[int, list[Step]] = {}
+    for step in plan.steps:
+        if step.kind == "emit" and sources_first:
+            key = -1
+        elif step.kind == "record":
+            key = _phase_of_probe(plan, plan.probe(step.names[0]), sources_first)
+        elif step.kind == "learn":
+            key = plan.n_levels
+        else:
+            key = step.level
+        keyed.setdefault(key, []).append(step)
+    return tuple(tuple(keyed[key]) for key in sorted(keyed))
+
+
+def _phase_of_probe(plan: Plan, probe: Probe, sources_first: bool) -> int:
+    group = plan.group_of(probe.group)
+    return -1 if sources_first and isinstance(group.part, Source) else group.level
