@@ -48,8 +48,9 @@ class PlasticSynapses:
         self._fade = {t.name: t.fade.bind(_WORDS) for t in self._rule.traces}
         self._bump = {t.name: t.bump.bind(_WORDS) for t in self._rule.traces}
         self._constants = {k: self._real(value) for k, value in self._rule.constants(plan.dt).items()}
+        self._n_sources = plan.group_of(p.part.source).n
         shapes = {
-            "pre": (plan.trials, self._delays.size, plan.group_of(p.part.source).n),
+            "pre": (plan.trials, self._delays.size, self._n_sources),
             "post": (plan.trials, plan.group_of(p.part.target).n),
         }
         self.weights = np.tile(rows.weights, (plan.trials, 1))
@@ -73,10 +74,10 @@ class PlasticSynapses:
             trace = self.traces[t.name][index]
             trace[:] = self._fade[t.name](trace, self._constants[f"decay_{t.name}"])
         arrived = [arriving[delay][0] for delay in self._delays.tolist()]
-        touched = np.zeros((self._delays.size, self._sources.max(initial=0) + 1), bool)
+        struck = np.zeros((self._delays.size, self._n_sources), bool)
         for slot, places in enumerate(arrived):
-            touched[slot, places[places < touched.shape[1]]] = True
-        self._apply(self._on_pre, index, touched[self._slots, self._sources])
+            struck[slot, places] = True
+        self._apply(self._on_pre, index, struck[self._slots, self._sources])
         self._apply(self._on_post, index, np.isin(self._targets, fired))
         for t in self._rule.traces:
             trace, bump = self.traces[t.name][index], self._bump[t.name]

@@ -1,22 +1,9 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from rheobase.neurons import vocabulary
 
 WORDS = {word: getattr(vocabulary, word) for word in vocabulary.WORDS}
-
-
-@pytest.fixture(scope="session")
-def twin():
-    """The twin written by hand from the equations: tests/reference/plasticity.py."""
-    path = Path(__file__).parents[1] / "reference" / "plasticity.py"
-    spec = importlib.util.spec_from_file_location("plasticity_twin", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

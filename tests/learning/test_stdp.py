@@ -50,14 +50,14 @@ def test_nearest_pairs_a_spike_with_only_the_last_one_of_the_other_neuron(learn)
 
 @pytest.mark.parametrize(("dependence", "pairing"), FORMS)
 @pytest.mark.parametrize("signs", [(1, 1), (-1, -1)])
-def test_random_trains_give_the_weights_of_the_twin(learn, twin, dependence, pairing, signs):
+def test_random_trains_give_the_weights_of_the_twin(learn, twins, dependence, pairing, signs):
     rng = np.random.default_rng(3)
     pre, post = rng.random((400, 20)) < 0.1, rng.random((400, 20)) < 0.08
     start = rng.uniform(-0.5, 1.0, 20)
     values = {**RULE, "a_pre": 0.3 * signs[0], "a_post": -0.2 * signs[1]}
     rule = rb.STDP(17e-3, 31e-3, **values, dependence=dependence, pairing=pairing)
     expected = [
-        twin.pair_stdp(
+        twins.plasticity.pair_stdp(
             np.flatnonzero(pre[:, i]), np.flatnonzero(post[:, i]), start[i], dt=DT,
             tau_pre=17e-3, tau_post=31e-3, dependence=dependence, pairing=pairing, **values,
         )

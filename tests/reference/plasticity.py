@@ -36,3 +36,43 @@ def pair_stdp(
             change *= (w_max - weight) if change > 0 else (weight - w_min)
         weight = min(max(weight + change, w_min), w_max)
     return weight
+
+
+def plastic_network(
+    trains, n_post, synapses, steps, *, dt, tau, rule, grid=None
+):  # fmt: skip
+    """Leaky integrate-and-fire neurons behind plastic synapses; returns their spikes and the last weights.
+
+    trains lists the spike steps of each source, which are units 0, 1, ...; the neurons follow as units
+    len(trains), .... Each of synapses is (unit, neuron, delay in steps >= 1, weight), and its weight enters
+    as a whole number of `grid` where that is given. In every step: arrivals with the old weights, decay, input,
+    threshold 1 and reset to 0, then learning (each arrival before each firing), with memories of the
+    earlier steps.
+    """
+    sent = [list(train) for train in trains] + [[] for _ in range(n_post)]
+    v = [0.0] * n_post
+    weights = [weight for *_, weight in synapses]
+    for now in range(steps):
+        arriving = [now - delay in sent[unit] for unit, _, delay, _ in synapses]
+        total = [0.0] * n_post
+        for k, (_, neuron, _, _) in enumerate(synapses):
+            if arriving[k]:
+                total[neuron] += weights[k] if grid is None else round(weights[k] / grid) * grid
+        fired = []
+        for neuron in range(n_post):
+            v[neuron] = v[neuron] * math.exp(-dt / tau) + total[neuron]
+            if v[neuron] >= 1.0:
+                v[neuron] = 0.0
+                fired.append(neuron)
+        for k, (unit, neuron, delay, _) in enumerate(synapses):
+            out = sent[len(trains) + neuron]
+            if arriving[k]:
+                change = rule["a_post"] * memory(out, now, dt, rule["tau_post"], "all")
+                weights[k] = min(max(weights[k] + change, rule["w_min"]), rule["w_max"])
+            if neuron in fired:
+                arrivals = [n + delay for n in sent[unit]]
+                change = rule["a_pre"] * memory(arrivals, now, dt, rule["tau_pre"], "all")
+                weights[k] = min(max(weights[k] + change, rule["w_min"]), rule["w_max"])
+        for neuron in fired:
+            sent[len(trains) + neuron].append(now)
+    return sent[len(trains) :], weights
