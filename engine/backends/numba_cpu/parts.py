@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...layout import Cells, Rows, cells_of
+from ...parts import Operator
 from ...plan import Arithmetic, Plan
 
 
@@ -46,7 +47,11 @@ class Share:
 
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
-        self.bounds = {name: _stretches(group.n, n) for name, group in plan.groups.items()}
+        self.bounds = {
+            # An operator looks at whole rows: its first part does all the work.
+            name: _stretches(group.n, n if not isinstance(group.part, Operator) else 1, n)
+            for name, group in plan.groups.items()
+        }
         self.cells: dict[str, Cells] = {}
         self._starts: dict[str, list[dict[tuple[str, str], int]]] = {}
         self.sizes: dict[str, list[int]] = {}
@@ -136,8 +141,8 @@ def _offsets(key: np.ndarray, n_rows: int, width: int) -> tuple[np.ndarray, np.n
     return row_start.astype(np.int64), within.reshape(-1)
 
 
-def _stretches(n: int, parts: int) -> np.ndarray:
-    """Return the bounds of n places dealt in stretches of whole groups of 64."""
-    bounds = np.rint(np.arange(parts + 1) * n / parts / 64).astype(np.int64) * 64
-    bounds[0], bounds[-1] = 0, n
+def _stretches(n: int, shared: int, parts: int) -> np.ndarray:
+    """Return the bounds of n places dealt over the first `shared` parts in whole groups of 64."""
+    bounds = np.rint(np.minimum(np.arange(parts + 1) / shared, 1.0) * n / 64).astype(np.int64) * 64
+    bounds[0], bounds[shared:] = 0, n
     return np.minimum(bounds, n)

@@ -1,194 +1,21 @@
-"""Kernels of plastic projections, and their weights and traces by trial and part.
-
-A part owns the synapses onto its own targets, and traces of its own: nothing is shared but the lists of
-events, so learning needs no agreement among threads. `learn` is one function for every rule: the
-generated module supplies `constants_of`, `fade_traces`, `apply_pre`, `apply_post`, `bump_pre` and
-`bump_post`, written by `learning_source` from the rule's own functions.
-"""
+"""A plastic projection bound to its kernels: weights and traces by trial and part."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....learning.rule import PlasticityRule, Trace
-from ....neurons.specialise import Variant
 from ...layout import Rows
 from ...plan import ProjectionPlan
 from ...plastic import plastic_matrix, plastic_rows
-from ..literals import as_float32
-from .kernel import INLINE, Argument, Block, Kernel, compile_kernel, kernel_from_source
+from .kernel import Block, compile_kernel
+from .learn import deliver_plastic, learning_kernel
 from .memory import Trial
 
 if TYPE_CHECKING:
     from .bind import Binder
-
-UNIT = DENSE = ROUNDED = REAL = CELL = True  # given by the options of the kernels
-constants_of: Any = None  # these stand for the functions of the rule, for readers and type checkers
-fade_traces = apply_pre = apply_post = bump_pre = bump_post = constants_of
-
-
-def deliver_plastic(
-    now, ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "payload[]", first: "i8[]", n: "i8", length: "i8",
-    delays: "i8[]", row_start: "i8[]", offsets: "u4[]", targets: "u4[]", columns: "i8", first_row: "i8",
-    rows: "i8", first_column: "i8", weights: "real[]", per_step: "real", cells: "cell[]",
-):  # fmt: skip
-    """Deliver weights as they are now; on a grid, each is rounded to it.
-
-    Rows of a dense projection follow each other without a list of targets: row r of the weights
-    belongs to source first_row + r, its columns to neighbouring targets from first_column.
-    """
-    for d in range(delays.size):
-        slot = (now - delays[d]) % length
-        for q in range(first.size):
-            begin = slot * n + first[q]
-            for j in range(ring_counts[slot * first.size + q]):
-                source = np.int64(ring_ids[begin + j])
-                payload = CELL(1) if UNIT else CELL(ring_payload[begin + j])
-                if DENSE:
-                    row = source - first_row
-                    start = row * columns
-                    stop = start + columns if 0 <= row < rows else start
-                else:
-                    at = source * (delays.size + 1) + d
-                    start, stop = row_start[source] + offsets[at], row_start[source] + offsets[at + 1]
-                for k in range(stop - start):
-                    weight = weights[np.uint64(start + k)]
-                    target = (
-                        np.uint64(first_column + k) if DENSE else np.uint64(targets[np.uint64(start + k)])
-                    )
-                    if ROUNDED:
-                        cells[target] += CELL(CELL(np.rint(REAL(weight * per_step))) * payload)
-                    else:
-                        cells[target] += CELL(weight * payload)
-    return 0
-
-
-def learn(
-    now, ring_ids: "i4[]", ring_counts: "i4[]", first: "i8[]", n: "i8", length: "i8", post_ids: "i4[]",
-    post_counts: "i4[]", post_n: "i8", post_length: "i8", low: "i8", part: "i8", delays: "i8[]",
-    row_start: "i8[]", offsets: "u4[]", targets: "u4[]", columns: "i8", first_row: "i8", rows: "i8",
-    first_column: "i8", in_start: "i8[]", in_synapse: "i8[]", in_trace: "i8[]", weights: "real[]", x: "real[]",
-    y: "real[]", own: "i8", constants: "real[]", changes: "i8[]",
-):  # fmt: skip
-    """Let traces decay, learn from what arrived, then from what fired, and let the traces take both.
-
-    Trace t of the source side is x[t * n * delays.size + d * n + source] for the d-th delay; trace t of
-    the target side is y[t * own + target], with targets counted from the part's first.
-    """
-    k, width, parts, changed = constants_of(constants), n * delays.size, first.size, 0
-    fade_traces(x, width, y, own, k)
-    for d in range(delays.size):
-        slot = (now - delays[d]) % length
-        for q in range(parts):
-            begin = slot * n + first[q]
-            for j in range(ring_counts[slot * parts + q]):
-                source = np.int64(ring_ids[begin + j])
-                if DENSE:
-                    row = source - first_row
-                    start = row * columns
-                    stop = start + columns if 0 <= row < rows else start
-                else:
-                    at = source * (delays.size + 1) + d
-                    start, stop = row_start[source] + offsets[at], row_start[source] + offsets[at + 1]
-                trace, changed = d * n + source, changed + np.int64(stop - start)
-                for i in range(stop - start):
-                    s = np.uint64(start + i)
-                    target = first_column + i if DENSE else np.int64(targets[s])
-                    weights[s] = apply_pre(weights[s], x, width, trace, y, own, target, k)
-    slot = now % post_length
-    fired, n_fired = slot * post_n + low, post_counts[slot * parts + part]
-    for j in range(n_fired):
-        target = post_ids[fired + j] - low
-        if DENSE:
-            column = target - first_column
-            if 0 <= column < columns:
-                changed += rows
-                for row in range(rows):
-                    s = np.uint64(row * columns + column)
-                    weights[s] = apply_post(weights[s], x, width, first_row + row, y, own, target, k)
-        else:
-            changed += in_start[target + 1] - in_start[target]
-            for i in range(in_start[target], in_start[target + 1]):
-                s = np.uint64(in_synapse[i])
-                weights[s] = apply_post(weights[s], x, width, in_trace[i], y, own, target, k)
-    for d in range(delays.size):
-        slot = (now - delays[d]) % length
-        for q in range(parts):
-            begin = slot * n + first[q]
-            for j in range(ring_counts[slot * parts + q]):
-                bump_pre(x, width, d * n + ring_ids[begin + j])
-    for j in range(n_fired):
-        bump_post(y, own, post_ids[fired + j] - low)
-    changes[0] += changed
-    return 0
-
-
-def learning_source(rule: PlasticityRule) -> str:
-    """Return the functions that `learn` calls, made from those of a rule."""
-    names = [*rule.constant_names, *(f"decay_{t.name}" for t in rule.traces)]
-    sides: dict[str, list[Trace]] = {
-        side: [t for t in rule.traces if t.side == side] for side in ("pre", "post")
-    }
-    values = {name: f"k[{i}]" for i, name in enumerate(names)} | {"weight": "weight"}
-    values |= {t.name: f"x[np.uint64({i} * width + trace)]" for i, t in enumerate(sides["pre"])}
-    values |= {t.name: f"y[np.uint64({i} * own + target)]" for i, t in enumerate(sides["post"])}
-    functions = []
-
-    def write(head: str, *lines: str) -> None:
-        functions.append("\n    ".join([f"{INLINE}\ndef {head}:", *(lines or ("pass",))]))
-
-    for variant, name in ((rule.rules.on_pre, "pre"), (rule.rules.on_post, "post")):
-        functions.append(_function(variant, f"rule_{name}"))
-        call = f"rule_{name}({', '.join(values[argument] for argument in variant.arguments)})"
-        write(f"apply_{name}(weight, x, width, trace, y, own, target, k)", f"return REAL({call})")
-    for t in rule.traces:
-        functions += [_function(t.fade, f"fade_{t.name}"), _function(t.bump, f"bump_{t.name}")]
-    fading = []
-    for side, array, size in (("pre", "x", "width"), ("post", "y", "own")):
-        bumps = []
-        for i, t in enumerate(sides[side]):
-            entry = f"{array}[np.uint64({i} * {size} + i)]"
-            fading += [f"for i in range({size}):"]
-            fading += [f"    {entry} = REAL(fade_{t.name}({entry}, {values[f'decay_{t.name}']}))"]
-            bumps.append(f"{entry} = REAL(bump_{t.name}({entry}))")
-        write(f"bump_{side}({array}, {size}, i)", *bumps)
-    write("fade_traces(x, width, y, own, k)", *fading)
-    constants = "".join(f"constants[{i}], " for i in range(len(names))) or "constants[0],"
-    write("constants_of(constants)", f"return ({constants})")
-    return "\n\n".join(functions)
-
-
-def _function(variant: Variant, name: str) -> str:
-    narrowed = Variant(
-        variant.name, as_float32(variant.tree), variant.arguments, variant.n_returned, variant.words
-    )
-    return f"{INLINE}\n{narrowed.source(name)}"
-
-
-def learning_kernel(rule: PlasticityRule, real: str, dense: bool) -> Kernel:
-    """Return the learning kernel of a rule; equal variants share one."""
-    return _learning_kernel(learning_source(rule), real, dense)
-
-
-@lru_cache(maxsize=64)
-def _learning_kernel(rule: str, real: str, dense: bool) -> Kernel:
-    body = f"{INLINE}\n{inspect.getsource(learn)}"
-    constants = {"REAL": real, "f4": real, "DENSE": dense}
-    return kernel_from_source("learn", f"{rule}\n\n{body}", _arguments_of(learn, real), constants)
-
-
-def _arguments_of(function: Callable[..., Any], real: str) -> tuple[Argument, ...]:
-    annotations = {name: text.strip("\"'") for name, text in inspect.get_annotations(function).items()}
-    return tuple(
-        Argument(name, real if text.startswith("real") else text.removesuffix("[]"), text.endswith("[]"))
-        for name, text in annotations.items()
-    )
 
 
 @dataclass(frozen=True)
@@ -269,7 +96,8 @@ class Plastic:
             in_trace = (slots * n_source + rows.sources()[place])[synapse]
             arguments = {
                 "delays": self.delays, "row_start": wide.row_start, "offsets": wide.offsets,
-                "targets": targets.astype(np.uint32), "columns": 0, "first_row": 0, "rows": 0, "first_column": 0,
+                "targets": targets.astype(np.uint32), "columns": 0, "first_row": 0, "rows": 0,
+                "first_column": 0,
             }  # fmt: skip
             incoming = {"in_start": in_start, "in_synapse": synapse, "in_trace": in_trace}
             n_bytes = sum(
@@ -295,8 +123,8 @@ class Plastic:
         source = binder.plan.group_of(p.part.source)
         fixed = p.arithmetic == "fixed"
         kernel = compile_kernel(
-            deliver_plastic, real=binder.real, UNIT=source.part.payload == "unit", PAYLOAD=binder.payload(source),
-            CELL="i4" if fixed else binder.real, DENSE=self.dense, ROUNDED=fixed,
+            deliver_plastic, real=binder.real, UNIT=source.part.payload == "unit",
+            PAYLOAD=binder.payload(source), CELL="i4" if fixed else binder.real, DENSE=self.dense, ROUNDED=fixed,
         )  # fmt: skip
         low, high = binder.share.stretch(self.target, part)
         start = binder.share.start(p.arithmetic, part, self.target, self.receptor)
@@ -319,8 +147,8 @@ class Plastic:
         table = self.tables[part]
         kernel = learning_kernel(self.rule, binder.real, self.dense)
         block = kernel.pack(
-            **ring, post_ids=post.ids, post_counts=post.counts, post_n=post.n, post_length=post.length, low=low,
-            part=part, **table.arguments, **table.incoming, weights=mine.weights, x=mine.x, y=mine.y,
+            **ring, post_ids=post.ids, post_counts=post.counts, post_n=post.n, post_length=post.length,
+            low=low, part=part, **table.arguments, **table.incoming, weights=mine.weights, x=mine.x, y=mine.y,
             own=high - low, constants=self.constants, changes=mine.changes,
         )  # fmt: skip
         return self._keep(block)

@@ -42,7 +42,7 @@ def record_counts(
 
 
 def record_trace(
-    now, start: "i8", stop: "i8", every: "i8", variable: "variable[]", places: "i4[]", samples: "real[]",
+    now, start: "i8", stop: "i8", every: "i8", variable: "variable[]", places: "i8[]", samples: "real[]",
     filled: "i8[]",
 ):  # fmt: skip
     """Sample a variable."""
