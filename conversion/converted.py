@@ -164,7 +164,7 @@ class Converted:
         simulator = Simulator(self.network, self.dt, backend=backend, batch=len(batch), threads=threads)
         frames = batch.reshape(len(batch), *self.stages[0].input_shape)
         result = simulator.run(steps * self.dt, inputs={self.network["frame"]: frames})
-        membrane = result[self.network["readout"]].values
+        membrane = result["readout"].values
         membrane = np.asarray(membrane, np.float64).reshape(len(batch), steps, *self.stages[-1].shape)
         membrane = membrane.swapaxes(0, 1)
         so_far = np.arange(1, steps + 1).reshape(-1, *[1] * (membrane.ndim - 1))
