@@ -38,8 +38,8 @@ def plastic_rows(plan: Plan, p: ProjectionPlan, cells: Cells) -> Rows:
         return rows
     if p.storage != "dense":
         raise PlanError(
-            f"{p.name}.rule: got a rule for {p.storage}, whose weights are shared between synapses; allowed are "
-            "patterns with a weight per synapse, such as dense(), random(p) or sparse(matrix)"
+            f"{p.name}.rule: got a rule for {p.storage}, whose weights are shared between synapses; allowed "
+            "are patterns with a weight per synapse, such as dense(), random(p) or sparse(matrix)"
         )
     matrix = plastic_matrix(plan, p, cells)
     n_rows, n_columns = matrix.weights.shape
@@ -59,6 +59,6 @@ def _check_bounds(plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> None:
     low, high = (plan.real.type(bound) for bound in p.part.rule.bounds)
     if weights.size and not (low <= weights.min() and weights.max() <= high):
         raise SpecError(
-            f"{p.name}.weight: got weights from {weights.min():g} to {weights.max():g}; allowed by its rule's "
-            f"w_min and w_max are {low:g} to {high:g}"
+            f"{p.name}.weight: got weights from {weights.min():g} to {weights.max():g}; allowed by its "
+            f"rule's w_min and w_max are {low:g} to {high:g}"
         )

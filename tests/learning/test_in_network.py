@@ -27,7 +27,7 @@ def fed_by(given, net):
 
 
 def sparse_net(rule):
-    """A net of listed synapses with delays of 1 to 5 steps, forward and recurrent, and its list for the twin."""
+    """Listed synapses with delays of 1 to 5 steps, forward and recurrent; also as the twin takes them."""
     rng = np.random.default_rng(1)
     net = rb.Network(seed=0)
     source = fed_by(trains(), net)
@@ -59,7 +59,7 @@ def dense_net(rule, delay):
 
 
 def outcome(net, seconds, dt=DT, **options):
-    """Run; return sorted (step, neuron) of the spikes of `out`, and the weights of all plastic projections."""
+    """Run; return sorted (step, neuron) of the spikes of `out`, and all weights that learned."""
     spikes = net.add(rb.Probe(net["out"])) if "probe" not in net else net["probe"]
     sim = rb.Simulator(net, dt=dt, **options)
     record = sim.run(seconds)[spikes]

@@ -45,9 +45,9 @@ def plastic_network(
 
     trains lists the spike steps of each source, which are units 0, 1, ...; the neurons follow as units
     len(trains), .... Each of synapses is (unit, neuron, delay in steps >= 1, weight), and its weight enters
-    as a whole number of `grid` where that is given. In every step: arrivals with the old weights, decay, input,
-    threshold 1 and reset to 0, then learning (each arrival before each firing), with memories of the
-    earlier steps.
+    as a whole number of `grid` where that is given. In every step: arrivals with the old weights, decay,
+    input, threshold 1 and reset to 0, then learning (each arrival before each firing), with memories of
+    the earlier steps.
     """
     sent = [list(train) for train in trains] + [[] for _ in range(n_post)]
     v = [0.0] * n_post

@@ -123,8 +123,8 @@ class Plastic:
         source = binder.plan.group_of(p.part.source)
         fixed = p.arithmetic == "fixed"
         kernel = compile_kernel(
-            deliver_plastic, real=binder.real, UNIT=source.part.payload == "unit",
-            PAYLOAD=binder.payload(source), CELL="i4" if fixed else binder.real, DENSE=self.dense, ROUNDED=fixed,
+            deliver_plastic, real=binder.real, UNIT=source.part.payload == "unit", DENSE=self.dense,
+            PAYLOAD=binder.payload(source), CELL="i4" if fixed else binder.real, ROUNDED=fixed,
         )  # fmt: skip
         low, high = binder.share.stretch(self.target, part)
         start = binder.share.start(p.arithmetic, part, self.target, self.receptor)
