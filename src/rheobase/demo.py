@@ -89,7 +89,8 @@ class Demonstration:
             f"spikes            {seen.spikes_per_input:,.0f} per digit",
             f"synaptic events   {seen.synaptic_events_per_input:,.0f} per digit",
             f"time              {1e3 * seen.seconds_per_input:.3f} ms per digit "
-            f"({self.backend}, {self.threads} thread{'s' if self.threads > 1 else ''})",
+            f"({self.backend}, {self.threads} thread{'s' if self.threads > 1 else ''}; "
+            f"{self.build_s:.1f} s to build)",
             "",
             f"{'energy per digit':<34}{'':<10}source",
         ]

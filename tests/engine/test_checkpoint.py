@@ -62,3 +62,49 @@ def test_state_that_is_not_numbers_is_refused_when_writing(tmp_path):
     with pytest.raises(rb.SpecError, match="state/v"):
         write_checkpoint(tmp_path / "c.npz", network(), {"v": np.array(["a"])}, {})
     assert not list(tmp_path.iterdir())
+
+
+def noisy():
+    """A recurrent network with delays of several steps, noise, and plastic synapses."""
+    net = rb.Network(seed=11)
+    noise = net.add(rb.PoissonSource(20, rate=300.0, name="noise"))
+    exc = net.add(rb.Population(30, rb.LIF(tau=20e-3), name="exc"))
+    rule = rb.STDP(20e-3, 20e-3, a_pre=0.02, a_post=-0.02, w_max=1.0)
+    net.add(rb.Projection(noise, exc, rb.random(p=0.3), weight=0.3, delay=rb.uniform(1e-3, 7e-3)))
+    net.add(rb.Projection(exc, exc, rb.fixed_in(5), weight=0.2, delay=9e-3))
+    net.add(rb.Projection(noise, exc, rb.random(p=0.2), weight=0.1, rule=rule, name="plastic"))
+    net.add(rb.Probe(exc, name="spikes"))
+    net.add(rb.Probe(exc, "v", every=1e-3, name="v"))
+    return net
+
+
+@pytest.mark.parametrize("backends", [("reference", "reference"), ("numba", "numba"), ("numba", "reference")])
+@pytest.mark.parametrize("batch", [None, 2])
+def test_a_resumed_simulation_is_one_that_never_stopped(backends, batch, tmp_path):
+    first, second = backends
+    whole = rb.Simulator(noisy(), dt=1e-3, backend=first, batch=batch)
+    whole.run(0.043)
+    expected = whole.run(0.06)
+    assert len(expected["spikes"]) > 20
+    half = rb.Simulator(noisy(), dt=1e-3, backend=first, batch=batch)
+    half.run(0.043)
+    half.checkpoint(tmp_path / "c.npz")
+    again = rb.Simulator.resume(tmp_path / "c.npz", backend=second)
+    assert again.now == pytest.approx(0.043)
+    result = again.run(0.06)
+    np.testing.assert_array_equal(result["spikes"].steps, expected["spikes"].steps)
+    np.testing.assert_array_equal(result["spikes"].ids, expected["spikes"].ids)
+    np.testing.assert_array_equal(result["spikes"].trials, expected["spikes"].trials)
+    np.testing.assert_array_equal(result["v"].values, expected["v"].values)
+    np.testing.assert_array_equal(again.weights("plastic"), whole.weights("plastic"))
+    assert result.counts.projections == expected.counts.projections
+
+
+def test_a_checkpoint_without_its_state_is_refused(tmp_path):
+    write_checkpoint(tmp_path / "c.npz", noisy(), {}, {"dt": 1e-3})
+    with pytest.raises(rb.FormatError, match=r"c\.npz"):
+        rb.Simulator.resume(tmp_path / "c.npz")
+    info = {"dt": 1e-3, "backend": "reference", "precision": None, "batch": None, "threads": None}
+    write_checkpoint(tmp_path / "c.npz", noisy(), {"state/exc/v": np.zeros(7)}, info)
+    with pytest.raises(rb.FormatError, match="does not hold the state"):
+        rb.Simulator.resume(tmp_path / "c.npz")
