@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .connectivity import Drawn, Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Random
-from .distributions import Distribution
+from .connectivity import Dense, Drawn, Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Random
 from .random import below, binomial, draw64, stream_key, to_unit
 
 #: Targets per chunk: the unit in which degrees are split, and so the smallest share of a machine.
@@ -100,8 +99,8 @@ def draw_synapses(
     self_shift
         Target index minus source index of one and the same neuron; None if the ends differ.
     """
-    if isinstance(connectivity, (OneToOne, Explicit)):
-        return _listed(connectivity, n_pre, seed, name, weights, delays, drawn_weights, drawn_delays)
+    if isinstance(connectivity, (OneToOne, Explicit, Dense)):
+        return _listed(connectivity, n_pre, n_post, seed, name, weights, delays, drawn_weights, drawn_delays)
     assert isinstance(connectivity, Drawn)
     shift = n_post + n_pre if self_shift is None or connectivity.self_connections else self_shift
     key = stream_key(seed, name, "pairs")
@@ -124,22 +123,29 @@ def draw_synapses(
 
 
 def _listed(
-    c: OneToOne | Explicit, n_pre: int, seed: int, name: str, weights: np.ndarray, delays: np.ndarray,
-    drawn_weights: bool, drawn_delays: bool,
+    c: OneToOne | Explicit | Dense, n_pre: int, n_post: int, seed: int, name: str, weights: np.ndarray,
+    delays: np.ndarray, drawn_weights: bool, drawn_delays: bool,
 ) -> Synapses:  # fmt: skip
     if isinstance(c, OneToOne):
         pre = post = np.arange(n_pre, dtype=np.int64)
+    elif isinstance(c, Dense):
+        # In the order of the weight matrix, so that drawn weights are those of dense storage.
+        pre, post = np.tile(np.arange(n_pre), n_post), np.repeat(np.arange(n_post), n_pre)
     else:
         pre, post = c.pre_ids, c.post_ids
     order = np.argsort(pre, kind="stable")
     indptr = np.zeros(n_pre + 1, np.int64)
     np.cumsum(np.bincount(pre, minlength=n_pre), out=indptr[1:])
-    weight_index, delay_index = _quantiles(stream_key(seed, name, "synapses"), order, drawn_weights, drawn_delays)
+    weight_index, delay_index = _quantiles(
+        stream_key(seed, name, "synapses"), order, drawn_weights, drawn_delays
+    )
     if weights.size > 1 and not drawn_weights:
         weight_index = order
     if delays.size > 1 and not drawn_delays:
         delay_index = order
-    return Synapses(indptr, post[order].astype(np.int32), weights, weight_index, delays, delay_index)
+    return Synapses(
+        indptr, post[order].astype(np.int32), weights.reshape(-1), weight_index, delays, delay_index
+    )
 
 
 def _quantiles(

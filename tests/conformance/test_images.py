@@ -1,0 +1,89 @@
+"""Convolution and pooling deliver what torch computes, for spikes of whole numbers and for frames."""
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+STEPS = 6
+
+
+def image_run(simulator, x, shape, connectivity, weight, out_shape, precision):
+    net = rb.Network()
+    source = rb.SpikeSource if x.dtype.kind == "i" else rb.FrameSource
+    pre = net.add(source(shape, name="pre"))
+    post = net.add(rb.Population(out_shape, rb.IF(threshold=1e9), name="post"))
+    net.add(rb.Projection(pre, post, connectivity, weight=weight, delay=0.0))
+    probe = net.add(rb.Probe(post, "v"))
+    result = simulator(net, 1e-3, precision=precision).run(STEPS * 1e-3, inputs={pre: x})
+    v = result[probe].values.reshape(STEPS, *out_shape)
+    return np.diff(v, axis=0, prepend=0.0), result.counts.projections[0]
+
+
+@pytest.mark.parametrize("precision", [None, "fixed", "float64"])
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation", "groups"),
+    [(1, 0, 1, 1), (2, 1, 1, 1), ((1, 2), (2, 0), 1, 2), (1, (0, 3), (2, 1), 4), (3, 2, 2, 1)],
+)
+def test_convolution_equals_torch(simulator, stride, padding, dilation, groups, precision):
+    rng = np.random.default_rng(5)
+    x = rng.poisson(0.3, (STEPS, 4, 9, 8))
+    weight = rng.integers(-32, 33, (8, 4 // groups, 3, 2)) / 32
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    expected = F.conv2d(torch.tensor(x, dtype=torch.float64), torch.tensor(weight), **options).numpy()
+    got, counts = image_run(
+        simulator, x, (4, 9, 8), rb.conv2d(**options), weight, expected.shape[1:], precision
+    )
+    np.testing.assert_array_equal(got, expected)
+    touched = F.conv2d(
+        torch.tensor(x, dtype=torch.float64), torch.ones(weight.shape, dtype=torch.float64), **options
+    )
+    assert counts.events == touched.sum()
+
+
+@pytest.mark.parametrize("mode", ["average", "sum"])
+@pytest.mark.parametrize(("size", "stride"), [(2, None), (3, 2), ((2, 4), (1, 3))])
+def test_pooling_equals_torch(simulator, size, stride, mode):
+    x = np.random.default_rng(6).poisson(0.5, (STEPS, 3, 9, 8))
+    divisor = None if mode == "average" else 1
+    expected = F.avg_pool2d(
+        torch.tensor(x, dtype=torch.float64), size, stride, divisor_override=divisor
+    ).numpy()
+    got, counts = image_run(
+        simulator, x, (3, 9, 8), rb.pool2d(size, stride, mode), 1.0, expected.shape[1:], None
+    )
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+    assert counts.kind == "pool2d"
+
+
+def test_frames_of_real_numbers_are_convolved(simulator):
+    rng = np.random.default_rng(7)
+    x = np.where(rng.random((STEPS, 2, 7, 7)) < 0.5, rng.normal(size=(STEPS, 2, 7, 7)), 0.0)
+    weight = rng.normal(size=(3, 2, 3, 3))
+    expected = F.conv2d(torch.tensor(x), torch.tensor(weight), padding=1).numpy()
+    got, counts = image_run(
+        simulator, x, (2, 7, 7), rb.conv2d(padding=1), weight, expected.shape[1:], "float64"
+    )
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+    assert counts.arithmetic == "mac"
+
+
+def test_indices_of_an_image_are_those_of_the_flattened_shape(simulator, raster):
+    # A weight that passes one channel on: neuron (c, y, x) hears (0, y, x) only for c == 1.
+    weight = np.zeros((2, 1, 1, 1))
+    weight[1] = 1.0
+    net = rb.Network()
+    pre = net.add(rb.SpikeSource((1, 3, 4)))
+    post = net.add(rb.Population((2, 3, 4), rb.IF()))
+    flat = net.add(rb.Population(5, rb.IF()))
+    net.add(rb.Projection(pre, post, rb.conv2d(), weight=weight, delay=0.0))
+    net.add(rb.Projection(post, flat, rb.explicit([17, 3], [2, 4]), weight=1.0, delay=0.0))
+    image, ends = net.add(rb.Probe(post, ids=[17, 5])), net.add(rb.Probe(flat))
+    spikes = np.zeros((2, 12), int)
+    spikes[1, 5] = 1  # y = 1, x = 1: neuron 12 + 5 of the target
+    result = simulator(net, 1e-3).run(2e-3, inputs={pre: spikes})
+    assert result[image].ids.tolist() == [17]
+    assert result[ends].ids.tolist() == [2]
+    assert result[ends].steps.tolist() == [1]
