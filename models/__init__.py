@@ -1,6 +1,5 @@
 """Ready-made networks."""
 
-from .demo import Demo, run_demo
 from .digits import digits_network
 
-__all__ = ["Demo", "digits_network", "run_demo"]
+__all__ = ["digits_network"]

@@ -167,8 +167,8 @@ def conv(seed: int = 0, scale: float = 1.0) -> Network:
 
 def spike_inputs(
     network: Network, *, seed: int, steps: int, dt: float, batch: int = 1, activity: float = 0.05
-) -> dict[SpikeSource, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Draw Bernoulli input for every SpikeSource of a network: (times, ids, trials), by time.
+) -> dict[SpikeSource, list[tuple[np.ndarray, np.ndarray]]]:
+    """Draw Bernoulli input for every SpikeSource of a network: a pair (times, ids) for each trial.
 
     Sources count from 0 in the order of the network, and draw step by step from NumPy's generator of
     [seed, source, 1], so that another program can draw the same.
@@ -176,17 +176,18 @@ def spike_inputs(
     Examples
     --------
     >>> net = mlp()
-    >>> times, ids, trials = spike_inputs(net, seed=0, steps=100, dt=1e-3)[net["input"]]
+    >>> [(times, ids)] = spike_inputs(net, seed=0, steps=100, dt=1e-3)[net["input"]]
     >>> 3500 < times.size < 4300
     True
     """
     drawn = {}
     for k, source in enumerate(network.of(SpikeSource)):
         rng = np.random.default_rng([seed, k, 1])
-        found = [np.nonzero(rng.random((batch, source.n), dtype=np.float32) < activity) for _ in range(steps)]
-        at = np.repeat(np.arange(steps), [ids.size for _, ids in found])
-        trials, ids = (np.concatenate(part) for part in zip(*found, strict=True))
-        drawn[source] = (at * dt, ids, trials)
+        fires = np.empty((steps, batch, source.n), dtype=bool)
+        for step in fires:
+            np.less(rng.random(step.shape, dtype=np.float32), activity, out=step)
+        pairs = [np.nonzero(fires[:, trial]) for trial in range(batch)]
+        drawn[source] = [(at * dt, ids) for at, ids in pairs]
     return drawn
 
 

@@ -37,3 +37,17 @@ def test_a_damaged_file_of_weights_is_refused(tmp_path, monkeypatch):
     (tmp_path / "data" / "digits_mlp.npz").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(rb.FormatError, match="install rheobase again"):
         rb.models.digits_network()
+
+
+def test_recognising_a_digit_costs_its_events_times_the_published_price():
+    digits = rb.datasets.digits()
+    found = rb.convert(rb.models.digits_network(), digits.pixels[:50]).run(digits.pixels[50:90])
+    priced = rb.compare_chips(found.result, ["cmos45", "cmos45-dense"])
+    # The original: 4.6 pJ for each weight, and for each pixel handed in.
+    weights = 784 * 128 + 128 * 64 + 64 * 10
+    assert priced["cmos45-dense"].per_inference == pytest.approx(4.6e-12 * (weights + 784), rel=1e-9)
+    # The spiking one: 0.9 pJ per synaptic event, 4.6 pJ per inked pixel in each of 16 steps.
+    inked = 16 * np.count_nonzero(digits.images[50:90])
+    spikes = {p.name: p.spikes for p in found.result.counts.populations}
+    events = 128 * spikes["input"] + 64 * spikes["layer1"] + 10 * spikes["layer2"]
+    assert priced["cmos45"].joules == pytest.approx(0.9e-12 * events + 4.6e-12 * inked, rel=1e-9)
