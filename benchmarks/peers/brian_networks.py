@@ -47,7 +47,9 @@ def prepare(args: argparse.Namespace) -> Prepared:
 
     def facts() -> dict[str, Any]:
         times, ids, n = np.asarray(monitor.t / b.second), np.asarray(monitor.i), len(neurons)
-        fan_out = sum(np.bincount(np.asarray(s.i) + s.source.start, minlength=n) for s in synapses)
+        fan_out = np.sum(
+            [np.bincount(np.asarray(s.i) + s.source.start, minlength=n) for s in synapses], axis=0
+        )
         found = spike_facts(times, ids, n, args.seconds, fan_out)
         shutil.rmtree(folder, ignore_errors=True)
         return found

@@ -1,0 +1,229 @@
+"""`rheobase bench`: time a workload, and a peer simulator beside it in the same run.
+
+The first run is never counted: it may compile. Every later run starts afresh from the same seed, so
+all do the same work, and peers take turns with ours.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import __version__
+from .bench_peer import NotMeasured, Peer, check_peer, find_script
+from .engine.connectivity import OneToOne
+from .engine.counts import Counts
+from .engine.network import Network
+from .engine.records import SpikeRecord
+from .engine.result import Result, peak_mb
+from .engine.simulator import Simulator
+from .engine.sources import PoissonSource
+from .models.benchmarks import brunel, conv, cuba, mlp, spike_inputs
+from .neurons.errors import SpecError
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network to time: how to build it, its step, how long to run it, and whether samples are fed."""
+
+    build: Callable[..., Network]
+    dt: float
+    seconds: float
+    fed: bool
+
+
+WORKLOADS: dict[str, Workload] = {
+    "cuba": Workload(cuba, dt=1e-4, seconds=1.0, fed=False),
+    "brunel": Workload(brunel, dt=1e-4, seconds=1.0, fed=False),
+    "mlp": Workload(mlp, dt=1e-3, seconds=0.1, fed=True),
+    "conv": Workload(conv, dt=1e-3, seconds=0.1, fed=True),
+}
+
+
+def run_benchmark(
+    name: str,
+    *,
+    repeats: int = 5,
+    seconds: float | None = None,
+    scale: float = 1.0,
+    threads: int = 1,
+    batch: int = 1,
+    seed: int = 0,
+    activity: float = 0.05,
+    backend: str = "numba",
+    peer: str | None = None,
+    peer_python: str | None = None,
+    peer_script: str | Path | None = None,
+) -> dict[str, Any]:
+    """Time one workload and return a line of figures, ready for JSON.
+
+    Parameters
+    ----------
+    name : str
+        "cuba", "brunel", "mlp" or "conv".
+    repeats : int
+        Timed runs; the median counts, the fastest and the slowest are kept.
+    seconds : float, optional
+        Model time of one run; the workload's own if left out.
+    scale : float
+        Size, relative to the published one.
+    threads, backend
+        As for `Simulator`; the peer gets the same number of threads.
+    batch : int
+        Samples (or, for recurrent networks, trials) side by side.
+    seed : int
+        Seed of the network and of the inputs, for the peer too.
+    activity : float
+        Share of input channels that fire per step, for `mlp` and `conv`.
+    peer : str, optional
+        "brian2", "nest" or "torch": run it too, in turns.
+    peer_python : str, optional
+        The Python that has the peer installed; this one if left out.
+    peer_script : path, optional
+        The script that runs the peer, if not benchmarks/peers of a checkout.
+
+    Returns
+    -------
+    dict
+        Times end in `_s`. `synaptic_events` leaves out the private Poisson drive, which is
+        `drive_events`. With a peer, `ratio` is its time over ours; if it could not be run,
+        `peer_wall_s` is None and `peer_note` says why.
+
+    Raises
+    ------
+    SpecError
+        If a name is unknown or a number out of range.
+
+    Examples
+    --------
+    >>> line = run_benchmark("cuba", scale=0.05, seconds=0.01, repeats=1, backend="reference")
+    >>> line["n_neurons"]
+    200
+    """
+    workload = _check(name, repeats, seconds, batch, activity)
+    if peer is not None:
+        check_peer(peer, name)
+    seconds = workload.seconds if seconds is None else float(seconds)
+    network = workload.build(seed=seed, scale=scale)
+    inputs: Mapping[Any, Any] = {}
+    if workload.fed:
+        steps = round(seconds / workload.dt)
+        inputs = spike_inputs(network, seed=seed, steps=steps, dt=workload.dt, batch=batch, activity=activity)
+    options: dict[str, Any] = {"backend": backend, "threads": threads, "batch": batch if batch > 1 else None}
+    ours = _Ours(lambda: Simulator(network, workload.dt, **options), inputs, seconds)
+    line: dict[str, Any] = {"benchmark": name, "backend": backend, "threads": threads, "version": __version__}
+    line |= {"seed": seed, "scale": scale, "batch": batch, "repeats": repeats}
+    if peer is None:
+        return line | ours.figures([ours.run() for _ in range(repeats)], workload.fed)
+    settings = {"seconds": seconds, "scale": scale, "seed": seed, "threads": threads, "batch": batch}
+    if workload.fed:
+        settings["activity"] = activity
+    arguments = [name, *(text for key, value in settings.items() for text in (f"--{key}", str(value)))]
+    walls, beside = _in_turns(ours, repeats, peer, peer_python, peer_script, arguments)
+    line |= ours.figures(walls, workload.fed)
+    if beside["peer_wall_s"] is not None:
+        beside["ratio"] = beside["peer_wall_s"] / line["wall_s"]
+    return line | beside
+
+
+def _check(name: str, repeats: int, seconds: float | None, batch: int, activity: float) -> Workload:
+    if name not in WORKLOADS:
+        raise SpecError(f"bench: got {name!r}; there are {sorted(WORKLOADS)}")
+    for field, number in (("repeats", repeats), ("batch", batch)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise SpecError(f"bench.{field}: got {number!r}; allowed is a whole number from 1")
+    workload = WORKLOADS[name]
+    if seconds is not None and not workload.dt <= seconds < float("inf"):
+        raise SpecError(f"bench.seconds: got {seconds!r}; allowed is at least one step, {workload.dt} s")
+    if not 0 <= activity <= 1:
+        raise SpecError(f"bench.activity: got {activity!r}; allowed is a share from 0 to 1")
+    return workload
+
+
+class _Ours:
+    """Our side: a simulator that is reset before every run, and its inputs, drawn once."""
+
+    def __init__(self, build: Callable[[], Simulator], inputs: Mapping[Any, Any], seconds: float) -> None:
+        self.inputs, self.seconds = inputs, seconds
+        # Whatever has to be compiled is compiled by a simulator that is thrown away.
+        build().run(seconds, inputs=inputs)
+        began = time.perf_counter()
+        self.simulator = build()
+        self.build_s = time.perf_counter() - began
+        self.run()
+
+    def run(self) -> float:
+        """Start afresh, run once, and return the wall seconds of the run."""
+        self.simulator.reset()
+        began = time.perf_counter()
+        self.result = self.simulator.run(self.seconds, inputs=self.inputs)
+        return time.perf_counter() - began
+
+    def figures(self, walls: list[float], fed: bool) -> dict[str, Any]:
+        """Return what a run did and how long the runs took; all runs do the same."""
+        counts, info, wall = self.result.counts, self.result.info, statistics.median(walls)
+        drive = _drive_events(self.simulator.plan.network, counts)
+        events = counts.synaptic_events - drive
+        line: dict[str, Any] = {"n_neurons": counts.n_neurons, "n_synapses": counts.n_synapses}
+        line |= {"bio_s": self.seconds, "wall_s": wall, "wall_min_s": min(walls), "wall_max_s": max(walls)}
+        line |= {"rtf": wall / self.seconds, "build_s": self.build_s, "peak_mb": peak_mb()}
+        line |= {"spikes": counts.spikes, "synaptic_events": events, "drive_events": drive}
+        line["rate_hz"] = counts.spikes / counts.n_neurons / counts.trials / self.seconds
+        line["cv"] = _mean_cv(self.result)
+        line["ns_per_event"] = wall * 1e9 / events if events else None
+        line["ns_per_update"] = wall * 1e9 / counts.updates
+        line["bytes_per_synapse"] = info.synapse_bytes / counts.n_synapses
+        return line | ({"samples_per_s": counts.trials / wall} if fed else {})
+
+
+def _in_turns(
+    ours: _Ours,
+    repeats: int,
+    peer: str,
+    python: str | None,
+    script: str | Path | None,
+    arguments: list[str],
+) -> tuple[list[float], dict[str, Any]]:
+    """Run ours and the peer in turns; return our times and what the peer reports."""
+    walls: list[float] = []
+    process = None
+    try:
+        process = Peer(python, find_script(peer, script), arguments)
+        for _ in range(repeats):
+            walls.append(ours.run())
+            process.run()
+        told = process.finish()
+    except NotMeasured as reason:
+        walls += [ours.run() for _ in range(repeats - len(walls))]
+        return walls, {"peer": peer, "peer_wall_s": None, "peer_note": f"not measured: {reason}"}
+    finally:
+        if process is not None:
+            process.close()
+    wanted = ("peer_version", "peer_wall_s", "peer_wall_min_s", "peer_wall_max_s", "peer_mode")
+    others = ("build_s", "rate_hz", "cv", "spikes", "synaptic_events", "samples_per_s")
+    figures = {"peer": peer} | {key: told.get(key) for key in wanted}
+    return walls, figures | {f"peer_{key}": told[key] for key in others if key in told}
+
+
+def _drive_events(network: Network, counts: Counts) -> int:
+    """Return the events of private Poisson sources, which cross no stored synapse."""
+    private = {
+        p.label
+        for p in network.projections
+        if isinstance(p.source, PoissonSource) and isinstance(p.connectivity, OneToOne)
+    }
+    return sum(p.events for p in counts.projections if p.name in private)
+
+
+def _mean_cv(result: Result) -> float | None:
+    """Return the mean coefficient of variation of intervals of recorded neurons, None if there is none."""
+    found = [record.cv() for record in result.records.values() if isinstance(record, SpikeRecord)]
+    values = np.concatenate(found) if found else np.array([])
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if values.size else None

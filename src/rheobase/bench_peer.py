@@ -1,0 +1,130 @@
+"""A peer simulator beside ours: started once, then run in turns, so that both meet the same machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from .neurons.errors import SpecError
+
+#: Which script runs which peer, and the workloads that it knows.
+PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "brian2": ("brian_networks.py", ("cuba", "brunel")),
+    "nest": ("nest_networks.py", ("cuba", "brunel")),
+    "torch": ("torch_networks.py", ("mlp", "conv")),
+}
+#: Seconds after which a peer that has not finished is stopped.
+PATIENCE_S = 3600.0
+
+
+class NotMeasured(Exception):
+    """A peer could not be run; the message says why."""
+
+
+def check_peer(name: str, workload: str) -> None:
+    """Raise SpecError unless this peer is known and has the workload."""
+    if name not in PEERS:
+        raise SpecError(f"bench.peer: got {name!r}; there are {sorted(PEERS)}")
+    if workload not in PEERS[name][1]:
+        raise SpecError(f"bench.peer: {name} runs {PEERS[name][1]}, not {workload!r}")
+
+
+def find_script(name: str, given: str | Path | None) -> Path:
+    """Return the peer's script: as given, or under benchmarks/peers here or next to the source.
+
+    Raises
+    ------
+    NotMeasured
+        If there is none: installed packages do not carry these scripts.
+    """
+    if given is not None:
+        if not Path(given).is_file():
+            raise NotMeasured(f"there is no script {given}")
+        return Path(given)
+    relative = Path("benchmarks", "peers", PEERS[name][0])
+    for root in (Path.cwd(), *Path(__file__).resolve().parents):
+        if (root / relative).is_file():
+            return root / relative
+    raise NotMeasured(
+        f"{relative} was found neither here nor next to the package; name it with --peer-script"
+    )
+
+
+class Peer:
+    """A peer's process, which runs once for every line that it is sent.
+
+    Raises
+    ------
+    NotMeasured
+        If it does not start, fails, or takes longer than `PATIENCE_S`.
+    """
+
+    def __init__(self, python: str | None, script: Path, arguments: list[str]) -> None:
+        self._log: IO[str] = tempfile.TemporaryFile("w+")
+        command = [python or sys.executable, str(script), *arguments, "--paced"]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
+            )
+        except OSError as error:
+            self._log.close()
+            raise NotMeasured(f"{command[0]} does not start: {error.strerror}") from error
+        self._watch = threading.Timer(PATIENCE_S, self._process.kill)
+        self._watch.daemon = True
+        self._watch.start()
+        try:
+            self._read()
+        except NotMeasured:
+            self.close()
+            raise
+
+    def run(self) -> float:
+        """Run it once and return its wall seconds."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write("run\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise NotMeasured(self._why()) from error
+        return float(self._read()["wall_s"])
+
+    def finish(self) -> dict[str, Any]:
+        """Tell it that no more runs come, and return what it reports."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return self._read()
+
+    def close(self) -> None:
+        """Stop the process, whatever it is doing."""
+        self._watch.cancel()
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    pass  # a line that it no longer reads
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        try:
+            answer = json.loads(line)
+        except json.JSONDecodeError:
+            raise NotMeasured(self._why()) from None
+        if not isinstance(answer, dict):
+            raise NotMeasured(f"it printed {line.strip()[:80]!r}, which is not a JSON object")
+        return answer
+
+    def _why(self) -> str:
+        self._process.kill()
+        code = self._process.wait()
+        self._log.seek(0)
+        last = ([line.strip() for line in self._log if line.strip()] or ["it said nothing"])[-1]
+        return f"it ended with status {code}: {last[:200]}"

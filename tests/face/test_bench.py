@@ -1,0 +1,170 @@
+"""`rheobase bench`: every figure is there; peers run in turns on one network, or the line says why not."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+from rheobase import bench
+from rheobase.models import benchmarks
+
+PEERS = Path(__file__).resolve().parents[2] / "benchmarks" / "peers"
+KEYS = (
+    "backend threads version n_neurons n_synapses bio_s wall_s rtf build_s peak_mb spikes synaptic_events "
+    "rate_hz ns_per_event ns_per_update bytes_per_synapse"
+).split()
+TINY = {"repeats": 1, "scale": 0.05}
+
+# A peer whose runs take 0.25, 0.5, 0.75 ... seconds, the first of them untimed.
+FAKE = """
+import sys
+sys.path.insert(0, {peers!r})
+from protocol import Prepared, answer, options, spike_facts
+import numpy as np
+
+runs = []
+
+def run():
+    runs.append(0.25 * len(runs) + 0.25)
+    return runs[-1]
+
+def prepare(args):
+    print("noise on standard output")
+    times, ids = np.arange(12) * 0.125, np.repeat([0, 1, 2], 4)
+    facts = lambda: spike_facts(times, ids, 4, 2.0, np.array([1, 10, 100, 1000]))
+    return Prepared("1.2", 0.5, run, facts, {{"peer_mode": f"seed {{args.seed}}"}})
+
+answer("fake", options(("cuba",), seconds=1.0), prepare)
+"""
+
+
+@pytest.fixture
+def fake(tmp_path):
+    path = tmp_path / "fake.py"
+    path.write_text(FAKE.format(peers=str(PEERS)))
+    return path
+
+
+@pytest.mark.parametrize("name", ["cuba", "brunel", "mlp", "conv"])
+def test_a_line_has_every_key_and_goes_into_json(name):
+    line = bench.run_benchmark(name, seconds=0.02, **TINY)
+    assert set(KEYS) <= set(line)
+    assert ("samples_per_s" in line) == (name in ("mlp", "conv"))
+    assert line["wall_min_s"] <= line["wall_s"] <= line["wall_max_s"]
+    assert line["rtf"] == pytest.approx(line["wall_s"] / 0.02)
+    assert json.loads(json.dumps(line)) == line
+    assert "peer" not in line
+
+
+def test_events_are_spikes_times_the_synapses_that_leave(monkeypatch):
+    line = bench.run_benchmark("mlp", seconds=0.02, seed=3, **TINY)
+    net = benchmarks.mlp(seed=3, scale=0.05)
+    [(_, ids)] = benchmarks.spike_inputs(net, seed=3, steps=20, dt=1e-3)[net["input"]]
+    hidden = net["layer 1"].n
+    # Input spikes reach the first layer; spikes of both hidden layers reach 51 or 10 neurons.
+    from_input = ids.size * hidden
+    assert from_input + 10 * line["spikes"] < line["synaptic_events"] + 10 * 20 * 10
+    assert line["synaptic_events"] <= from_input + hidden * line["spikes"]
+
+
+def test_the_poisson_drive_is_not_counted_among_synaptic_events():
+    line = bench.run_benchmark("brunel", seconds=0.05, **TINY)
+    n = line["n_neurons"]
+    # 10 kHz for 50 ms onto each neuron, six standard deviations either way.
+    assert line["drive_events"] == pytest.approx(500 * n, abs=6 * np.sqrt(500 * n))
+    # 50 excitatory and 12 inhibitory synapses onto each of 625 neurons.
+    assert line["n_synapses"] - n == n * 62
+    assert line["synaptic_events"] == pytest.approx(62 * line["spikes"], rel=0.2)
+
+
+def test_a_peer_runs_in_turns_and_its_median_is_compared(fake):
+    line = bench.run_benchmark(
+        "cuba", scale=0.05, seconds=0.01, repeats=3, seed=7, peer="brian2", peer_script=fake
+    )
+    assert (line["peer"], line["peer_version"], line["peer_mode"]) == ("brian2", "1.2", "seed 7")
+    assert (line["peer_wall_min_s"], line["peer_wall_s"], line["peer_wall_max_s"]) == (0.5, 0.75, 1.0)
+    assert line["ratio"] == pytest.approx(0.75 / line["wall_s"])
+    assert (line["peer_spikes"], line["peer_synaptic_events"]) == (12, 4 * 111)
+    assert line["peer_rate_hz"] == 12 / 4 / 2.0
+    assert line["peer_cv"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"peer_python": "/nowhere/python"}, "does not start"),
+        ({"peer_script": "/nowhere/brian.py"}, "no script"),
+        ({"peer_script": "BROKEN"}, "ZeroDivisionError"),
+    ],
+)
+def test_a_missing_peer_is_reported_as_not_measured(settings, words, tmp_path):
+    broken = tmp_path / "broken.py"
+    broken.write_text("1 / 0\n")
+    settings = {key: str(broken) if value == "BROKEN" else value for key, value in settings.items()}
+    line = bench.run_benchmark("cuba", seconds=0.01, peer="brian2", **settings, **TINY)
+    assert line["peer"] == "brian2"
+    assert line["peer_wall_s"] is None
+    assert line["peer_note"].startswith("not measured: ")
+    assert words in line["peer_note"]
+    assert "ratio" not in line
+    assert line["wall_s"] > 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"name": "coffee"},
+        {"repeats": 0},
+        {"repeats": True},
+        {"batch": 0},
+        {"seconds": 0.0},
+        {"seconds": float("nan")},
+        {"scale": -1.0},
+        {"activity": 1.5},
+        {"peer": "coffee"},
+        {"peer": "torch"},
+    ],
+)
+def test_wrong_settings_are_refused(settings):
+    with pytest.raises(rb.SpecError, match=r"got|runs"):
+        bench.run_benchmark(**({"name": "cuba"} | TINY | settings))
+
+
+@pytest.fixture(scope="module")
+def torch_script():
+    sys.path.insert(0, str(PEERS))
+    spec = importlib.util.spec_from_file_location("torch_networks", PEERS / "torch_networks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.path.remove(str(PEERS))
+    return module
+
+
+@pytest.mark.parametrize("name", ["mlp", "conv"])
+def test_the_peer_gets_the_same_weights_and_inputs(name, torch_script):
+    net = getattr(benchmarks, name)(seed=4, scale=0.1)
+    fed = benchmarks.spike_inputs(net, seed=4, steps=5, dt=1e-3, batch=2, activity=0.1)
+    stages = getattr(torch_script, f"draw_{name}")(4, 0.1, 5, 2, 0.1)
+    theirs = [weight for weights, _ in stages for weight in weights]
+    for ours, peer in zip(net.projections, theirs, strict=True):
+        np.testing.assert_array_equal(ours.weight, peer)
+    for trials, (_, x) in zip(fed.values(), stages, strict=True):
+        for trial, (times, ids) in enumerate(trials):
+            steps = np.rint(times / 1e-3).astype(int)
+            np.testing.assert_array_equal(np.nonzero(x[:, trial].reshape(5, -1)), (steps, ids))
+
+
+@pytest.mark.parametrize("name", ["mlp", "conv"])
+def test_torch_counts_the_same_spikes_and_events(name):
+    pytest.importorskip("torch")
+    line = bench.run_benchmark(name, scale=0.25, repeats=1, seconds=0.05, batch=2, peer="torch")
+    assert line["peer_wall_s"] is not None, line["peer_note"]
+    # Sums in another order may move a potential across the threshold, seldom.
+    assert line["spikes"] == pytest.approx(line["peer_spikes"], rel=1e-4)
+    assert line["synaptic_events"] == pytest.approx(line["peer_synaptic_events"], rel=1e-4)
