@@ -1,0 +1,187 @@
+"""One simulation in pieces, in a batch, from a checkpoint, after a reset: always the same numbers."""
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+
+
+def loop(seed=0):
+    """Noise into a recurrent population with many delays, and a distribution of first values."""
+    net = rb.Network(seed=seed)
+    noise = net.add(rb.PoissonSource(40, rate=300.0, name="noise"))
+    model = rb.CurrentLIF(10e-3, tau_syn_exc=3e-3, tau_syn_inh=5e-3, refractory=2e-3)
+    pop = net.add(rb.Population(60, model, name="pop", initial={"v": rb.uniform(0.0, 1.0)}))
+    options = {"receptor": "excitatory"}
+    net.add(rb.Projection(noise, pop, rb.random(p=0.3), weight=0.5, delay=3e-3, **options))
+    delays = rb.uniform(1e-3, 12e-3)
+    net.add(rb.Projection(pop, pop, rb.fixed_in(8), weight=0.2, delay=delays, **options))
+    net.add(
+        rb.Projection(
+            pop, pop, rb.fixed_out(4), weight=rb.normal(-0.3, 0.05), delay=delays, receptor="inhibitory"
+        )
+    )
+    net.add(rb.Probe(pop, name="spikes"))
+    net.add(rb.Probe(pop, "v", every=2e-3, name="v"))
+    return net
+
+
+def numbers(results):
+    """Join the records of consecutive runs."""
+    spikes = [r["spikes"] for r in results]
+    events = np.concatenate([np.stack([s.trials, s.steps, s.ids]) for s in spikes], axis=1)
+    return events[:, np.lexsort(events[::-1])], np.concatenate([r["v"].values for r in results], axis=-2)
+
+
+def assert_same(one, other):
+    for a, b in zip(numbers(one), numbers(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(one[0]["spikes"]) > 20
+
+
+def test_a_run_in_pieces_is_one_run(simulator):
+    whole = simulator(loop(), 1e-3).run(0.2)
+    sim = simulator(loop(), 1e-3)
+    pieces = [sim.run(seconds) for seconds in (1e-3, 0.036, 0.1, 0.063)]
+    assert_same([whole], pieces)
+    total = pieces[0].counts + pieces[1].counts + pieces[2].counts + pieces[3].counts
+    assert total == whole.counts
+    assert pieces[2].info.start_step == 37
+    assert sim.now == pytest.approx(0.2)
+
+
+def test_a_run_returns_only_its_own_stretch(simulator):
+    sim = simulator(loop(), 1e-3)
+    sim.run(0.1)
+    second = sim.run(0.1)
+    assert second["spikes"].steps.min() >= 100
+    assert second["v"].times[0] == pytest.approx(0.1)
+    assert (second["spikes"].start, second["spikes"].stop) == pytest.approx((0.1, 0.2))
+
+
+def test_a_batch_has_the_single_run_as_its_first_trial(simulator):
+    single = simulator(loop(), 1e-3).run(0.1)
+    batch = simulator(loop(), 1e-3, batch=3).run(0.1)
+    np.testing.assert_array_equal(batch["v"].values[0], single["v"].values)
+    first = batch["spikes"].trials == 0
+    assert batch["spikes"].steps[first].tolist() == single["spikes"].steps.tolist()
+    assert batch["spikes"].ids[first].tolist() == single["spikes"].ids.tolist()
+    assert (batch["v"].values[1] != batch["v"].values[0]).any()
+    assert batch.counts.updates == 3 * single.counts.updates
+
+
+def test_trials_of_a_batch_do_not_depend_on_their_number(simulator):
+    two, three = (simulator(loop(), 1e-3, batch=k).run(0.05) for k in (2, 3))
+    np.testing.assert_array_equal(two["v"].values, three["v"].values[:2])
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+def test_a_checkpoint_goes_on_as_if_never_stopped(simulator, tmp_path, batch):
+    whole = simulator(loop(), 1e-3, batch=batch)
+    whole.run(0.07)
+    whole.checkpoint(tmp_path / "state.npz")
+    resumed = rb.Simulator.resume(tmp_path / "state.npz")
+    assert resumed.now == whole.now
+    expected, got = whole.run(0.1), resumed.run(0.1)
+    assert_same([expected], [got])
+    assert got.counts == expected.counts
+
+
+def test_a_checkpoint_goes_on_with_other_threads_and_on_another_backend(simulator, tmp_path):
+    whole = simulator(loop(), 1e-3)
+    whole.run(0.07)
+    whole.checkpoint(tmp_path / "state.npz")
+    expected = whole.run(0.1)
+    for options in ({"backend": "reference"}, {"backend": "numba", "threads": 1}, {"threads": 2}):
+        assert_same([expected], [rb.Simulator.resume(tmp_path / "state.npz", **options).run(0.1)])
+
+
+def test_a_checkpoint_of_an_untouched_simulator_starts_anew(simulator, tmp_path):
+    simulator(loop(), 1e-3).checkpoint(tmp_path / "state.npz")
+    assert_same([simulator(loop(), 1e-3).run(0.1)], [rb.Simulator.resume(tmp_path / "state.npz").run(0.1)])
+
+
+def test_reset_goes_back_to_time_zero_with_the_same_noise(simulator):
+    sim = simulator(loop(), 1e-3)
+    first = sim.run(0.1)
+    sim.reset()
+    assert sim.now == 0
+    second = sim.run(0.1)
+    assert_same([first], [second])
+    assert first.counts == second.counts
+
+
+def test_another_seed_is_another_run(simulator):
+    one, two = (simulator(loop(seed), 1e-3).run(0.1) for seed in (0, 1))
+    assert one["spikes"].steps.tolist() != two["spikes"].steps.tolist()
+
+
+@pytest.mark.parametrize("precision", ["fixed", "float32", "float64"])
+def test_precisions_agree_on_what_happens(simulator, precision):
+    usual = simulator(loop(), 1e-3).run(0.02)
+    other = simulator(loop(), 1e-3, precision=precision).run(0.02)
+    np.testing.assert_allclose(other["v"].values, usual["v"].values, atol=2e-3)
+    assert other.info.precision == precision
+
+
+def test_first_values_are_numbers_arrays_or_draws(simulator):
+    net = rb.Network(seed=4)
+    values = np.linspace(0.0, 0.5, 6)
+    image = net.add(rb.Population((2, 1, 3), rb.LIF(10e-3), name="image", initial={"v": values}))
+    drawn = net.add(rb.Population(3000, rb.LIF(10e-3), name="drawn", initial={"v": rb.uniform(0.2, 0.6)}))
+    resting = net.add(rb.Population(2, rb.LIF(10e-3, v_rest=-0.5), name="resting"))
+    other = net.add(rb.Population((2, 1, 3), rb.IF(), name="other"))
+    # A convolution makes the image be stored channel last: users must not notice.
+    net.add(rb.Projection(image, other, rb.conv2d(), weight=np.ones((2, 2, 1, 1))))
+    sim = simulator(net, 1e-3, batch=2)
+    np.testing.assert_array_equal(sim.state(image)["v"], np.float32([values, values]))
+    np.testing.assert_array_equal(sim.state("resting")["v"], np.full((2, 2), -0.5))
+    v = sim.state(drawn)["v"]
+    assert v.min() >= np.float32(0.2)
+    assert v.max() <= np.float32(0.6)
+    # Four standard errors of a uniform's mean.
+    assert (np.abs(v.mean(axis=1) - 0.4) < 4 * 0.4 / np.sqrt(12 * 3000)).all()
+    assert (v[0] != v[1]).any()
+    assert resting.n == 2
+
+
+@pytest.mark.parametrize("image", [False, True])
+def test_a_nan_is_named_with_its_neuron_and_step(simulator, image):
+    net = rb.Network()
+    shape = (2, 2, 2) if image else 8
+    source = net.add(rb.SpikeSource(8))
+    pop = net.add(rb.Population(shape, rb.IF(threshold=3e38, reset="none"), name="victim"))
+    # Two infinities of opposite sign: 3e38 twice overflows float32, then minus infinity arrives.
+    pairs = rb.explicit([0, 0, 1, 1], [5, 5, 5, 5])
+    net.add(rb.Projection(source, pop, pairs, weight=[3e38, 3e38, -3e38, -3e38], delay=0.0))
+    if image:
+        end = net.add(rb.Population((1, 2, 2), rb.IF()))
+        net.add(rb.Projection(pop, end, rb.conv2d(), weight=np.ones((1, 2, 1, 1))))
+    sim = simulator(net, 1e-3, precision="float32")
+    with pytest.raises(
+        rb.RunError, match=r"victim: v of neuron 5 became NaN in step 7 \(t = 0.007 s\), trial 0"
+    ):
+        sim.run(0.02, inputs={source: ([2e-3, 7e-3], [0, 1])})
+
+
+def test_events_are_counted_where_they_are_caused(simulator):
+    net = rb.Network()
+    source = net.add(rb.SpikeSource(2, times=[0.0, 4e-3, 4e-3], ids=[0, 0, 1]))
+    pop = net.add(rb.Population(3, rb.IF(threshold=10.0)))
+    net.add(rb.Projection(source, pop, rb.explicit([0, 0, 1], [0, 1, 2]), weight=1.0, delay=3e-3))
+    counts = simulator(net, 1e-3).run(5e-3).counts
+    (projection,) = counts.projections
+    assert projection.events == 2 + 2 + 1  # also those that would arrive after the end
+    assert projection.dense_events == 3 * 5
+    assert projection.n_synapses == 3
+    assert counts.updates == 15
+
+
+def test_the_weights_of_a_projection_are_those_described(simulator):
+    net = rb.Network()
+    pop = net.add(rb.Population(3, rb.IF()))
+    dense = net.add(rb.Projection(pop, pop, rb.dense(), weight=np.arange(9.0).reshape(3, 3)))
+    pairs = net.add(rb.Projection(pop, pop, rb.explicit([2, 0], [1, 1]), weight=[0.1, 0.2]))
+    sim = simulator(net, 1e-3)
+    np.testing.assert_array_equal(sim.weights(dense), np.arange(9.0).reshape(3, 3))
+    assert sim.weights(pairs.name).tolist() == [0.2, 0.1]
