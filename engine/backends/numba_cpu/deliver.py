@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .types_of_kernels import I8, Cells, I4s, I8s, Payloads, U4s
+
 UNIT = REAL = CELL = WIDTH = True  # given by the options of compile_kernel
 carray = pointer = None  # likewise, from Numba and words.py
 
@@ -20,10 +22,10 @@ def prefetch(address: Any) -> None:
 
 
 def deliver_packed(
-    now, ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "payload[]", first: "i8[]", n: "i8", length: "i8",
-    delays: "i8[]", row_start: "i8[]", offsets: "u4[]", n_blocks: "i8", synapses: "u4[]", cells: "i4[]",
-    due_start: "i8[]", due_stop: "i8[]", due_payload: "i4[]", synapse_address: "i8",
-):  # fmt: skip
+    now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
+    delays: I8s, row_start: I8s, offsets: U4s, n_blocks: I8, synapses: U4s, cells: I4s,
+    due_start: I8s, due_stop: I8s, due_payload: I4s, synapse_address: I8,
+) -> int:  # fmt: skip
     """Deliver rows of 4-byte synapses: 16 bits of target within a block of cells, 16 bits of weight.
 
     The rows' segments that are due are listed first, then read in the order of the list, with the
@@ -53,7 +55,9 @@ def deliver_packed(
                             listed += 1
                     j = stop
                     if listed == capacity:
-                        _scatter(due_start, due_stop, due_payload, listed, synapses, cells, base, synapse_address)
+                        _scatter(
+                            due_start, due_stop, due_payload, listed, synapses, cells, base, synapse_address
+                        )
                         listed = 0
         if listed > 0:
             _scatter(due_start, due_stop, due_payload, listed, synapses, cells, base, synapse_address)
@@ -79,9 +83,9 @@ def _scatter(due_start, due_stop, due_payload, listed, synapses, cells, base, sy
 
 
 def deliver_wide(
-    now, ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "payload[]", first: "i8[]", n: "i8", length: "i8",
-    delays: "i8[]", row_start: "i8[]", offsets: "u4[]", targets: "u4[]", weights: "cell[]", cells: "cell[]",
-):  # fmt: skip
+    now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
+    delays: I8s, row_start: I8s, offsets: U4s, targets: U4s, weights: Cells, cells: Cells,
+) -> int:  # fmt: skip
     """Deliver rows of separate targets and weights: 32-bit integers or real numbers, in a fixed order."""
     parts = first.size
     for d in range(delays.size):
@@ -102,10 +106,10 @@ def deliver_wide(
 
 
 def deliver_dense(
-    now, ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "payload[]", first: "i8[]", n: "i8", length: "i8",
-    delay: "i8", weights: "cell[]", columns: "i8", first_row: "i8", rows: "i8", cells: "cell[]", due_row: "i8[]",
-    due_payload: "cell[]", address: "i8",
-):  # fmt: skip
+    now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
+    delay: I8, weights: Cells, columns: I8, first_row: I8, rows: I8, cells: Cells, due_row: I8s,
+    due_payload: Cells, address: I8,
+) -> int:  # fmt: skip
     """Add the weight rows of all events, ascending by source, to the columns of this part.
 
     Eight rows are added in one pass, one after the other within each column, so the sums are those of
@@ -150,9 +154,9 @@ def deliver_dense(
 
 
 def deliver_conv(
-    now, ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "payload[]", first: "i8[]", n: "i8", length: "i8",
-    delay: "i8", weights: "cell[]", geometry: "i8[]", low: "i8", high: "i8", cells: "cell[]",
-):  # fmt: skip
+    now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
+    delay: I8, weights: Cells, geometry: I8s, low: I8, high: I8, cells: Cells,
+) -> int:  # fmt: skip
     """Scatter events over an image stored channel last: each touches a window of the output.
 
     `geometry` holds the source's width and channels, kh, kw, the target's height, width and channels,

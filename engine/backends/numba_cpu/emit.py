@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .types_of_kernels import I4, I8, U8, I4s, I8s, Reals, U4s
+
 REAL = True  # given by the options of compile_kernel
 
 
@@ -18,10 +20,10 @@ def mix32(index: Any, key_a: Any, key_b: Any) -> Any:
 
 
 def emit_poisson(
-    now, key: "u8", base: "i4[]", thresholds: "u4[]", lengths: "i4[]", width: "i8", rows: "i4[]", starts: "i8[]",
-    low: "i8", high: "i8", part: "i8", parts: "i8", n: "i8", length: "i8", ring_ids: "i4[]", ring_counts: "i4[]",
-    ring_payload: "i4[]", tally: "i8[]", bits: "u4[]",
-):  # fmt: skip
+    now: I8, key: U8, base: I4s, thresholds: U4s, lengths: I4s, width: I8, rows: I4s, starts: I8s,
+    low: I8, high: I8, part: I8, parts: I8, n: I8, length: I8, ring_ids: I4s, ring_counts: I4s,
+    ring_payload: I4s, tally: I8s, bits: U4s,
+) -> int:  # fmt: skip
     """Draw Poisson counts for neurons [low, high); `rows` says which thresholds each uses.
 
     `starts` are the steps at which the next stretch of rows begins (one stretch for a constant rate).
@@ -55,9 +57,9 @@ def emit_poisson(
 
 
 def add_private_poisson(
-    now, key: "u8", delay: "i8", base: "i4", thresholds: "u4[]", weight: "i4", low: "i8", n: "i8", cells: "i4[]",
-    tally: "i8[]", part: "i8", bits: "u4[]", counts: "i4[]",
-):  # fmt: skip
+    now: I8, key: U8, delay: I8, base: I4, thresholds: U4s, weight: I4, low: I8, n: I8, cells: I4s,
+    tally: I8s, part: I8, bits: U4s, counts: I4s,
+) -> int:  # fmt: skip
     """Add the spikes of a private source straight to its targets' cells: no list, no look-up.
 
     The counts are those of the step in which the source sent them, so fusing changes nothing.
@@ -86,10 +88,10 @@ def add_private_poisson(
 
 
 def emit_spikes(
-    now, start: "i8", indptr: "i8[]", places: "i4[]", counts: "i4[]", low: "i8", high: "i8", part: "i8",
-    parts: "i8", n: "i8", length: "i8", ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "i4[]",
-    tally: "i8[]",
-):  # fmt: skip
+    now: I8, start: I8, indptr: I8s, places: I4s, counts: I4s, low: I8, high: I8, part: I8,
+    parts: I8, n: I8, length: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: I4s,
+    tally: I8s,
+) -> int:  # fmt: skip
     """Send given spikes."""
     slot = now % length
     begin, sent, row = slot * n + low, 0, now - start
@@ -106,10 +108,10 @@ def emit_spikes(
 
 
 def emit_values(
-    now, start: "i8", row_steps: "i8", rows: "i8", hold: "i8", values: "real[]", low: "i8", high: "i8",
-    part: "i8", parts: "i8", n: "i8", length: "i8", ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "real[]",
-    tally: "i8[]",
-):  # fmt: skip
+    now: I8, start: I8, row_steps: I8, rows: I8, hold: I8, values: Reals, low: I8, high: I8,
+    part: I8, parts: I8, n: I8, length: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Reals,
+    tally: I8s,
+) -> int:  # fmt: skip
     """Send given values, zeros skipped."""
     slot = now % length
     begin, sent, row = slot * n + low, 0, (now - start) // row_steps

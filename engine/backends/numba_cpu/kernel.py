@@ -1,6 +1,6 @@
 """Kernels: ordinary functions with annotated arguments, compiled once and cached on disk.
 
-A kernel is written as `def k(now, v: "real[]", n: "i8", ...) -> status`. Its source is copied into a
+A kernel is written as `def k(now: I8, v: Reals, n: I8, ...) -> status`. Its source is copied into a
 generated module together with an entry point that unpacks a block of words, so that the driving loop
 can call any kernel alike. The module's name is a hash of its content: a new network, size or
 parameter compiles nothing, and a second start loads everything from the cache.
@@ -34,8 +34,8 @@ from {package}.words import bits_of, fetch_add, float32_of, float64_of, float_fr
 from {package}.words_of_rules import *
 from {engine}.random import draw64, mix32
 '''
-_TYPES = {"i1": "int8", "u1": "uint8", "u2": "uint16", "i2": "int16", "i4": "int32", "u4": "uint32", "i8": "int64", "u8": "uint64",
-          "f4": "float32", "f8": "float64"}  # fmt: skip
+_TYPES = {"u1": "uint8", "i4": "int32", "u4": "uint32", "i8": "int64", "u8": "uint64", "f4": "float32",
+          "f8": "float64"}  # fmt: skip
 
 
 def cache_folder() -> Path:
@@ -65,7 +65,8 @@ def load_module(source: str) -> ModuleType:
     except OSError:
         path = _write(Path(tempfile.gettempdir()) / "rheobase-kernels", name, source)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -157,8 +158,14 @@ class Block:
         dtype = np.dtype(_TYPES[argument.dtype])
         if argument.array:
             array = value.reshape(-1)
-            if array.dtype != dtype or not array.flags.c_contiguous or (array.size and not np.shares_memory(array, value)):
-                raise TypeError(f"kernel {self.kernel.name}.{name}: needs a contiguous array of {dtype}, got {value.dtype}")
+            if (
+                array.dtype != dtype
+                or not array.flags.c_contiguous
+                or (array.size and not np.shares_memory(array, value))
+            ):
+                raise TypeError(
+                    f"kernel {self.kernel.name}.{name}: needs a contiguous array of {dtype}, got {value.dtype}"
+                )
             self.kept[name] = array
             self.words[at], self.words[at + 1] = array.ctypes.data, array.size
         elif dtype.kind == "f":
@@ -180,7 +187,8 @@ def compile_kernel(
     Parameters
     ----------
     function
-        The body; the first argument is `now`, the others are annotated with "i4", "real[]" and so on.
+        The body; the first argument is `now`, the others are annotated with the
+        names of `types_of_kernels.py`.
         It returns 0, or another status to stop the run after this step.
     *helpers
         Functions that the body calls.
@@ -206,13 +214,19 @@ def _compile(
     constants = {"REAL": real, **dict(options)}
     if "ROW" in constants:
         source = source.replace(f"def {constants.pop('ROW')}(", "def row(")
+    arguments = arguments_of(function, constants)
+    return kernel_from_source(function.__name__, source, arguments, constants)
+
+
+def arguments_of(function: Callable[..., Any], constants: Mapping[str, object]) -> tuple[Argument, ...]:
+    """Return a kernel's arguments after `now`, from annotations such as I8 or Reals."""
     arguments = []
     for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
-        text = str(parameter.annotation).strip("\"'")
-        element = text.removesuffix("[]")
-        dtype = str(constants.get(element.upper(), element))
-        arguments.append(Argument(name, dtype, text.endswith("[]")))
-    return kernel_from_source(function.__name__, source, tuple(arguments), constants)
+        text = str(parameter.annotation)
+        element = text.removesuffix("s")
+        dtype = str(constants.get(element.upper(), element.lower()))
+        arguments.append(Argument(name, dtype, text.endswith("s")))
+    return tuple(arguments)
 
 
 def kernel_from_source(
@@ -224,7 +238,10 @@ def kernel_from_source(
     for key, value in constants.items():
         lines.append(f"{key} = np.{_TYPES[value]}" if value in _TYPES else f"{key} = {value!r}")
     lines += ["", source, ""]
-    lines += ['@cfunc("int64(int64, int64)", nopython=True, cache=True, error_model="numpy")', "def entry(block, now):"]
+    lines += [
+        '@cfunc("int64(int64, int64)", nopython=True, cache=True, error_model="numpy")',
+        "def entry(block, now):",
+    ]
     n_words = max(sum(argument.words for argument in arguments), 1)
     lines.append(f"    w = carray(pointer(block), ({n_words},), np.int64)")
     unpacked, at = [], 0

@@ -9,7 +9,6 @@ the lists of events, so learning needs no agreement among threads.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +17,8 @@ import numpy as np
 from ....learning.rule import PlasticityRule, Trace
 from ....neurons.specialise import Variant
 from ..literals import as_float32
-from .kernel import INLINE, Argument, Kernel, kernel_from_source
+from .kernel import INLINE, Kernel, arguments_of, kernel_from_source
+from .types_of_kernels import I8, Cells, I4s, I8s, Payloads, Real, Reals, U4s
 
 UNIT = DENSE = ROUNDED = REAL = CELL = True  # given by the options of the kernels
 constants_of: Any = None  # these stand for the functions of the rule, for readers and type checkers
@@ -26,10 +26,10 @@ fade_traces = apply_pre = apply_post = bump_pre = bump_post = constants_of
 
 
 def deliver_plastic(
-    now, ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "payload[]", first: "i8[]", n: "i8",
-    length: "i8", delays: "i8[]", row_start: "i8[]", offsets: "u4[]", targets: "u4[]", columns: "i8",
-    first_row: "i8", rows: "i8", first_column: "i8", weights: "real[]", per_step: "real", cells: "cell[]",
-):  # fmt: skip
+    now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8,
+    length: I8, delays: I8s, row_start: I8s, offsets: U4s, targets: U4s, columns: I8,
+    first_row: I8, rows: I8, first_column: I8, weights: Reals, per_step: Real, cells: Cells,
+) -> int:  # fmt: skip
     """Deliver weights as they are now; on a grid, each is rounded to it.
 
     Rows of a dense projection follow each other without a list of targets: row r of the weights
@@ -62,12 +62,12 @@ def deliver_plastic(
 
 
 def learn(
-    now, ring_ids: "i4[]", ring_counts: "i4[]", first: "i8[]", n: "i8", length: "i8", post_ids: "i4[]",
-    post_counts: "i4[]", post_n: "i8", post_length: "i8", low: "i8", part: "i8", delays: "i8[]",
-    row_start: "i8[]", offsets: "u4[]", targets: "u4[]", columns: "i8", first_row: "i8", rows: "i8",
-    first_column: "i8", in_start: "i8[]", in_synapse: "i8[]", in_trace: "i8[]", weights: "real[]",
-    x: "real[]", y: "real[]", own: "i8", constants: "real[]", changes: "i8[]",
-):  # fmt: skip
+    now: I8, ring_ids: I4s, ring_counts: I4s, first: I8s, n: I8, length: I8, post_ids: I4s,
+    post_counts: I4s, post_n: I8, post_length: I8, low: I8, part: I8, delays: I8s,
+    row_start: I8s, offsets: U4s, targets: U4s, columns: I8, first_row: I8, rows: I8,
+    first_column: I8, in_start: I8s, in_synapse: I8s, in_trace: I8s, weights: Reals,
+    x: Reals, y: Reals, own: I8, constants: Reals, changes: I8s,
+) -> int:  # fmt: skip
     """Let traces decay, learn from what arrived, then from what fired, and let the traces take both.
 
     Trace t of the source side is x[t * n * delays.size + d * n + source] for the d-th delay; trace t of
@@ -172,12 +172,4 @@ def learning_kernel(rule: PlasticityRule, real: str, dense: bool) -> Kernel:
 def _learning_kernel(rule: str, real: str, dense: bool) -> Kernel:
     body = f"{INLINE}\n{inspect.getsource(learn)}"
     constants = {"REAL": real, "f4": real, "DENSE": dense}
-    return kernel_from_source("learn", f"{rule}\n\n{body}", _arguments_of(learn, real), constants)
-
-
-def _arguments_of(function: Callable[..., Any], real: str) -> tuple[Argument, ...]:
-    annotations = {name: text.strip("\"'") for name, text in inspect.get_annotations(function).items()}
-    return tuple(
-        Argument(name, real if text.startswith("real") else text.removesuffix("[]"), text.endswith("[]"))
-        for name, text in annotations.items()
-    )
+    return kernel_from_source("learn", f"{rule}\n\n{body}", arguments_of(learn, constants), constants)

@@ -46,7 +46,8 @@ class NumbaMachine(Machine):
         lengths = {name: reach + schedule.strip for name, reach in self.binder.reach.items()}
         self.trials = [make_trial(plan, self.share, k, lengths) for k in range(plan.trials)]
         self.programs = [
-            [self.binder.program(trial, thread, sharing) for thread in range(sharing)] for trial in self.trials
+            [self.binder.program(trial, thread, sharing) for thread in range(sharing)]
+            for trial in self.trials
         ]
         self.synapse_bytes = self.binder.synapse_bytes
         self._spikes: dict[str, list[SpikeChunk]] = {}
@@ -95,7 +96,10 @@ class NumbaMachine(Machine):
         chunks = self._spikes.pop(probe, [])
         empty = np.zeros(0, np.int64)
         return SpikeChunk(
-            *(np.concatenate([empty, *(getattr(c, name) for c in chunks)]) for name in ("steps", "places", "trials"))
+            *(
+                np.concatenate([empty, *(getattr(c, name) for c in chunks)])
+                for name in ("steps", "places", "trials")
+            )
         )
 
     def take_samples(self, probe: str) -> np.ndarray:
@@ -129,7 +133,10 @@ class NumbaMachine(Machine):
             if self.binder.reach[group.name] > 0:
                 saved |= self._flight(group.name)
         for name, plastic in self.binder.plastic.items():
-            saved |= {f"{key}": np.stack([plastic.saved(t)[key] for t in self.trials]) for key in plastic.saved(self.trials[0])}
+            saved |= {
+                f"{key}": np.stack([plastic.saved(t)[key] for t in self.trials])
+                for key in plastic.saved(self.trials[0])
+            }
             saved[f"weights/{name}"] = self.weights(name)
         return saved
 
@@ -139,7 +146,9 @@ class NumbaMachine(Machine):
             for step in range(max(self.now - self.binder.reach[group], 0), self.now):
                 places, payloads = self._events(trial, group, step)
                 for column, values in zip(
-                    found, (np.full(places.size, trial.index), np.full(places.size, step), places, payloads), strict=True
+                    found,
+                    (np.full(places.size, trial.index), np.full(places.size, step), places, payloads),
+                    strict=True,
                 ):
                     column.append(values)
         names = ("trials", "steps", "places", "payloads")
@@ -178,12 +187,16 @@ class NumbaMachine(Machine):
                 ring.counts[:] = 0
                 if f"flight/{group}/steps" not in snapshot or group in self.binder.private:
                     continue
-                t, s, p, w = (snapshot[f"flight/{group}/{name}"] for name in ("trials", "steps", "places", "payloads"))
+                t, s, p, w = (
+                    snapshot[f"flight/{group}/{name}"] for name in ("trials", "steps", "places", "payloads")
+                )
                 for step in np.unique(s[t == trial.index]):
                     here = (t == trial.index) & (s == step)
                     ring.put(int(step), p[here], w[here])
             for name, plastic in self.binder.plastic.items():
-                plastic.restore(trial, {key: values[trial.index] for key, values in snapshot.items() if name in key})
+                plastic.restore(
+                    trial, {key: values[trial.index] for key, values in snapshot.items() if name in key}
+                )
         self._spikes.clear()
 
 

@@ -103,9 +103,7 @@ def make_trial(plan: Plan, share: Share, index: int, lengths: dict[str, int]) ->
 
 def _ring(plan: Plan, share: Share, group: GroupPlan, length: int) -> Ring:
     kind = group.part.payload
-    payload = np.zeros(
-        1 if kind == "unit" else group.n * length, plan.real if kind == "real" else np.int32
-    )
+    payload = np.zeros(1 if kind == "unit" else group.n * length, plan.real if kind == "real" else np.int32)
     return Ring(
         n=group.n,
         length=length,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from .types_of_kernels import I8, I4s, I8s, Reals
 
 REAL = True  # given by the options of compile_kernel
 
@@ -12,9 +12,9 @@ def row(x, y, n):
 
 
 def operate(
-    now, x: "real[]", last: "real[]", fresh: "real[]", value: "real[]", width: "i8", n: "i8", length: "i8",
-    parts: "i8", ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "real[]", tally: "i8[]", rows_done: "i8[]",
-):  # fmt: skip
+    now: I8, x: Reals, last: Reals, fresh: Reals, value: Reals, width: I8, n: I8, length: I8,
+    parts: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Reals, tally: I8s, rows_done: I8s,
+) -> int:  # fmt: skip
     """Compute the rows that changed; send the difference to what was sent before."""
     slot = now % length
     begin, k = slot * n, 0

@@ -105,9 +105,13 @@ class Share:
             row_start, offsets = _offsets(key, rows.indptr.size - 1, delays.size)
             tables.append(
                 WideTable(
-                    delays, row_start, offsets, place[rows.cells[mine]].astype(np.uint32), rows.weights[mine].copy(),
+                    delays,
+                    row_start,
+                    offsets,
+                    place[rows.cells[mine]].astype(np.uint32),
+                    rows.weights[mine].copy(),
                     rows.order[mine],
-                )  # fmt: skip
+                )
             )
         return tables
 

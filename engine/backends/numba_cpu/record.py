@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from .types_of_kernels import I8, I4s, I8s, Payloads, Reals, U1s, Variables
+
 
 def record_spikes(
-    now, start: "i8", stop: "i8", chosen: "u1[]", counted: "i8", ring_ids: "i4[]", ring_counts: "i4[]",
-    ring_payload: "payload[]", low: "i8", part: "i8", parts: "i8", n: "i8", length: "i8", steps: "i8[]",
-    places: "i4[]", filled: "i8[]", reserve: "i8",
-):  # fmt: skip
+    now: I8, start: I8, stop: I8, chosen: U1s, counted: I8, ring_ids: I4s, ring_counts: I4s,
+    ring_payload: Payloads, low: I8, part: I8, parts: I8, n: I8, length: I8, steps: I8s,
+    places: I4s, filled: I8s, reserve: I8,
+) -> int:  # fmt: skip
     """Note the events of this step; stop the run while the rest of the buffer still holds a full step."""
     if now < start or now >= stop:
         return 0
@@ -28,9 +30,9 @@ def record_spikes(
 
 
 def record_counts(
-    now, start: "i8", stop: "i8", counted: "i8", ring_ids: "i4[]", ring_counts: "i4[]", ring_payload: "payload[]",
-    low: "i8", part: "i8", parts: "i8", n: "i8", length: "i8", counts: "i8[]",
-):  # fmt: skip
+    now: I8, start: I8, stop: I8, counted: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads,
+    low: I8, part: I8, parts: I8, n: I8, length: I8, counts: I8s,
+) -> int:  # fmt: skip
     """Count the events of each neuron."""
     if now < start or now >= stop:
         return 0
@@ -42,9 +44,9 @@ def record_counts(
 
 
 def record_trace(
-    now, start: "i8", stop: "i8", every: "i8", variable: "variable[]", places: "i8[]", samples: "real[]",
-    filled: "i8[]",
-):  # fmt: skip
+    now: I8, start: I8, stop: I8, every: I8, variable: Variables, places: I8s, samples: Reals,
+    filled: I8s,
+) -> int:  # fmt: skip
     """Sample a variable."""
     if now < start or now >= stop or (now - start) % every != 0:
         return 0

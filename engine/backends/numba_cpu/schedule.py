@@ -37,7 +37,7 @@ class Schedule:
     phases: tuple[tuple[Step, ...], ...]
 
     def parts(self, plan: Plan, threads: int) -> int:
-        """Return into how many parts targets are split: one a thread, or more to keep weights in the cache."""
+        """Return into how many parts targets are split: one a thread, more to keep weights in the cache."""
         if self.strip < 8:
             return threads
         dense = [p.expected * plan.real.itemsize for p in plan.projections.values() if p.storage == "dense"]

@@ -99,11 +99,20 @@ def _build(
     draws = sorted({name for _, source, _, _ in functions for name in re.findall(r"\bdraw_\d+\b", source)})
     lines = [INLINE, f"def update(now, {', '.join(a.name for a in arguments)}):"]
     lines += _prologue(draws)
-    lines += [f"        a_{a.name} = {a.name}[chunk : chunk + size]" for a in arguments if a.array and _per_neuron(a)]
+    lines += [
+        f"        a_{a.name} = {a.name}[chunk : chunk + size]"
+        for a in arguments
+        if a.array and _per_neuron(a)
+    ]
     lines += ["        some, bad = np.int32(0), np.int32(0)", "        for i in range(size):"]
     lines += [f"            {line}" for line in _body(functions, states, receptors, shape, draws)]
     lines += _epilogue(states, payload)
-    return kernel_from_source("update", rules + "\n\n" + "\n".join(lines), arguments, {"REAL": shape.real, "f4": shape.real, "i4": "i4"})
+    return kernel_from_source(
+        "update",
+        rules + "\n\n" + "\n".join(lines),
+        arguments,
+        {"REAL": shape.real, "f4": shape.real, "i4": "i4"},
+    )
 
 
 def _per_neuron(argument: Argument) -> bool:
@@ -111,8 +120,8 @@ def _per_neuron(argument: Argument) -> bool:
 
 
 def _arguments(
-    states: tuple[tuple[str, bool], ...], constants: tuple[str, ...], receptors: tuple[str, ...], payload: str,
-    shape: Shape,
+    states: tuple[tuple[str, bool], ...], constants: tuple[str, ...], receptors: tuple[str, ...],
+    payload: str, shape: Shape,
 ) -> tuple[Argument, ...]:  # fmt: skip
     out = [Argument(name, "i8", False) for name in ("n", "low", "part", "parts", "total", "length", "group")]
     out += [Argument("key", "u8", False)]
@@ -195,7 +204,9 @@ def _body(
     lines += ["sent[i] = REAL(event)", "some = np.int32(some | np.int32(event != 0))"]
     # A NaN in any variable makes the sum NaN; infinities may too, so what is found is looked at again.
     total = " + ".join(f"v_{name}" for name, is_whole in states if not is_whole)
-    return [*lines, f"total_ = {total}", "bad = np.int32(bad | np.int32(total_ != total_))"] if total else lines
+    return (
+        [*lines, f"total_ = {total}", "bad = np.int32(bad | np.int32(total_ != total_))"] if total else lines
+    )
 
 
 def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
@@ -217,8 +228,8 @@ def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
         if not whole:
             lines += [
                 f"                if a_s_{name}[i] != a_s_{name}[i] and fault[0] == 0:",
-                f"                    fault[0], fault[1], fault[2], fault[3] = 1, low + chunk + i, {index}, now",
-                "                    fault[4] = group",
+                f"                    fault[0], fault[1], fault[2] = 1, low + chunk + i, {index}",
+                "                    fault[3], fault[4] = now, group",
                 "                    status = 1",
             ]
     return [*lines, "    ring_counts[(now % length) * parts + part] = k", "    return status"]

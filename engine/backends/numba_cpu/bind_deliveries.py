@@ -1,0 +1,123 @@
+"""Binding deliveries: synapses laid out once for all trials, and the kernels that bring events to cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...layout import conv_kernel, dense_matrix, sparse_rows
+from ...plan import ProjectionPlan, Step
+from . import deliver
+from .kernel import Block, compile_kernel
+from .memory import Trial
+from .plastic import Plastic
+
+if TYPE_CHECKING:
+    from .bind import Binder
+
+
+#: Segments of rows listed before they are read.
+_SEGMENTS = 4096
+
+
+def store(binder: Binder, step: Step) -> None:
+    """Lay out the synapses of a delivery, once for all trials."""
+    p = binder.plan.projections[step.names[0]]
+    if p.part.source.label in binder.private:
+        return
+    if p.part.rule is not None:
+        binder.plastic[p.name] = Plastic(binder, p)
+        return
+    cells = binder.share.cells[p.arithmetic]
+    if p.storage == "sparse":
+        stored = _store_sparse(binder, step)
+    elif p.storage == "dense":
+        stored = _store_dense(binder, p)
+    else:
+        kernel = conv_kernel(binder.plan, p, cells)
+        stored = [{"kernel": kernel, "weights": kernel.weights}] * binder.share.n
+    binder.stored[step.names] = stored
+    distinct = {id(a): a for tables in stored for a in tables.values() if isinstance(a, np.ndarray)}
+    binder.synapse_bytes += sum(a.nbytes for a in distinct.values())
+
+
+def _store_sparse(binder: Binder, step: Step) -> list[dict[str, Any]]:
+    p = binder.plan.projections[step.names[0]]
+    rows = sparse_rows(binder.plan, step.names, binder.share.cells[p.arithmetic])
+    grids = [binder.plan.receptor(binder.plan.projections[name]).grid for name in step.names]
+    if p.arithmetic == "fixed" and all(grid is not None and grid.bits == 16 for grid in grids):
+        return [vars(table) for table in binder.share.packed_tables(rows)]
+    return [
+        {k: v for k, v in vars(table).items() if k != "order"}
+        for table in binder.share.wide_tables(rows, p.arithmetic)
+    ]
+
+
+def _store_dense(binder: Binder, p: ProjectionPlan) -> list[dict[str, Any]]:
+    """Return each part's columns, row after row, with a row of zeros at the end."""
+    matrix = dense_matrix(binder.plan, p, binder.share.cells[p.arithmetic])
+    stored = []
+    for part in range(binder.share.n):
+        low, high = _columns(binder, p, part)
+        slab = np.zeros((matrix.weights.shape[0] + 1, high - low), matrix.weights.dtype)
+        slab[:-1] = matrix.weights[:, low:high]
+        stored.append({"slab": slab, "first_row": matrix.first_row})
+    return stored
+
+
+def _columns(binder: Binder, p: ProjectionPlan, part: int) -> tuple[int, int]:
+    """Return the columns of a dense projection that a part owns."""
+    low, high = binder.share.stretch(p.part.target.label, part)
+    first, last = p.post_range
+    start = min(max(low, first), last)
+    return start - first, min(max(high, start), last) - first
+
+
+def deliver_block(binder: Binder, step: Step, trial: Trial, part: int) -> Block:
+    """Return a delivery to one part."""
+    p = binder.plan.projections[step.names[0]]
+    source = binder.plan.group_of(p.part.source)
+    stored = binder.stored[step.names][part]
+    cells = trial.fixed[part] if p.arithmetic == "fixed" else trial.floating[part]
+    options = {
+        "UNIT": source.part.payload == "unit", "PAYLOAD": binder.payload(source),
+        "CELL": "i4" if p.arithmetic == "fixed" else binder.real,
+    }  # fmt: skip
+    arguments = binder.ring(trial, source.name)
+    if "synapses" in stored:
+        due = np.zeros(_SEGMENTS, np.int64)
+        return compile_kernel(deliver.deliver_packed, deliver._scatter, **options).pack(
+            **arguments, **stored, cells=cells, due_start=binder.keep(due), due_stop=binder.keep(due.copy()),
+            due_payload=binder.keep(due.astype(np.int32)), synapse_address=stored["synapses"].ctypes.data,
+        )  # fmt: skip
+    if "targets" in stored:
+        return compile_kernel(deliver.deliver_wide, real=binder.real, **options).pack(
+            **arguments, **stored, cells=cells
+        )
+    return _deliver_shared(binder, p, part, stored, cells, options, arguments)
+
+
+def _deliver_shared(
+    binder: Binder, p: ProjectionPlan, part: int, stored: dict[str, Any], cells: np.ndarray,
+    options: dict[str, Any], arguments: dict[str, Any],
+) -> Block:  # fmt: skip
+    target = p.part.target.label
+    low, high = binder.share.stretch(target, part)
+    start = binder.share.start(p.arithmetic, part, target, p.part.receptor_name)
+    if "slab" in stored:
+        slab, column = stored["slab"], _columns(binder, p, part)[0]
+        begin = start + max(p.post_range[0] + column - low, 0)
+        due = np.zeros(arguments["n"] + 8, np.int64)
+        return compile_kernel(deliver.deliver_dense, real=binder.real, WIDTH=cells.itemsize, **options).pack(
+            **arguments, delay=p.delays[0], weights=slab, columns=slab.shape[1],
+            first_row=stored["first_row"], rows=slab.shape[0] - 1, cells=cells[begin : begin + slab.shape[1]], due_row=binder.keep(due),
+            due_payload=binder.keep(due.astype(cells.dtype)), address=slab.ctypes.data,
+        )  # fmt: skip
+    kernel = stored["kernel"]
+    geometry = [kernel.image[1], kernel.image[2], *kernel.weights.shape[1:3], *kernel.out, *kernel.stride,
+                *kernel.padding, *kernel.dilation, kernel.image[2] // kernel.groups]  # fmt: skip
+    return compile_kernel(deliver.deliver_conv, real=binder.real, **options).pack(
+        **arguments, delay=p.delays[0], weights=kernel.weights, geometry=np.array(geometry, np.int64),
+        low=low, high=high, cells=cells[start : start + high - low],
+    )  # fmt: skip

@@ -1,0 +1,143 @@
+"""Binding neurons, operators and probes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...clocked import probe_window
+from ...operators import kind_of
+from ...parts import Population, Probe
+from ...plan import Arithmetic, GroupPlan
+from ...random import stream_key
+from . import operate, record
+from .kernel import Block, Kernel, compile_kernel
+from .memory import Trial
+from .update import Shape, update_kernel
+
+if TYPE_CHECKING:
+    from .bind import Binder
+
+
+#: Spikes that a part's buffer holds beyond one strip.
+_SPIKE_BUFFER = 1 << 16
+
+
+def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> Block:
+    """Return the update of one part of a population."""
+    low, high = binder.share.stretch(group.name, part)
+    kernel, arguments = binder.once(("update", group.name, part), lambda: _update_kernel(binder, group, part))
+    own = binder.own(trial, part, group.name)
+    states = {
+        argument.name: trial.states[group.name, argument.name[2:]][low:high]
+        for argument in kernel.arguments
+        if argument.name.startswith("s_")
+    }
+    for argument in kernel.arguments:
+        if argument.name[:2] in ("c_", "x_"):
+            arithmetic: Arithmetic = "fixed" if argument.name.startswith("c_") else "float"
+            start = binder.share.start(arithmetic, part, group.name, argument.name[2:])
+            cells = trial.fixed[part] if arithmetic == "fixed" else trial.floating[part]
+            states[argument.name] = cells[start : start + high - low]
+    return kernel.pack(
+        **arguments,
+        **states,
+        length=own["length"],
+        tally=binder.tally(trial, group.name),
+        fault=trial.fault,
+        key=stream_key(binder.plan.network.seed, group.name, "uniform", trial.index),
+        sent=binder.keep(np.zeros(256, binder.plan.real)),
+        **{name: own[name] for name in ("ring_ids", "ring_counts", "ring_payload")},
+    )
+
+
+def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel, dict[str, Any]]:
+    """Return a population's update kernel, and the arguments that are the same in every trial."""
+    assert isinstance(group.part, Population)
+    model, real = group.part.model, binder.plan.real
+    low, high = binder.share.stretch(group.name, part)
+    constants = {name: np.asarray(value) for name, value in model.constants(binder.plan.dt).items()}
+    whole = frozenset(name for name, value in constants.items() if value.dtype.kind in "iu")
+    shape = Shape(
+        arrays=frozenset(name for name, value in constants.items() if value.ndim),
+        integers=whole,
+        fixed=frozenset(r.name for r in group.receptors if r.grid is not None),
+        floating=frozenset(r.name for r in group.receptors if r.floating),
+        real=binder.real,
+    )
+    arguments: dict[str, Any] = {
+        "n": high - low,
+        "low": low,
+        "part": part,
+        "parts": binder.share.n,
+        "total": group.n,
+        "group": list(binder.plan.groups).index(group.name),
+    }
+    for name, value in constants.items():
+        dtype = np.int32 if name in whole else real
+        arguments[f"k_{name}"] = group.stored(value).astype(dtype)[low:high] if value.ndim else value
+    for receptor in group.receptors:
+        if receptor.grid is not None:
+            arguments[f"step_{receptor.name}"] = receptor.grid.step
+    return update_kernel(model, shape), arguments
+
+
+def operate_block(binder: Binder, group: GroupPlan, trial: Trial) -> Block:
+    """Return the work of an operator."""
+    operator = binder.plan.operator(group.name)
+    source = operator.inputs[0]
+    variable = source.model.used_states[0].name
+    ring = binder.ring(trial, group.name)
+    row = kind_of(operator).row
+    kernel = compile_kernel(operate.operate, row, real=binder.real, ROW=row.__name__)
+    return kernel.pack(
+        x=trial.states[source.label, variable], last=trial.states[group.name, "last"],
+        fresh=binder.keep(np.zeros(group.n, binder.plan.real)), value=trial.states[group.name, "value"],
+        width=operator.shape[-1], n=group.n, length=ring["length"], parts=binder.share.n,
+        ring_ids=ring["ring_ids"],
+        ring_counts=ring["ring_counts"], ring_payload=ring["ring_payload"],
+        tally=binder.tally(trial, group.name), rows_done=binder.rows_done(trial, group.name),
+    )  # fmt: skip
+
+
+def record_block(binder: Binder, probe: Probe, trial: Trial, part: int) -> Block | None:
+    """Return the recording of one part of what a probe looks at."""
+    group = binder.plan.group_of(probe.group)
+    window = probe_window(probe, binder.plan.dt)
+    if group.name in binder.private:
+        return None
+    own = binder.own(trial, part, group.name)
+    low, high = own.pop("low"), own.pop("high")
+    places = np.sort(group.places(probe.recorded()))
+    options = {"PAYLOAD": binder.payload(group)}
+    counted = int(group.part.payload == "integer" and not isinstance(group.part, Population))
+    if probe.variable == "spikes":
+        chosen = np.zeros(group.n, np.uint8)
+        chosen[places] = 1
+        # A run stops between strips only: what is left must hold a whole strip.
+        reserve = (high - low) * (group.payload_bound if counted else 1) * binder.schedule.strip
+        size = _SPIKE_BUFFER + reserve
+        return compile_kernel(record.record_spikes, **options).pack(
+            start=window.start, stop=window.stop, chosen=chosen, counted=counted, low=low,
+            steps=np.empty(size, np.int64), places=np.empty(size, np.int32), filled=np.zeros(1, np.int64),
+            reserve=reserve, **own,
+        )  # fmt: skip
+    if probe.variable == "counts":
+        return compile_kernel(record.record_counts, **options).pack(
+            start=window.start,
+            stop=window.stop,
+            counted=counted,
+            low=low,
+            counts=np.zeros(group.n, np.int64),
+            **own,
+        )
+    mine = places[(places >= low) & (places < high)]
+    variable = trial.states[group.name, probe.variable]
+    kernel = compile_kernel(
+        record.record_trace, real=binder.real, VARIABLE="i4" if variable.dtype == np.int32 else binder.real
+    )
+    return kernel.pack(
+        start=window.start, stop=window.stop, every=window.every, variable=variable, places=mine,
+        samples=np.zeros(0, binder.plan.real), filled=np.zeros(1, np.int64),
+    )  # fmt: skip

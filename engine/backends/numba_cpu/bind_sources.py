@@ -1,0 +1,94 @@
+"""Binding sources: what emits events, and the private Poisson sources that need no list of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ....neurons.model import steps_of
+from ...connectivity import OneToOne
+from ...plan import GroupPlan, Plan, ProjectionPlan
+from ...poisson import count_table
+from ...random import stream_key
+from ...sources import PoissonSource, RateSource, SpikeSource
+from . import emit
+from .kernel import Block, compile_kernel
+from .memory import Trial
+
+if TYPE_CHECKING:
+    from .bind import Binder
+
+
+def emit_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> Block:
+    """Return the emission of one part of a source."""
+    own = {**binder.own(trial, part, group.name), "tally": binder.tally(trial, group.name)}
+    source = group.part
+    if isinstance(source, PoissonSource | RateSource):
+        return _emit_poisson(binder, group, own, trial)
+    if isinstance(source, SpikeSource):
+        empty = np.zeros(0, np.int32)
+        return compile_kernel(emit.emit_spikes).pack(
+            start=0, indptr=np.zeros(1, np.int64), places=empty, counts=empty, **own
+        )
+    values = np.zeros(0, binder.plan.real)
+    return compile_kernel(emit.emit_values, real=binder.real).pack(
+        start=0, row_steps=1, rows=0, hold=0, values=values, **own
+    )
+
+
+def _emit_poisson(binder: Binder, group: GroupPlan, own: dict[str, Any], trial: Trial) -> Block:
+    source = group.part
+    if isinstance(source, PoissonSource):
+        rates, starts = np.atleast_2d(source.rate), np.zeros(1, np.int64)
+    else:
+        assert isinstance(source, RateSource)
+        rates, starts = source.rates.reshape(source.times.size, -1), steps_of(source.times, binder.plan.dt)
+    if rates.shape[1] > 1:
+        rates = group.stored(rates)
+    distinct, rows = np.unique(rates, return_inverse=True)
+    table = count_table(group.name, distinct * binder.plan.dt)
+    return compile_kernel(emit.emit_poisson).pack(
+        key=stream_key(binder.plan.network.seed, group.name, "noise", trial.index), base=table.base,
+        thresholds=table.thresholds, lengths=table.lengths, width=table.thresholds.shape[1],
+        rows=rows.astype(np.int32), starts=starts, bits=binder.keep(np.zeros(256, np.uint32)), **own,
+    )  # fmt: skip
+
+
+def private_block(binder: Binder, p: ProjectionPlan, trial: Trial, part: int) -> Block:
+    """Return what a private Poisson source adds to one part of its target."""
+    source, target = p.part.source, binder.plan.group_of(p.part.target)
+    low, high = binder.share.stretch(target.name, part)
+    start = binder.share.start("fixed", part, target.name, p.part.receptor_name)
+    table = count_table(source.label, np.atleast_1d(source.rate) * binder.plan.dt)  # type: ignore[attr-defined]
+    grid = binder.plan.receptor(p).grid
+    assert grid is not None
+    return compile_kernel(emit.add_private_poisson).pack(
+        key=stream_key(binder.plan.network.seed, source.label, "noise", trial.index), delay=p.delays[0],
+        base=int(table.base[0]), thresholds=table.thresholds[0, : table.lengths[0]].copy(),
+        weight=int(grid.to_integers(np.asarray(p.part.weight))), low=low, n=high - low,
+        cells=trial.fixed[part][start : start + high - low], tally=binder.tally(trial, source.label),
+        part=part, bits=binder.keep(np.zeros(256, np.uint32)), counts=binder.keep(np.zeros(256, np.int32)),
+    )  # fmt: skip
+
+
+def is_private(plan: Plan, p: ProjectionPlan) -> bool:
+    """Whether a source feeds one target each by one weight, and nobody else looks."""
+    source = p.part.source
+    others = [q for q in plan.projections.values() if q.part.source is source]
+    return (
+        isinstance(source, PoissonSource)
+        and np.ndim(source.rate) == 0
+        and isinstance(p.part.connectivity, OneToOne)
+        and np.ndim(p.part.weight) == 0
+        and isinstance(p.part.weight, float | int)
+        and len(p.delays) == 1
+        and p.part.rule is None
+        and p.arithmetic == "fixed"
+        and len(others) == 1
+        and p.part.pre is source
+        and p.part.post is p.part.target
+        and plan.group_of(source).order is None
+        and plan.group_of(p.part.target).order is None
+        and not any(probe.group is source for probe in plan.network.probes)
+    )
