@@ -48,9 +48,10 @@ def main() -> None:
     for _ in range(5):
         result = sim.run(args.seconds / 5)
         share = sim.weights("learning").reshape(-1) / STRONGEST
+        weak, strong = np.mean(share < 0.2), np.mean(share > 0.8)
         print(
-            f"{sim.now:6.1f} s: output {result['output'].rate():5.1f} Hz, weak synapses {np.mean(share < 0.2):.0%}, "
-            f"between {np.mean((share >= 0.2) & (share <= 0.8)):.0%}, strong {np.mean(share > 0.8):.0%}"
+            f"{sim.now:6.1f} s: output {result['output'].rate():5.1f} Hz, {weak:.0%} of the synapses weak, "
+            f"{strong:.0%} strong"
         )
     print(f"{result.counts.projections[0].weight_updates:,} changes of a weight in the last stretch")
     if args.histogram:
