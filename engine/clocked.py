@@ -18,6 +18,8 @@ from .spool import Spool
 
 #: Where a probe without an end stops.
 _NEVER = 2**62
+#: Fewer steps are not worth a chunk of their own: backends keep weights in the cache over many steps.
+_SHORTEST_CHUNK = 256
 #: A chunk of steps should take about this long: short enough to interrupt, long enough to cost nothing.
 _CHUNK_SECONDS = 0.25
 
@@ -144,7 +146,7 @@ def run_clocked(machine: Machine, steps: int, collector: Collector, progress: bo
         Whether to show a progress bar; on a terminal only if None.
     """
     bar = _progress_bar(steps * machine.plan.dt, progress)
-    done, chunk = 0, max(steps // 16, 1)
+    done, chunk = 0, max(steps // 16, _SHORTEST_CHUNK)
     try:
         while done < steps:
             chunk = min(chunk, steps - done)
@@ -156,7 +158,7 @@ def run_clocked(machine: Machine, steps: int, collector: Collector, progress: bo
                 bar.update(chunk * machine.plan.dt)
             seconds = time.perf_counter() - began
             if seconds < _CHUNK_SECONDS / 2:
-                chunk *= 2
+                chunk *= 4
             elif seconds > 2 * _CHUNK_SECONDS:
                 chunk = max(chunk // 2, 1)
     finally:

@@ -108,6 +108,11 @@ class Pool2d(Connectivity):
     stride: tuple[int, int] = (2, 2)
     mode: Literal["average", "sum"] = "average"
 
+    @property
+    def share(self) -> float:
+        """What one neuron of a window counts for."""
+        return 1.0 / (self.size[0] * self.size[1]) if self.mode == "average" else 1.0
+
 
 @dataclass(frozen=True, eq=False)
 class Explicit(Connectivity):

@@ -285,7 +285,8 @@ def _fixed_total(
     _split(stream_bits(key, 1), totals[0], sizes, per_chunk)
     for chunk in range(n_chunks):
         _split(stream_bits(key, 2 + chunk), per_chunk[chunk], np.ones(n_pre), degrees[chunk])
-    return _total_rows(key, degrees, n_pre, n_post, CHUNK, shift)
+    indptr, targets, order = _total_rows(key, degrees, n_pre, n_post, CHUNK, shift)
+    return indptr, targets, order
 
 
 def stream_bits(key: np.uint64, counter: int) -> np.uint64:

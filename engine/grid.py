@@ -92,9 +92,9 @@ def choose_grid(receptor: str, loads: list[Load]) -> Grid:
         if worst <= TOLERANCE:
             return Grid(exponent, bits, worst, _LARGEST_SUM * math.ldexp(1.0, exponent) / max(total, largest))
     raise PlanError(
-        f"{receptor}: fixed point cannot hold the weights of {culprit!r}: the largest weight is {largest:g}, a sum "
-        f"may reach {total:g}, and 32 bits would round a weight by {100 * worst:.3g} % (allowed is "
-        f"{100 * TOLERANCE:g} %). Use precision='float32', or give weak and strong synapses separate receptors"
+        f"{receptor}: fixed point cannot hold the weights of {culprit!r}: the largest weight is {largest:g}, "
+        f"a sum may reach {total:g}, and 32 bits would round a weight by {100 * worst:.3g} % (allowed is "
+        f"{100 * TOLERANCE:g} %). Use precision='float32', or receptors apart for weak and strong synapses"
     )
 
 

@@ -92,8 +92,8 @@ def sparse_rows(plan: Plan, names: tuple[str, ...], cells: Cells) -> Rows:
         load = np.bincount(targets, weights=np.abs(weights), minlength=1) * source.payload_bound
         if load.max() > LARGEST_SUM:
             raise PlanError(
-                f"{names}: the input of one neuron may reach {load.max():.3g} steps of its grid, the largest sum is "
-                f"{LARGEST_SUM}; use precision='float32' or fewer synapses"
+                f"{names}: the input of one neuron may reach {load.max():.3g} steps of its grid, the largest "
+                f"sum is {LARGEST_SUM}; use precision='float32' or fewer synapses"
             )
     key = sources * (plan.max_delay + 1) + delays
     order = np.arange(key.size) if np.all(key[1:] >= key[:-1]) else np.argsort(key, kind="stable")
@@ -146,7 +146,9 @@ def dense_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:
     table, drawn = weight_table(p.part)
     shape = (p.part.post.n, p.part.pre.n)
     if drawn:
-        quantile = (uniform_array(stream_key(plan.network.seed, p.name, "synapses"), shape[0] * shape[1]) * table.size)
+        quantile = (
+            uniform_array(stream_key(plan.network.seed, p.name, "synapses"), shape[0] * shape[1]) * table.size
+        )
         weights = table[quantile.astype(np.int64)].reshape(shape)
     else:
         weights = np.broadcast_to(table if table.size == 1 else np.reshape(table, shape), shape)
@@ -193,11 +195,11 @@ def conv_kernel(plan: Plan, p: ProjectionPlan, cells: Cells) -> Kernel:
     (c_in, h, w), (c_out, oh, ow) = p.part.pre.shape, p.part.post.shape
     table, drawn = weight_table(p.part)
     if isinstance(c, Pool2d):
-        scale = 1.0 / (c.size[0] * c.size[1]) if c.mode == "average" else 1.0
-        weights = np.full((c_in, *c.size, 1), float(table[0]) * scale)
+        weights = np.full((c_in, *c.size, 1), float(table[0]) * c.share)
         geometry: dict[str, Any] = {"stride": c.stride, "padding": (0, 0), "dilation": (1, 1), "groups": c_in}
     else:
-        assert isinstance(c, Conv2d) and not drawn
+        assert isinstance(c, Conv2d)
+        assert not drawn
         kh, kw = table.shape[2:]
         grouped = table.reshape(c.groups, c_out // c.groups, c_in // c.groups, kh, kw)
         weights = grouped.transpose(0, 2, 3, 4, 1).reshape(c_in, kh, kw, c_out // c.groups)
@@ -229,7 +231,7 @@ def _conv_fan_out(p: ProjectionPlan) -> np.ndarray:
     """Return the outputs that each input of a convolution or pooling reaches, by the user's index."""
     c = p.part.connectivity
     shape = p.part.pre.shape
-    kernel = c.size if isinstance(c, Pool2d) else np.shape(p.part.weight)[2:]
+    kernel = c.size if isinstance(c, Pool2d) else np.shape(np.asarray(p.part.weight))[2:]
     padding = (0, 0) if isinstance(c, Pool2d) else c.padding  # type: ignore[attr-defined]
     dilation = (1, 1) if isinstance(c, Pool2d) else c.dilation  # type: ignore[attr-defined]
     reach = []

@@ -14,7 +14,11 @@ _STORED = {"fixed": 4, "float": 8}
 
 
 def estimate_bytes(
-    groups: dict[str, GroupPlan], projections: dict[str, ProjectionPlan], trials: int, *, float64: bool = False
+    groups: dict[str, GroupPlan],
+    projections: dict[str, ProjectionPlan],
+    trials: int,
+    *,
+    float64: bool = False,
 ) -> float:
     """Return the bytes that building and running will need, roughly."""
     total = 0.0
@@ -26,7 +30,11 @@ def estimate_bytes(
     for group in groups.values():
         width = len(group.part.model.used_states) if isinstance(group.part, Population) else 1
         longest = max((p.delays[-1] for p in projections.values() if p.part.source is group.part), default=1)
-        total += trials * group.n * ((width + 2 * len(group.receptors)) * (8 if float64 else 4) + 8 * (longest + 1))
+        total += (
+            trials
+            * group.n
+            * ((width + 2 * len(group.receptors)) * (8 if float64 else 4) + 8 * (longest + 1))
+        )
     return total
 
 
@@ -46,13 +54,21 @@ def available_bytes() -> float:
 
 
 def refuse_if_too_big(
-    groups: dict[str, GroupPlan], projections: dict[str, ProjectionPlan], trials: int, *, float64: bool = False
+    groups: dict[str, GroupPlan],
+    projections: dict[str, ProjectionPlan],
+    trials: int,
+    *,
+    float64: bool = False,
 ) -> None:
     """Raise PlanError if the network will not fit into the memory that is left."""
     needed, left = estimate_bytes(groups, projections, trials, float64=float64), available_bytes()
     if needed > left:
         largest = max(projections.values(), key=lambda p: p.expected, default=None)
-        culprit = f"; the largest projection is {largest.name} with {largest.expected:.3g} synapses" if largest else ""
+        culprit = (
+            f"; the largest projection is {largest.name} with {largest.expected:.3g} synapses"
+            if largest
+            else ""
+        )
         raise PlanError(
             f"the network needs about {needed / 1e9:.3g} GB and {left / 1e9:.3g} GB are available{culprit}; "
             "make it smaller, or run fewer trials at once"

@@ -167,7 +167,9 @@ class Step:
     detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.level:>3}  {self.kind:<8} {', '.join(self.names)}" + (f"  ({self.detail})" if self.detail else "")
+        return f"{self.level:>3}  {self.kind:<8} {', '.join(self.names)}" + (
+            f"  ({self.detail})" if self.detail else ""
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,8 +281,8 @@ class Plan:
             delays = f"{p.delays[0]}" if len(p.delays) == 1 else f"{p.delays[0]}..{p.delays[-1]}"
             lines.append(
                 f"projection {p.name}: {p.part.connectivity.kind} as {p.storage}, {p.arithmetic}, about "
-                f"{p.expected:.6g} connections, delay {delays} step(s), rounded by up to {p.delay_rounding:.3g} s; "
-                f"{p.reason}"
+                f"{p.expected:.6g} connections, delay {delays} step(s), rounded by up to "
+                f"{p.delay_rounding:.3g} s; {p.reason}"
             )
         return "\n".join([*lines, "steps", *map(str, self.steps)])
 
@@ -309,8 +311,8 @@ def describe_receptor(receptor: ReceptorPlan) -> str:
         return "float sum" if receptor.floating else "no input"
     grid = receptor.grid
     text = (
-        f"fixed point, step 2**{grid.exponent}, {grid.bits}-bit weights, worst rounding {100 * grid.rounding:.2g} %, "
-        f"headroom x{grid.headroom:.3g}"
+        f"fixed point, step 2**{grid.exponent}, {grid.bits}-bit weights, worst rounding "
+        f"{100 * grid.rounding:.2g} %, headroom x{grid.headroom:.3g}"
     )
     return text + (" and float sum" if receptor.floating else "")
 

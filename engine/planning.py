@@ -9,7 +9,7 @@ import numpy as np
 
 from ..neurons.errors import PlanError, SpecError
 from .checks import check_positive
-from .connectivity import Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Random
+from .connectivity import Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Pool2d, Random
 from .distributions import Distribution
 from .grid import Grid, Load, choose_grid
 from .levels import assign_levels
@@ -130,7 +130,9 @@ def _choose_arithmetic(p: Projection, storage: Storage, precision: str | None) -
         return "fixed", "fixed point was asked for"
     if p.rule is not None:
         return "fixed", "plastic: float32 weights, rounded to the grid as they are delivered"
-    return ("fixed", "integer sums are exact") if storage == "sparse" else ("float", "summed in a fixed order")
+    return (
+        ("fixed", "integer sums are exact") if storage == "sparse" else ("float", "summed in a fixed order")
+    )
 
 
 def expected_synapses(p: Projection) -> float:
@@ -146,7 +148,9 @@ def expected_synapses(p: Projection) -> float:
         return float(c.k * n_pre)
     if isinstance(c, FixedTotal):
         if not c.multiple and c.n > n_pre * n_post:
-            raise PlanError(f"{p.label}: fixed_total asks for {c.n} single synapses of {n_pre * n_post} pairs")
+            raise PlanError(
+                f"{p.label}: fixed_total asks for {c.n} single synapses of {n_pre * n_post} pairs"
+            )
         return float(c.n)
     if isinstance(c, OneToOne):
         return float(n_pre)
@@ -154,8 +158,8 @@ def expected_synapses(p: Projection) -> float:
         return float(c.pre_ids.size)
     if c.kind == "dense":
         return float(n_pre * n_post)
-    window = math.prod(np.shape(p.weight)[1:]) if c.kind == "conv2d" else math.prod(c.size)  # type: ignore[attr-defined]
-    return float(n_post * window)
+    window = c.size if isinstance(c, Pool2d) else np.asarray(p.weight).shape[1:]
+    return float(n_post * math.prod(window))
 
 
 def _check_degree(p: Projection, k: int, n: int, multiple: bool, selves: bool, what: str) -> None:
@@ -185,11 +189,11 @@ def _load(p: ProjectionPlan, bound: int) -> Load:
     if p.part.rule is not None:
         low, high = p.part.rule.bounds
         # A plastic weight moves continuously between its bounds: only the largest matters to the grid.
-        return Load(p.name, np.array([max(abs(low), abs(high))]), True, bound * max(abs(low), abs(high)) * _in_degree(p))
-    weights, drawn = weight_table(p.part)
-    if p.part.connectivity.kind == "pool2d":
-        weights = weights / (math.prod(p.part.connectivity.size) if p.part.connectivity.mode == "average" else 1)  # type: ignore[attr-defined]
+        largest = max(abs(low), abs(high))
+        return Load(p.name, np.array([largest]), True, bound * largest * _in_degree(p))
     c = p.part.connectivity
+    weights, drawn = weight_table(p.part)
+    weights = weights * c.share if isinstance(c, Pool2d) else weights
     if isinstance(c, Explicit) and weights.size == c.post_ids.size and not drawn:
         sums = np.bincount(c.post_ids, weights=np.abs(weights)) if weights.size else np.zeros(1)
         return Load(p.name, weights, drawn, bound * float(sums.max()))
@@ -197,7 +201,7 @@ def _load(p: ProjectionPlan, bound: int) -> Load:
 
 
 def _in_degree(p: ProjectionPlan) -> float:
-    """Return a bound on the synapses of one target; that of random patterns is checked when they are drawn."""
+    """Return a bound on the synapses of one target; random patterns are checked when they are drawn."""
     c, n_pre, n_post = p.part.connectivity, p.part.pre.n, p.part.post.n
     if isinstance(c, FixedIn):
         return c.k
@@ -232,7 +236,9 @@ def _order_steps(
     steps: list[Step] = []
     for level in range(1 + max((group.level for group in groups.values()), default=0)):
         here = [group for group in groups.values() if group.level == level]
-        steps += [Step("emit", level, (g.name,), type(g.part).__name__) for g in here if isinstance(g.part, Source)]
+        steps += [
+            Step("emit", level, (g.name,), type(g.part).__name__) for g in here if isinstance(g.part, Source)
+        ]
         steps += _deliveries(here, projections, level)
         for group in here:
             if isinstance(group.part, Population):

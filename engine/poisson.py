@@ -47,7 +47,8 @@ class CountTable:
         rows = np.broadcast_to(np.asarray(rows), bits.shape)
         used = np.arange(self.thresholds.shape[1]) < self.lengths[rows][..., None]
         reached = (bits[..., None] >= self.thresholds[rows]) & used
-        return (self.base[rows] + reached.sum(axis=-1)).astype(np.int32)
+        counts: np.ndarray = self.base[rows] + reached.sum(axis=-1)
+        return counts.astype(np.int32)
 
 
 def count_table(owner: str, means: np.ndarray) -> CountTable:
@@ -61,7 +62,8 @@ def count_table(owner: str, means: np.ndarray) -> CountTable:
     means = np.asarray(means, dtype=np.float64)
     if means.size and means.max() > LARGEST_MEAN:
         raise PlanError(
-            f"{owner}: {means.max():.3g} spikes per step; allowed are up to {LARGEST_MEAN:g}: use a CurrentSource"
+            f"{owner}: {means.max():.3g} spikes per step; allowed are up to {LARGEST_MEAN:g}: "
+            "use a CurrentSource"
         )
     rows = [_row(mean) for mean in means]
     width = max((row.size for _, row in rows), default=0)
@@ -69,7 +71,9 @@ def count_table(owner: str, means: np.ndarray) -> CountTable:
     for r, (_, row) in enumerate(rows):
         thresholds[r, : row.size] = row
     return CountTable(
-        np.array([base for base, _ in rows], np.int32), thresholds, np.array([row.size for _, row in rows], np.int32)
+        np.array([base for base, _ in rows], np.int32),
+        thresholds,
+        np.array([row.size for _, row in rows], np.int32),
     )
 
 

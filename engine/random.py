@@ -99,6 +99,14 @@ def binomial(n: Any, p: Any, u: Any) -> Any:
     return mode
 
 
+def bits_array(key: Any, index: np.ndarray) -> np.ndarray:
+    """Return `mix32` of every index, uint32; the two keys are the halves of a 64-bit one."""
+    # The generator's own lines, run on arrays (under NUMBA_DISABLE_JIT they are the function itself).
+    plain: Any = getattr(mix32, "py_func", mix32)
+    key = int(key)
+    return np.asarray(plain(index.astype(np.uint32), np.uint32(key & 0xFFFFFFFF), np.uint32(key >> 32)))
+
+
 def uniform_array(key: np.uint64, n: int) -> np.ndarray:
     """Return n uniform numbers in (0, 1): draws 0 to n - 1 of a stream."""
     return np.asarray(_uniform_array(key, n))

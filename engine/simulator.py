@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -294,6 +295,7 @@ def _check_state(path: str | Path, fresh: Mapping[str, np.ndarray], state: Mappi
         raise FormatError(f"{path}: does not hold the state of its network: {(missing + misfits)[:5]}")
 
 
+@cache
 def _version() -> str:
     try:
         return importlib.metadata.version("rheobase")

@@ -18,7 +18,9 @@ def weight_table(projection: Projection) -> tuple[np.ndarray, bool]:
         return weight.table(), True
     table = np.atleast_1d(np.asarray(weight, dtype=np.float64))
     if isinstance(projection.connectivity, Sparse):
-        return np.broadcast_to(table, projection.connectivity.values.shape) * projection.connectivity.values, False
+        return np.broadcast_to(
+            table, projection.connectivity.values.shape
+        ) * projection.connectivity.values, False
     return table, False
 
 

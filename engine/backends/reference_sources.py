@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...neurons.model import steps_of
 from ..plan import GroupPlan, Plan
 from ..poisson import count_table
-from ..random import draw64, mix32, stream_key
+from ..random import bits_array, draw64, stream_key
 from ..sources import PoissonSource, RateSource
 from .base import Feed, SpikeFeed
 from .reference_deliver import Events
-
-#: The generator's own lines, run on arrays.
-_mix32: Any = getattr(mix32, "py_func", mix32)
-
-
-def random_bits(key: Any, places: np.ndarray) -> np.ndarray:
-    """Return 32 random bits for each place, uint32."""
-    key = int(key)
-    bits = _mix32(places.astype(np.uint32), np.uint32(key & 0xFFFFFFFF), np.uint32(key >> 32))
-    return np.asarray(bits, dtype=np.uint32)
 
 
 class Uniform:
@@ -42,7 +30,7 @@ class Uniform:
 
     def __call__(self, draw: int) -> np.ndarray:
         """Return every neuron's number of one draw of this step."""
-        bits = random_bits(draw64(self._now, draw), self._places)
+        bits = bits_array(draw64(self._now, draw), self._places)
         return np.asarray((bits >> np.uint32(8)).astype(self._real) * self._real(2.0**-24))
 
 
@@ -68,7 +56,7 @@ class Noise:
     def events(self, trial: int, now: int) -> Events:
         """Return what is sent in a step."""
         stretch = np.flatnonzero(self._starts <= now)[-1]
-        bits = random_bits(draw64(self._keys[trial], now), self._places)
+        bits = bits_array(draw64(self._keys[trial], now), self._places)
         counts = self._table.counts(bits, self._rows[stretch])
         places = np.flatnonzero(counts)
         return places, counts[places]

@@ -55,7 +55,9 @@ class Backend:
 BACKENDS = {
     backend.name: backend
     for backend in (
-        Backend("numba", "numba_cpu.machine", "NumbaMachine", "numba", "", "compiled kernels on 1 or 2 threads"),
+        Backend(
+            "numba", "numba_cpu.machine", "NumbaMachine", "numba", "", "compiled kernels, one or more threads"
+        ),
         Backend("reference", "reference", "ReferenceMachine", "numpy", "", "plain NumPy: slow and obvious"),
     )
 }

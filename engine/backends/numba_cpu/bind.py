@@ -55,18 +55,22 @@ class Binder:
 
     # Programs
 
-    def program(self, trial: Trial, thread: int, threads: int) -> Program:
-        """Return the program of one of the threads that share a trial."""
+    def program(self, trials: list[Trial], thread: int, threads: int) -> Program:
+        """Return what one of the threads does that share some trials.
+
+        Trials follow each other within a phase and part, so that they use weights while these are in
+        the cache.
+        """
         words: list[int] = []
         segments: list[tuple[int, int, int]] = []
-        mine = range(thread, self.share.n, threads)
         for phase in self.schedule.phases:
-            for part in mine:
-                first = len(words)
-                for step in phase:
-                    for block in self._bind(step, trial, part):
-                        words += block.call
-                segments.append((first, len(words), 0))
+            for part in range(thread, self.share.n, threads):
+                for trial in trials:
+                    first = len(words)
+                    for step in phase:
+                        for block in self._bind(step, trial, part):
+                            words += block.call
+                    segments.append((first, len(words), 0))
             segments[-1] = (*segments[-1][:2], int(threads > 1))
         return Program(np.array(words, np.int64), np.array(segments, np.int64).reshape(-1, 3))
 

@@ -80,7 +80,7 @@ def deliver_block(binder: Binder, step: Step, trial: Trial, part: int) -> Block:
     source = binder.plan.group_of(p.part.source)
     stored = binder.stored[step.names][part]
     cells = trial.fixed[part] if p.arithmetic == "fixed" else trial.floating[part]
-    options = {
+    options: dict[str, Any] = {
         "UNIT": source.part.payload == "unit", "PAYLOAD": binder.payload(source),
         "CELL": "i4" if p.arithmetic == "fixed" else binder.real,
     }  # fmt: skip
@@ -111,7 +111,8 @@ def _deliver_shared(
         due = np.zeros(arguments["n"] + 8, np.int64)
         return compile_kernel(deliver.deliver_dense, real=binder.real, WIDTH=cells.itemsize, **options).pack(
             **arguments, delay=p.delays[0], weights=slab, columns=slab.shape[1],
-            first_row=stored["first_row"], rows=slab.shape[0] - 1, cells=cells[begin : begin + slab.shape[1]], due_row=binder.keep(due),
+            first_row=stored["first_row"], rows=slab.shape[0] - 1,
+            cells=cells[begin : begin + slab.shape[1]], due_row=binder.keep(due),
             due_payload=binder.keep(due.astype(cells.dtype)), address=slab.ctypes.data,
         )  # fmt: skip
     kernel = stored["kernel"]

@@ -27,6 +27,7 @@ _SPIKE_BUFFER = 1 << 16
 def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> Block:
     """Return the update of one part of a population."""
     low, high = binder.share.stretch(group.name, part)
+    kernel: Kernel
     kernel, arguments = binder.once(("update", group.name, part), lambda: _update_kernel(binder, group, part))
     own = binder.own(trial, part, group.name)
     states = {

@@ -80,7 +80,6 @@ def is_private(plan: Plan, p: ProjectionPlan) -> bool:
         isinstance(source, PoissonSource)
         and np.ndim(source.rate) == 0
         and isinstance(p.part.connectivity, OneToOne)
-        and np.ndim(p.part.weight) == 0
         and isinstance(p.part.weight, float | int)
         and len(p.delays) == 1
         and p.part.rule is None

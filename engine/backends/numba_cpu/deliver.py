@@ -13,8 +13,12 @@ import numpy as np
 
 from .types_of_kernels import I8, Cells, I4s, I8s, Payloads, U4s
 
-UNIT = REAL = CELL = WIDTH = True  # given by the options of compile_kernel
-carray = pointer = None  # likewise, from Numba and words.py
+UNIT: Any = None  # these are given by the options of compile_kernel
+REAL: Any = None
+CELL: Any = None
+WIDTH: Any = None
+carray: Any = None  # likewise, from Numba and words.py
+pointer: Any = None
 
 
 def prefetch(address: Any) -> None:
@@ -64,7 +68,10 @@ def deliver_packed(
     return 0
 
 
-def _scatter(due_start, due_stop, due_payload, listed, synapses, cells, base, synapse_address):
+def _scatter(
+    due_start: I8s, due_stop: I8s, due_payload: I4s, listed: I8, synapses: U4s, cells: I4s, base: I8,
+    synapse_address: I8,
+) -> None:  # fmt: skip
     """Add listed segments to a block of cells."""
     for i in range(listed):
         if i + 5 < listed:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .types_of_kernels import I4, I8, U8, I4s, I8s, Reals, U4s
 
-REAL = True  # given by the options of compile_kernel
+REAL: Any = None  # given by the options of compile_kernel
 
 
 def draw64(key: Any, counter: Any) -> Any:

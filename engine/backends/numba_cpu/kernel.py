@@ -158,14 +158,10 @@ class Block:
         dtype = np.dtype(_TYPES[argument.dtype])
         if argument.array:
             array = value.reshape(-1)
-            if (
-                array.dtype != dtype
-                or not array.flags.c_contiguous
-                or (array.size and not np.shares_memory(array, value))
-            ):
-                raise TypeError(
-                    f"kernel {self.kernel.name}.{name}: needs a contiguous array of {dtype}, got {value.dtype}"
-                )
+            copied = array.size > 0 and not np.shares_memory(array, value)
+            if array.dtype != dtype or not array.flags.c_contiguous or copied:
+                where = f"kernel {self.kernel.name}.{name}"
+                raise TypeError(f"{where}: needs a contiguous array of {dtype}, got {value.dtype}")
             self.kept[name] = array
             self.words[at], self.words[at + 1] = array.ctypes.data, array.size
         elif dtype.kind == "f":

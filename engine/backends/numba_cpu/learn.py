@@ -20,7 +20,11 @@ from ..literals import as_float32
 from .kernel import INLINE, Kernel, arguments_of, kernel_from_source
 from .types_of_kernels import I8, Cells, I4s, I8s, Payloads, Real, Reals, U4s
 
-UNIT = DENSE = ROUNDED = REAL = CELL = True  # given by the options of the kernels
+UNIT: Any = None  # these are given by the options of the kernels
+DENSE: Any = None
+ROUNDED: Any = None
+REAL: Any = None
+CELL: Any = None
 constants_of: Any = None  # these stand for the functions of the rule, for readers and type checkers
 fade_traces = apply_pre = apply_post = bump_pre = bump_post = constants_of
 
@@ -88,7 +92,7 @@ def learn(
                 else:
                     at = source * (delays.size + 1) + d
                     start, stop = row_start[source] + offsets[at], row_start[source] + offsets[at + 1]
-                trace, changed = d * n + source, changed + np.int64(stop - start)
+                trace, changed = d * n + source, changed + int(stop - start)
                 for i in range(stop - start):
                     s = np.uint64(start + i)
                     target = first_column + i if DENSE else np.int64(targets[s])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,16 +12,26 @@ from ....neurons.errors import RunError, SpecError
 from ...parts import Population
 from ...plan import Plan
 from ...poisson import count_table
-from ...random import draw64, stream_key
+from ...random import bits_array, draw64, stream_key
 from ..base import Feed, Machine, SpikeChunk
 from .bind import Binder
-from .drive import Meeting
+from .drive import Meeting, Program
 from .memory import Trial, make_trial
 from .parts import Share
 from .schedule import make_schedule
 
+#: From this strip on, weights are read once for all trials; below it, a trial's own state stays in the cache.
+_LONG_STRIP = 8
 #: Below this many neurons a step is shorter than the threads' meeting: one thread is faster.
 _WORTH_SHARING = 2000
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Trials that run side by side, and the programs of the threads that share them."""
+
+    trials: list[Trial]
+    programs: list[Program]
 
 
 class NumbaMachine(Machine):
@@ -45,12 +56,13 @@ class NumbaMachine(Machine):
         self.binder = Binder(plan, self.share, schedule)
         lengths = {name: reach + schedule.strip for name, reach in self.binder.reach.items()}
         self.trials = [make_trial(plan, self.share, k, lengths) for k in range(plan.trials)]
-        self.programs = [
-            [self.binder.program(trial, thread, sharing) for thread in range(sharing)]
-            for trial in self.trials
+        self.crews = [
+            Crew(trials, [self.binder.program(trials, thread, sharing) for thread in range(sharing)])
+            for trials in _crews(self.trials, schedule.strip, self.threads)
         ]
         self.synapse_bytes = self.binder.synapse_bytes
         self._spikes: dict[str, list[SpikeChunk]] = {}
+        self._counted_before: dict[str, int] = {}
 
     def feed(self, source: str, feeds: list[Feed]) -> None:
         for trial, feed in zip(self.trials, feeds, strict=True):
@@ -60,7 +72,7 @@ class NumbaMachine(Machine):
         stop = self.now + steps
         for trial in self.trials:
             self.binder.make_room(trial, self.now, stop)
-        workers = min(self.threads, len(self.trials))
+        workers = min(self.threads, len(self.crews))
         if workers > 1:
             with ThreadPoolExecutor(workers) as pool:
                 for _ in pool.map(lambda k: self._run_shift(k, workers, stop), range(workers)):
@@ -70,14 +82,15 @@ class NumbaMachine(Machine):
         self.now = stop
 
     def _run_shift(self, worker: int, workers: int, stop: int) -> None:
-        meeting = Meeting()
-        for trial in self.trials[worker::workers]:
-            programs = self.programs[trial.index]
-            while trial.now < stop:
-                trial.now = meeting.run(programs, self.binder.schedule.strip, trial.now, stop)
-                self._check(trial)
-                for probe, chunk in self.binder.drain_spikes(trial):
-                    self._spikes.setdefault(probe, []).append(chunk)
+        meeting, strip = Meeting(), self.binder.schedule.strip
+        for crew in self.crews[worker::workers]:
+            now = self.now
+            while now < stop:
+                now = meeting.run(crew.programs, strip, now, stop)
+                for trial in crew.trials:
+                    self._check(trial)
+                    for probe, chunk in self.binder.drain_spikes(trial):
+                        self._spikes.setdefault(probe, []).append(chunk)
 
     def _check(self, trial: Trial) -> None:
         if not trial.fault[0]:
@@ -113,7 +126,21 @@ class NumbaMachine(Machine):
         for trial in self.trials:
             for name, counts in self.binder.take_tally(trial).items():
                 total[name] = total[name] + counts if name in total else counts
+        # Private sources are counted as they are delivered: move the count to where events are sent.
+        for name in self.binder.private:
+            in_flight = self._private_in_flight(name)
+            total[name][0] += in_flight - self._counted_before.get(name, 0)
+            self._counted_before[name] = in_flight
         return total
+
+    def _private_in_flight(self, group: str) -> int:
+        """Return how many spikes a private source has sent that have not arrived."""
+        first = max(self.now - self.binder.reach[group], 0)
+        return sum(
+            int(self._events(trial, group, step)[1].sum())
+            for trial in self.trials
+            for step in range(first, self.now)
+        )
 
     def state(self, group: str, variable: str) -> np.ndarray:
         return np.stack([trial.states[group, variable] for trial in self.trials])
@@ -162,20 +189,16 @@ class NumbaMachine(Machine):
         if group not in self.binder.private:
             return trial.rings[group].events(step)
         # A private source keeps no list: its events are drawn again from their counters.
-        from ...random import mix32
-
         part = self.plan.groups[group].part
         table = count_table(group, np.atleast_1d(part.rate) * self.plan.dt)  # type: ignore[attr-defined]
-        bits = int(draw64(stream_key(self.plan.network.seed, group, "noise", trial.index), step))
-        hashed = np.array([mix32(i, bits & 0xFFFFFFFF, bits >> 32) for i in range(part.n)], np.uint32)
-        counts = table.counts(hashed, 0)
+        key = stream_key(self.plan.network.seed, group, "noise", trial.index)
+        counts = table.counts(bits_array(draw64(key, step), np.arange(part.n)), 0)
         places = np.flatnonzero(counts)
         return places, counts[places]
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
         self.now = int(snapshot["now"][0])
         for trial in self.trials:
-            trial.now = self.now
             trial.fault[:] = 0
             for (group, variable), values in trial.states.items():
                 key = f"{variable}/{group}" if variable in ("value", "last") else f"state/{group}/{variable}"
@@ -198,6 +221,15 @@ class NumbaMachine(Machine):
                     trial, {key: values[trial.index] for key, values in snapshot.items() if name in key}
                 )
         self._spikes.clear()
+        self._counted_before = {name: self._private_in_flight(name) for name in self.binder.private}
+
+
+def _crews(trials: list[Trial], strip: int, threads: int) -> list[list[Trial]]:
+    """Return which trials run side by side: all of a thread's where strips are long, else each alone."""
+    if strip < _LONG_STRIP:
+        return [[trial] for trial in trials]
+    workers = min(threads, len(trials))
+    return [trials[k::workers] for k in range(workers)]
 
 
 def _check_threads(plan: Plan, threads: int | None) -> int:

@@ -65,8 +65,6 @@ class Trial:
         Cells of each part.
     fault : int64 (5,)
         Whether a NaN was met, the place, variable, step and group.
-    now : int
-        The trial's next step.
     """
 
     index: int
@@ -75,7 +73,6 @@ class Trial:
     fixed: list[np.ndarray]
     floating: list[np.ndarray]
     fault: np.ndarray = field(default_factory=lambda: np.zeros(5, np.int64))
-    now: int = 0
 
 
 def make_trial(plan: Plan, share: Share, index: int, lengths: dict[str, int]) -> Trial:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .types_of_kernels import I8, I4s, I8s, Reals
 
-REAL = True  # given by the options of compile_kernel
+REAL: Any = None  # given by the options of compile_kernel
 
 
-def row(x, y, n):
+def row(x: Any, y: Any, n: Any) -> None:
     """Stand for the operator's row function, for readers and type checkers."""
 
 

@@ -17,7 +17,7 @@ _LONGEST_STRIP = 128
 #: Events kept for a strip: this many neurons times steps, so that long strips stay in the cache.
 _STRIP_EVENTS = 1 << 21
 #: Weights of one part that stay in a core's own cache while a strip runs.
-_CACHE_BYTES = 1 << 20
+_CACHE_BYTES = 1 << 21
 _MOST_PARTS = 8
 
 

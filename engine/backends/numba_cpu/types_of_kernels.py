@@ -1,20 +1,23 @@
-"""Types of kernel arguments: what their annotations mean to readers, type checkers and `kernel.py`.
+"""Types of kernel arguments: what their annotations mean to readers and to `kernel.py`.
 
-A plain name is one number, a plural an array. Real, Cell, Payload, Variable and Index stand for a type that
-`compile_kernel` is told.
+A plain name is one number, a plural an array: I8 is a 64-bit integer, U4s an array of unsigned 32-bit
+ones. Real, Cell, Payload and Variable stand for a type that `compile_kernel` is told. To a type checker
+all are Any: kernels are checked by the compiler, which knows more about machine types.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-I4 = I8 = U8 = int
-Real = Cell = Any
-U1s = NDArray[np.uint8]
-I4s = NDArray[np.int32]
-U4s = NDArray[np.uint32]
-I8s = NDArray[np.int64]
-Reals = Cells = Payloads = Variables = NDArray[Any]
+I4: TypeAlias = Any
+I8: TypeAlias = Any
+U8: TypeAlias = Any
+Real: TypeAlias = Any
+U1s: TypeAlias = Any
+I4s: TypeAlias = Any
+U4s: TypeAlias = Any
+I8s: TypeAlias = Any
+Reals: TypeAlias = Any
+Cells: TypeAlias = Any
+Payloads: TypeAlias = Any
+Variables: TypeAlias = Any

@@ -210,17 +210,18 @@ def _body(
 
 
 def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
-    send = {"unit": [], "integer": ["ring_payload[begin + k] = np.int32(sent[i])"],
-            "real": ["ring_payload[begin + k] = sent[i]"]}[payload]  # fmt: skip
+    send = {"unit": [], "integer": ["ring_payload[np.uint64(begin + k)] = np.int32(sent[i])"],
+            "real": ["ring_payload[np.uint64(begin + k)] = sent[i]"]}[payload]  # fmt: skip
     lines = [
         "        if some != 0:",
+        "            before = k",
         "            for i in range(size):",
-        "                if sent[i] != 0:",
-        "                    place = low + chunk + i",
-        "                    ring_ids[begin + k] = place",
-        *[f"                    {line}" for line in send],
-        "                    tally[place] += 1",
-        "                    k += 1",
+        # Written every time and kept only if it fired: a branch would be guessed wrong for every event.
+        "                ring_ids[np.uint64(begin + k)] = low + chunk + i",
+        *[f"                {line}" for line in send],
+        "                k += np.int64(sent[i] != 0)",
+        "            for j in range(before, k):",
+        "                tally[np.uint64(ring_ids[np.uint64(begin + j)])] += 1",
         "        if bad != 0 and fault[0] == 0:",
         "            for i in range(size):",
     ]
