@@ -73,7 +73,7 @@ class ProjectionCounts:
     plastic : bool
         True if a rule changes the weights.
     weight_updates : int
-        Changes of a weight that the rule made.
+        How often the rule was applied to a synapse, whether or not its weight moved.
     """
 
     name: str

@@ -76,6 +76,10 @@ class Rows:
         """Return the source place of every synapse."""
         return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
 
+    def distinct_delays(self) -> np.ndarray:
+        """Return the delays that occur, ascending, int64; one step where no synapse was drawn at all."""
+        return np.unique(self.delays).astype(np.int64) if self.delays.size else np.ones(1, np.int64)
+
 
 def sparse_rows(plan: Plan, names: tuple[str, ...], cells: Cells) -> Rows:
     """Return the sparse projections of one source, merged.

@@ -41,7 +41,8 @@ class PlasticSynapses:
         self._cells = rows.cells
         self._sources = rows.sources()
         self._targets = rows.cells - cells.offsets[p.part.target.label, p.part.receptor_name]
-        self._delays, self._slots = np.unique(rows.delays, return_inverse=True)
+        self._delays = rows.distinct_delays()
+        self._slots = np.searchsorted(self._delays, rows.delays)
         self._key = self._sources * self._delays.size + self._slots
         self._rule = p.part.rule
         self._on_pre, self._on_post = (_bound(v) for v in (self._rule.rules.on_pre, self._rule.rules.on_post))

@@ -48,10 +48,13 @@ def _emit_poisson(binder: Binder, group: GroupPlan, own: dict[str, Any], trial: 
         rates = group.stored(rates)
     distinct, rows = np.unique(rates, return_inverse=True)
     table = count_table(group.name, distinct * binder.plan.dt)
+    # Bits from which on a neuron may send something: a row without a smallest count sends nothing below.
+    firsts = np.where(table.base > 0, np.uint32(0), table.thresholds[:, 0])[rows.reshape(-1)]
     return compile_kernel(emit.emit_poisson).pack(
         key=stream_key(binder.plan.network.seed, group.name, "noise", trial.index), base=table.base,
         thresholds=table.thresholds, lengths=table.lengths, width=table.thresholds.shape[1],
-        rows=rows.astype(np.int32), starts=starts, bits=binder.keep(np.zeros(256, np.uint32)), **own,
+        rows=rows.reshape(-1).astype(np.int32), firsts=firsts.astype(np.uint32),
+            starts=starts, bits=binder.keep(np.zeros(256, np.uint32)), **own,
     )  # fmt: skip
 
 

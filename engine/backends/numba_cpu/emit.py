@@ -20,13 +20,15 @@ def mix32(index: Any, key_a: Any, key_b: Any) -> Any:
 
 
 def emit_poisson(
-    now: I8, key: U8, base: I4s, thresholds: U4s, lengths: I4s, width: I8, rows: I4s, starts: I8s,
+    now: I8, key: U8, base: I4s, thresholds: U4s, lengths: I4s, width: I8, rows: I4s, firsts: U4s, starts: I8s,
     low: I8, high: I8, part: I8, parts: I8, n: I8, length: I8, ring_ids: I4s, ring_counts: I4s,
     ring_payload: I4s, tally: I8s, bits: U4s,
 ) -> int:  # fmt: skip
     """Draw Poisson counts for neurons [low, high); `rows` says which thresholds each uses.
 
     `starts` are the steps at which the next stretch of rows begins (one stretch for a constant rate).
+    Most neurons are silent in most steps: those whose bits reach their first threshold are listed
+    without a branch, and only they are looked at closely.
     """
     step_key = draw64(key, now)
     key_a, key_b = np.uint32(step_key & np.uint64(0xFFFFFFFF)), np.uint32(step_key >> np.uint64(32))
@@ -34,23 +36,43 @@ def emit_poisson(
     while stretch > 0 and starts[stretch] > now:
         stretch -= 1
     per_stretch = rows.size // starts.size
+    alike = per_stretch == 1
     slot = now % length
     begin, sent = slot * n + low, 0
     for chunk in range(low, high, 256):
         size = min(256, high - chunk)
         offset = np.uint32(chunk)
+        some = np.int32(0)
+        if alike:
+            first = firsts[stretch]
+            for i in range(size):
+                drawn = mix32(np.uint32(np.uint32(i) + offset), key_a, key_b)
+                bits[i] = drawn
+                some = np.int32(some | np.int32(drawn >= first))
+        else:
+            mine = firsts[stretch * per_stretch + chunk : stretch * per_stretch + chunk + size]
+            for i in range(size):
+                drawn = mix32(np.uint32(np.uint32(i) + offset), key_a, key_b)
+                bits[i] = drawn
+                some = np.int32(some | np.int32(drawn >= mine[i]))
+        if some == 0:
+            continue
+        listed = sent
         for i in range(size):
-            bits[i] = mix32(np.uint32(np.uint32(i) + offset), key_a, key_b)
-        for i in range(size):
-            row = rows[stretch * per_stretch + (chunk + i) % per_stretch]
-            at, reached = row * width, 0
-            while reached < lengths[row] and bits[i] >= thresholds[at + reached]:
-                reached += 1
-            count = base[row] + reached
+            ring_ids[np.uint64(begin + listed)] = chunk + i
+            reached = firsts[np.uint64(stretch if alike else stretch * per_stretch + chunk + i)]
+            listed += np.int64(bits[i] >= reached)
+        for j in range(sent, listed):
+            place = np.int64(ring_ids[np.uint64(begin + j)])
+            row = rows[stretch if alike else stretch * per_stretch + place]
+            at, count = row * width, np.int64(0)
+            while count < lengths[row] and bits[place - chunk] >= thresholds[at + count]:
+                count += 1
+            count += base[row]
             if count > 0:
-                ring_ids[begin + sent] = chunk + i
-                ring_payload[begin + sent] = count
-                tally[chunk + i] += count
+                ring_ids[np.uint64(begin + sent)] = place
+                ring_payload[np.uint64(begin + sent)] = count
+                tally[place] += count
                 sent += 1
     ring_counts[slot * parts + part] = sent
     return 0

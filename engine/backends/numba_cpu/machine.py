@@ -217,9 +217,12 @@ class NumbaMachine(Machine):
                     here = (t == trial.index) & (s == step)
                     ring.put(int(step), p[here], w[here])
             for name, plastic in self.binder.plastic.items():
-                plastic.restore(
-                    trial, {key: values[trial.index] for key, values in snapshot.items() if name in key}
-                )
+                mine = {
+                    key: values[trial.index]
+                    for key, values in snapshot.items()
+                    if key == f"weights/{name}" or key.startswith(f"trace/{name}/")
+                }
+                plastic.restore(trial, mine)
         self._spikes.clear()
         self._counted_before = {name: self._private_in_flight(name) for name in self.binder.private}
 

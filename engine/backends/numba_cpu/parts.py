@@ -98,7 +98,7 @@ class Share:
         """Return one table of separate targets and weights per part."""
         tables = []
         part_of, place = self.local(arithmetic)
-        sources, delays = rows.sources(), _delays_of(rows)
+        sources, delays = rows.sources(), rows.distinct_delays()
         for part in range(self.n):
             mine = np.flatnonzero(part_of[rows.cells] == part)
             key = sources[mine] * delays.size + np.searchsorted(delays, rows.delays[mine])
@@ -119,7 +119,7 @@ class Share:
         """Return one table of 4-byte synapses per part."""
         tables = []
         part_of, place = self.local("fixed")
-        delays = _delays_of(rows)
+        delays = rows.distinct_delays()
         for part in range(self.n):
             mine = slice(None) if self.n == 1 else np.flatnonzero(part_of[rows.cells] == part)
             cells = place[rows.cells[mine]]
@@ -133,11 +133,6 @@ class Share:
             row_start, offsets = _offsets(key, rows.indptr.size - 1, n_blocks * delays.size)
             tables.append(PackedTable(delays, row_start, offsets, n_blocks, synapses))
         return tables
-
-
-def _delays_of(rows: Rows) -> np.ndarray:
-    """Return the delays that occur, ascending, int64; one where a random pattern drew no synapse at all."""
-    return np.unique(rows.delays).astype(np.int64) if rows.delays.size else np.ones(1, np.int64)
 
 
 def _offsets(key: np.ndarray, n_rows: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -55,7 +55,7 @@ class Plastic:
             self.tables = [self._dense_table(part, matrix.weights.shape) for part in range(share.n)]
         else:
             rows = plastic_rows(plan, p, cells)
-            self.initial, self.delays = rows.weights, np.unique(rows.delays).astype(np.int64)
+            self.initial, self.delays = rows.weights, rows.distinct_delays()
             self.tables = self._sparse_tables(rows)
         self.sides = [[t.name for t in self.rule.traces if t.side == side] for side in ("pre", "post")]
         constants = self.rule.constants(plan.dt)
