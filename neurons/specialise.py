@@ -131,6 +131,11 @@ def _check(tree: ast.FunctionDef, where: str) -> None:
                 f"{where}: line {getattr(node, 'lineno', '?')} uses {type(node).__name__}; a rule may use "
                 f"arithmetic, comparisons, assignments, `if` on options, and {vocabulary.WORDS}"
             )
+    # What is returned is matched with arguments by their order: one that is never named would shift it.
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    unused = [a.arg for a in tree.args.args if a.arg not in named]
+    if unused:
+        raise SpecError(f"{where}: never uses its arguments {unused}; leave them out, or assign to them")
 
 
 def _check_folded(tree: ast.FunctionDef, where: str) -> None:

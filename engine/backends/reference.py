@@ -141,7 +141,7 @@ class ReferenceMachine(Machine):
     def _update(self, step: Step, index: int, now: int) -> None:
         (name,) = step.names
         trial = self._trials[index]
-        events = self._neurons[name].update(trial.states[name], self._inputs(name, trial), now)
+        events = self._neurons[name].update(trial.states[name], self._inputs(name, trial), index, now)
         for variable, values in trial.states[name].items():
             if values.dtype.kind == "f" and np.isnan(values).any():
                 self._refuse_nan(name, variable, int(np.argmax(np.isnan(values))), index, now)

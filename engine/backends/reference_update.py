@@ -34,8 +34,11 @@ class Neurons:
         }
         self._places = np.arange(group.n)
 
-    def update(self, state: dict[str, np.ndarray], inputs: dict[str, np.ndarray], now: int) -> Events:
+    def update(
+        self, state: dict[str, np.ndarray], inputs: dict[str, np.ndarray], trial: int, now: int
+    ) -> Events:
         """Change a trial's state by one step and return what the neurons send."""
+        self.uniform.begin(trial, now)
         sent: Any = 0.0
         for rule, function in self._rules:
             sent = self._call(rule, function, {**state, **inputs, **self._constants, "now": now}, state)

@@ -110,6 +110,10 @@ def takes_any(*v):
     return v
 
 
+def skips_a_state(v, w, u):
+    return v + 1.0, u
+
+
 def returns_nothing(v):
     v = v + 1
 
@@ -134,6 +138,7 @@ def assigns_an_option(v, mode):
         (raises_to_a_power, "uses Pow"),
         (has_a_default, "plain arguments only"),
         (takes_any, "plain arguments only"),
+        (skips_a_state, r"never uses its arguments \['w'\]"),
         (returns_nothing, "must end with a return"),
         (assigns_an_option, "assigns to the option 'mode'"),
         (lambda v: v, "plain function written with `def`"),
