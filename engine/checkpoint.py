@@ -22,9 +22,6 @@ def write_checkpoint(
     network: Network,
     state: Mapping[str, np.ndarray],
     info: Mapping[str, Any],
-    *,
-    models: Classes | None = None,
-    rules: Classes | None = None,
 ) -> None:
     """Write a checkpoint, all of it or nothing.
 
@@ -38,13 +35,13 @@ def write_checkpoint(
         Everything that changes during a run.
     info : mapping
         Plain data: step, dt, backend, and what else the simulator needs to go on.
-    models, rules : dict, optional
-        Name -> class of neuron models and plasticity rules of your own.
 
     Raises
     ------
     SpecError
-        If the network has a class without a name in files, or the state holds anything but numbers.
+        If two classes of models or rules share a name, or the state holds anything but numbers.
+    OSError
+        If the file cannot be written.
 
     Examples
     --------
@@ -56,7 +53,7 @@ def write_checkpoint(
     ((3,), {'step': 5})
     """
     arrays: dict[str, np.ndarray] = {}
-    description = network_to_dict(network, arrays, models=models, rules=rules)
+    description = network_to_dict(network, arrays)
     packed = {f"network/{key}": array for key, array in arrays.items()}
     packed |= {f"state/{key}": array for key, array in state.items()}
     write_archive(path, KIND, {"network": description, "info": dict(info)}, packed)

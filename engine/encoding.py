@@ -54,11 +54,10 @@ def _known(room: Any, base: type, argument: str, extra: Classes | None) -> dict[
 class Encoder:
     """Turns values into plain data, moving large arrays into `arrays` (or keeping all inline if None)."""
 
-    def __init__(
-        self, arrays: MutableMapping[str, np.ndarray] | None, models: Classes, rules: Classes
-    ) -> None:
+    def __init__(self, arrays: MutableMapping[str, np.ndarray] | None) -> None:
         self.arrays = arrays
-        self.models, self.rules = models, rules
+        # Every class that has been named, so that no name stands for two.
+        self._named: dict[str, type[Any]] = {**known_models(), **known_rules()}
 
     def value(self, value: Any, key: str) -> Any:
         """Return a number, text, array, list or distribution as plain data."""
@@ -95,23 +94,15 @@ class Encoder:
             if f.init and not (getattr(spec, f.name) is None and f.default is None)
         }
 
-    def model(self, model: NeuronModel, key: str) -> Any:
-        """Return a neuron model by name, with its parameters."""
-        return self._named(model, self.models, "models", key)
-
-    def rule(self, rule: PlasticityRule, key: str) -> Any:
-        """Return a plasticity rule by name, with its parameters."""
-        return self._named(rule, self.rules, "rules", key)
-
-    def _named(self, spec: Any, classes: Classes, argument: str, key: str) -> Any:
-        for name, cls in classes.items():
-            if type(spec) is cls:
-                return {name: self.fields(spec, key)}
-        own = type(spec).__name__
-        raise SpecError(
-            f"{key}: {own} is not a class that files know by name; give {argument}={{{own!r}: {own}}} "
-            "when writing, and again when reading"
-        )
+    def named(self, spec: NeuronModel | PlasticityRule, key: str) -> Any:
+        """Return a neuron model or plasticity rule by the name of its class, with its parameters."""
+        cls = type(spec)
+        if self._named.setdefault(cls.__name__, cls) is not cls:
+            raise SpecError(
+                f"{key}: a file could not tell {cls.__module__}.{cls.__qualname__} from another class called "
+                f"{cls.__name__}; give yours a name of its own"
+            )
+        return {cls.__name__: self.fields(spec, key)}
 
     def connectivity(self, pattern: Connectivity, key: str) -> Any:
         """Return a pattern by name, with its arguments."""

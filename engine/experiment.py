@@ -42,9 +42,7 @@ class Experiment:
     run: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_network(
-    net: Network, path: str | Path, *, models: Classes | None = None, rules: Classes | None = None
-) -> None:
+def save_network(net: Network, path: str | Path) -> None:
     """Write a network as TOML; arrays of more than 16 entries go to an `.npz` of the same stem beside it.
 
     Parameters
@@ -53,8 +51,13 @@ def save_network(
         The network.
     path : str or Path
         The TOML file.
-    models, rules : dict, optional
-        Name -> class of neuron models and plasticity rules of your own.
+
+    Raises
+    ------
+    SpecError
+        If two classes of models or rules in it share a name.
+    OSError
+        If the file cannot be written.
 
     Examples
     --------
@@ -67,7 +70,7 @@ def save_network(
     400
     """
     arrays: dict[str, np.ndarray] = {}
-    text = toml_text(network_to_dict(net, arrays, models=models, rules=rules))
+    text = toml_text(network_to_dict(net, arrays))
     if arrays:
         write_archive(_companion(path), ARRAYS_KIND, {}, arrays)
     replace_file(path, lambda file: file.write(text.encode("utf-8")))
@@ -75,6 +78,14 @@ def save_network(
 
 def load_network(path: str | Path, *, models: Classes | None = None, rules: Classes | None = None) -> Network:
     """Read a network that `save_network` or a person wrote; [simulator] and [run] are left aside.
+
+    Parameters
+    ----------
+    path : str or Path
+        The TOML file; a file of the same stem that ends in `.npz` holds its large arrays.
+    models, rules : dict, optional
+        Name -> class of neuron models and plasticity rules of your own: files name them, and never
+        import or execute anything.
 
     Raises
     ------

@@ -144,18 +144,24 @@ class Network:
             copy._parts[name] = changed
         return copy
 
-    def save(self, path: str | Path, **classes: Any) -> None:
-        """Write the network as TOML; arguments and errors as `engine.experiment.save_network`."""
+    def save(self, path: str | Path) -> None:
+        """Write the network as TOML; errors as `engine.experiment.save_network`."""
         from .experiment import save_network
 
-        save_network(self, path, **classes)
+        save_network(self, path)
 
     @classmethod
-    def load(cls, path: str | Path, **classes: Any) -> Network:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        models: Mapping[str, Any] | None = None,
+        rules: Mapping[str, Any] | None = None,
+    ) -> Network:
         """Read a network that `save` wrote; arguments and errors as `engine.experiment.load_network`."""
         from .experiment import load_network
 
-        return load_network(path, **classes)
+        return load_network(path, models=models, rules=rules)
 
     def __repr__(self) -> str:
         lines = [f"Network(seed={self.seed}): {len(self)} parts"]

@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..learning.rule import PlasticityRule
 from ..neurons.errors import FormatError, SpecError
+from ..neurons.model import NeuronModel
 from . import sources
+from .connectivity import Connectivity
 from .encoding import Arrays, Classes, Decoder, Encoder, known_models, known_rules
 from .groups import Group, Part, Slice
 from .network import Network
@@ -43,9 +46,6 @@ _SOURCES: dict[str, type[Source]] = {
 def network_to_dict(
     net: Network,
     arrays: MutableMapping[str, np.ndarray] | None = None,
-    *,
-    models: Classes | None = None,
-    rules: Classes | None = None,
 ) -> dict[str, Any]:
     """Return a network as plain data of texts, numbers, lists and dicts.
 
@@ -55,13 +55,11 @@ def network_to_dict(
         The network.
     arrays : dict, optional
         Receives arrays of more than 16 entries, which the data then refers to; inline if left out.
-    models, rules : dict, optional
-        Name -> class of neuron models and plasticity rules of your own.
 
     Raises
     ------
     SpecError
-        If a part is of a class that has no name in files.
+        If two classes of models or rules share a name, or a part is of a kind that files do not know.
 
     Examples
     --------
@@ -71,7 +69,7 @@ def network_to_dict(
     >>> network_from_dict(network_to_dict(net))["exc"].n
     4
     """
-    encoder = Encoder(arrays, known_models(models), known_rules(rules))
+    encoder = Encoder(arrays)
     data: dict[str, Any] = {"network": {"format": VERSION, "seed": net.seed}}
     written: list[str] = []
     for section, kind in _SECTIONS.items():
@@ -97,7 +95,16 @@ def network_from_dict(
     rules: Classes | None = None,
     origin: str = "network",
 ) -> Network:
-    """Return the network that plain data describes; `origin` names where it came from in errors.
+    """Return the network that plain data describes.
+
+    Parameters
+    ----------
+    data, arrays
+        What `network_to_dict` returned.
+    models, rules : dict, optional
+        Name -> class of neuron models and plasticity rules of your own.
+    origin : str
+        Where the data came from, for errors.
 
     Raises
     ------
@@ -139,9 +146,10 @@ def _table(encoder: Encoder, section: str, part: Any, key: str) -> dict[str, Any
         elif name == "initial":
             if value:
                 table[name] = {k: encoder.value(v, f"{key}/initial/{k}") for k, v in value.items()}
-        elif name in ("model", "connectivity", "rule"):
-            if value is not None:
-                table[name] = getattr(encoder, name)(value, f"{key}/{name}")
+        elif isinstance(value, (NeuronModel, PlasticityRule)):
+            table[name] = encoder.named(value, f"{key}/{name}")
+        elif isinstance(value, Connectivity):
+            table[name] = encoder.connectivity(value, f"{key}/{name}")
         elif value is not None:
             table[name] = encoder.value(value, f"{key}/{name}")
     return table

@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..learning.rule import PlasticityRule
 from ..neurons.errors import FormatError, SpecError
+from ..neurons.model import NeuronModel
 from .backends.registry import backend as find_backend
 from .checkpoint import read_checkpoint, write_checkpoint
 from .checks import check_positive
@@ -231,7 +233,15 @@ class Simulator:
         write_checkpoint(path, self.plan.network, self._machine.snapshot(), info)
 
     @classmethod
-    def resume(cls, path: str | Path, *, threads: int | None = None, backend: str | None = None) -> Simulator:
+    def resume(
+        cls,
+        path: str | Path,
+        *,
+        threads: int | None = None,
+        backend: str | None = None,
+        models: Mapping[str, type[NeuronModel]] | None = None,
+        rules: Mapping[str, type[PlasticityRule]] | None = None,
+    ) -> Simulator:
         """Return a simulator that goes on from a checkpoint.
 
         Parameters
@@ -240,13 +250,16 @@ class Simulator:
             What `checkpoint` wrote.
         threads, backend
             Other than before, if given; results do not depend on them.
+        models, rules
+            Name -> class of neuron models and plasticity rules of your own that the network uses.
 
         Raises
         ------
         FormatError
-            If the file is truncated, changed, hostile or of another format.
+            If the file is truncated, changed, hostile or of another format, or names a class that
+            neither rheobase nor `models` or `rules` know.
         """
-        network, state, info = read_checkpoint(path)
+        network, state, info = read_checkpoint(path, models=models, rules=rules)
         try:
             simulator = cls(
                 network,

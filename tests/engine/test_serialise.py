@@ -182,18 +182,24 @@ class Mine(NeuronModel):
         return v, v
 
 
-def test_a_model_of_ones_own_is_named_by_hand_on_both_sides(tmp_path):
+def test_a_model_of_ones_own_is_named_by_whoever_reads(tmp_path):
     net = rb.Network()
     net.add(rb.Population(2, Mine(tau=0.5)))
     path = tmp_path / "net.toml"
-    with pytest.raises(rb.SpecError, match=r"Mine is not a class .* give models=\{'Mine': Mine\}"):
-        net.save(path)
-    net.save(path, models={"Mine": Mine})
+    net.save(path)
     assert_same(net, rb.Network.load(path, models={"Mine": Mine}))
     with pytest.raises(rb.FormatError, match="a class of your own is named by models="):
         rb.Network.load(path)
     with pytest.raises(rb.SpecError, match="taken by a class of rheobase"):
-        net.save(path, models={"LIF": Mine})
+        rb.Network.load(path, models={"LIF": Mine})
+
+
+def test_two_classes_of_one_name_are_not_written(tmp_path):
+    net = rb.Network()
+    net.add(rb.Population(2, type("LIF", (Mine,), {"__module__": "elsewhere"})(tau=0.5)))
+    with pytest.raises(rb.SpecError, match=r"elsewhere.LIF from another class called LIF"):
+        net.save(tmp_path / "net.toml")
+    assert not any(tmp_path.iterdir())
 
 
 POPULATION = '[[population]]\nname = "exc"\nn = 4\nmodel = "IF"\n'

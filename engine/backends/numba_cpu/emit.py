@@ -20,9 +20,9 @@ def mix32(index: Any, key_a: Any, key_b: Any) -> Any:
 
 
 def emit_poisson(
-    now: I8, key: U8, base: I4s, thresholds: U4s, lengths: I4s, width: I8, rows: I4s, firsts: U4s, starts: I8s,
-    low: I8, high: I8, part: I8, parts: I8, n: I8, length: I8, ring_ids: I4s, ring_counts: I4s,
-    ring_payload: I4s, tally: I8s, bits: U4s,
+    now: I8, key: U8, base: I4s, thresholds: U4s, lengths: I4s, width: I8, rows: I4s, firsts: U4s,
+    starts: I8s, low: I8, high: I8, part: I8, parts: I8, n: I8, length: I8, ring_ids: I4s,
+    ring_counts: I4s, ring_payload: I4s, tally: I8s, bits: U4s,
 ) -> int:  # fmt: skip
     """Draw Poisson counts for neurons [low, high); `rows` says which thresholds each uses.
 
@@ -61,7 +61,7 @@ def emit_poisson(
         for i in range(size):
             ring_ids[np.uint64(begin + listed)] = chunk + i
             reached = firsts[np.uint64(stretch if alike else stretch * per_stretch + chunk + i)]
-            listed += np.int64(bits[i] >= reached)
+            listed += int(bits[i] >= reached)
         for j in range(sent, listed):
             place = np.int64(ring_ids[np.uint64(begin + j)])
             row = rows[stretch if alike else stretch * per_stretch + place]
