@@ -93,17 +93,22 @@ def sparse_rows(plan: Plan, names: tuple[str, ...], cells: Cells) -> Rows:
     source = plan.group_of(plan.projections[names[0]].part.source)
     sources, targets, weights, delays = (np.concatenate([part[i] for part in parts]) for i in range(4))
     if plan.projections[names[0]].arithmetic == "fixed":
-        load = np.bincount(targets, weights=np.abs(weights), minlength=1) * source.payload_bound
-        if load.max() > LARGEST_SUM:
-            raise PlanError(
-                f"{names}: the input of one neuron may reach {load.max():.3g} steps of its grid, the largest "
-                f"sum is {LARGEST_SUM}; use precision='float32' or fewer synapses"
-            )
+        load = np.bincount(targets, weights=np.abs(weights), minlength=1)
+        refuse_overflow(names, load.max() * source.payload_bound)
     key = sources * (plan.max_delay + 1) + delays
     order = np.arange(key.size) if np.all(key[1:] >= key[:-1]) else np.argsort(key, kind="stable")
     indptr = np.zeros(source.n + 1, np.int64)
     np.cumsum(np.bincount(sources, minlength=source.n), out=indptr[1:])
     return Rows(indptr, targets[order], weights[order], delays[order].astype(np.int32), order)
+
+
+def refuse_overflow(names: tuple[str, ...], largest: float) -> None:
+    """Raise PlanError if the sum of a neuron's input, in steps of its grid, could become too large."""
+    if largest > LARGEST_SUM:
+        raise PlanError(
+            f"{', '.join(names)}: the input of one neuron may reach {largest:.3g} steps of its grid, the "
+            f"largest sum is {LARGEST_SUM}; use precision='float32' or fewer synapses"
+        )
 
 
 def _placed(plan: Plan, p: ProjectionPlan, cells: Cells) -> tuple[np.ndarray, ...]:

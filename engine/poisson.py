@@ -37,6 +37,14 @@ class CountTable:
     thresholds: np.ndarray
     lengths: np.ndarray
 
+    def lanes(self) -> np.ndarray:
+        """Return the upper halves of the thresholds less 2**15, int16 (rows, width), padded with the largest.
+
+        They decide most comparisons with bits of `paired_bits_array`: see there.
+        """
+        upper = (self.thresholds >> np.uint32(16)).astype(np.int32) - 32768
+        return upper.astype(np.int16)
+
     @property
     def largest(self) -> int:
         """Largest count that can be drawn."""

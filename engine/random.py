@@ -107,6 +107,19 @@ def bits_array(key: Any, index: np.ndarray) -> np.ndarray:
     return np.asarray(plain(index.astype(np.uint32), np.uint32(key & 0xFFFFFFFF), np.uint32(key >> 32)))
 
 
+def paired_bits_array(key: Any, index: np.ndarray) -> np.ndarray:
+    """Return 32 random bits for every index, uint32, of which one hash gives the upper half to two.
+
+    An even index and the next share `mix32` of half their number: its lower and upper 16 bits, each
+    with the highest bit turned over (so that a signed comparison of a lane is one of the bits). The
+    lower halves come from hashes of their own, which a compiled loop needs for few of them.
+    """
+    pairs = bits_array(key, index >> 1)
+    lanes = (pairs >> (np.uint32(16) * (index & 1).astype(np.uint32))) & np.uint32(0xFFFF)
+    upper = (lanes ^ np.uint32(0x8000)) << np.uint32(16)
+    return upper | (bits_array(draw64(np.uint64(key), 0), index) & np.uint32(0xFFFF))
+
+
 def uniform_array(key: np.uint64, n: int) -> np.ndarray:
     """Return n uniform numbers in (0, 1): draws 0 to n - 1 of a stream."""
     return np.asarray(_uniform_array(key, n))

@@ -7,7 +7,7 @@ import numpy as np
 from ...neurons.model import steps_of
 from ..plan import GroupPlan, Plan
 from ..poisson import count_table
-from ..random import bits_array, draw64, stream_key
+from ..random import bits_array, draw64, paired_bits_array, stream_key
 from ..sources import PoissonSource, RateSource
 from .base import Feed, SpikeFeed
 from .reference_deliver import Events
@@ -56,7 +56,7 @@ class Noise:
     def events(self, trial: int, now: int) -> Events:
         """Return what is sent in a step."""
         stretch = np.flatnonzero(self._starts <= now)[-1]
-        bits = bits_array(draw64(self._keys[trial], now), self._places)
+        bits = paired_bits_array(draw64(self._keys[trial], now), self._places)
         counts = self._table.counts(bits, self._rows[stretch])
         places = np.flatnonzero(counts)
         return places, counts[places]

@@ -46,7 +46,6 @@ class Binder:
         self.synapse_bytes = 0
         self.stored: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         self._blocks: dict[tuple[int, int, str], Block] = {}
-        self._scratch: list[np.ndarray] = []
         self._shared: dict[tuple[Any, ...], Any] = {}
         for step in plan.steps:
             if step.kind == "deliver":
@@ -132,11 +131,6 @@ class Binder:
         if key not in self._shared:
             self._shared[key] = make()
         return self._shared[key]
-
-    def keep(self, array: np.ndarray) -> np.ndarray:
-        """Keep a scratch array alive."""
-        self._scratch.append(array)
-        return array
 
     # What machines ask for
 

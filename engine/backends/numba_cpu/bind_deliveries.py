@@ -11,14 +11,15 @@ from ...plan import ProjectionPlan, Step
 from . import deliver
 from .kernel import Block, compile_kernel
 from .memory import Trial
+from .pack import pack
 from .plastic import Plastic
 
 if TYPE_CHECKING:
     from .bind import Binder
 
 
-#: Segments of rows listed before they are read.
-_SEGMENTS = 4096
+#: Segments of rows listed before they are read, and cache lines asked for before they are needed.
+_SEGMENTS, _LINES_AHEAD = 4096, 32
 
 
 def store(binder: Binder, step: Step) -> None:
@@ -44,10 +45,10 @@ def store(binder: Binder, step: Step) -> None:
 
 def _store_sparse(binder: Binder, step: Step) -> list[dict[str, Any]]:
     p = binder.plan.projections[step.names[0]]
+    packed = pack(binder.plan, binder.share, step.names) if p.arithmetic == "fixed" else None
+    if packed is not None:
+        return [vars(table) for table in packed]
     rows = sparse_rows(binder.plan, step.names, binder.share.cells[p.arithmetic])
-    grids = [binder.plan.receptor(binder.plan.projections[name]).grid for name in step.names]
-    if p.arithmetic == "fixed" and all(grid is not None and grid.bits == 16 for grid in grids):
-        return [vars(table) for table in binder.share.packed_tables(rows)]
     return [
         {k: v for k, v in vars(table).items() if k != "order"}
         for table in binder.share.wide_tables(rows, p.arithmetic)
@@ -86,16 +87,28 @@ def deliver_block(binder: Binder, step: Step, trial: Trial, part: int) -> Block:
     }  # fmt: skip
     arguments = binder.ring(trial, source.name)
     if "synapses" in stored:
-        due = np.zeros(_SEGMENTS, np.int64)
-        return compile_kernel(deliver.deliver_packed, deliver._scatter, **options).pack(
-            **arguments, **stored, cells=cells, due_start=binder.keep(due), due_stop=binder.keep(due.copy()),
-            due_payload=binder.keep(due.astype(np.int32)), synapse_address=stored["synapses"].ctypes.data,
-        )  # fmt: skip
+        return _deliver_packed(stored, cells, options, arguments)
     if "targets" in stored:
         return compile_kernel(deliver.deliver_wide, real=binder.real, **options).pack(
             **arguments, **stored, cells=cells
         )
     return _deliver_shared(binder, p, part, stored, cells, options, arguments)
+
+
+def _deliver_packed(
+    stored: dict[str, Any], cells: np.ndarray, options: dict[str, Any], arguments: dict[str, Any]
+) -> Block:
+    synapses = stored["synapses"]
+    narrow = synapses.dtype == np.uint16
+    kernel = compile_kernel(
+        deliver.deliver_packed, deliver._fetch_line, deliver._scatter, ONE_WEIGHT=narrow,
+        SYNAPSE="u2" if narrow else "u4", BYTES=synapses.itemsize, LINES_AHEAD=_LINES_AHEAD, **options,
+    )  # fmt: skip
+    due = np.zeros(_SEGMENTS, np.int64)
+    return kernel.pack(
+        **arguments, **stored, cells=cells, due_start=due, due_stop=due.copy(),
+        due_factor=due.astype(np.int32), address=synapses.ctypes.data,
+    )  # fmt: skip
 
 
 def _deliver_shared(
@@ -112,8 +125,8 @@ def _deliver_shared(
         return compile_kernel(deliver.deliver_dense, real=binder.real, WIDTH=cells.itemsize, **options).pack(
             **arguments, delay=p.delays[0], weights=slab, columns=slab.shape[1],
             first_row=stored["first_row"], rows=slab.shape[0] - 1,
-            cells=cells[begin : begin + slab.shape[1]], due_row=binder.keep(due),
-            due_payload=binder.keep(due.astype(cells.dtype)), address=slab.ctypes.data,
+            cells=cells[begin : begin + slab.shape[1]], due_row=due,
+            due_payload=due.astype(cells.dtype), address=slab.ctypes.data,
         )  # fmt: skip
     kernel = stored["kernel"]
     geometry = [kernel.image[1], kernel.image[2], *kernel.weights.shape[1:3], *kernel.out, *kernel.stride,

@@ -48,7 +48,7 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
         tally=binder.tally(trial, group.name),
         fault=trial.fault,
         key=stream_key(binder.plan.network.seed, group.name, "uniform", trial.index),
-        sent=binder.keep(np.zeros(256, binder.plan.real)),
+        sent=np.zeros(256, binder.plan.real),
         **{name: own[name] for name in ("ring_ids", "ring_counts", "ring_payload")},
     )
 
@@ -94,7 +94,7 @@ def operate_block(binder: Binder, group: GroupPlan, trial: Trial) -> Block:
     kernel = compile_kernel(operate.operate, row, real=binder.real, ROW=row.__name__)
     return kernel.pack(
         x=trial.states[source.label, variable], last=trial.states[group.name, "last"],
-        fresh=binder.keep(np.zeros(group.n, binder.plan.real)), value=trial.states[group.name, "value"],
+        fresh=np.zeros(group.n, binder.plan.real), value=trial.states[group.name, "value"],
         width=operator.shape[-1], n=group.n, length=ring["length"], parts=binder.share.n,
         ring_ids=ring["ring_ids"],
         ring_counts=ring["ring_counts"], ring_payload=ring["ring_payload"],

@@ -48,13 +48,13 @@ def _emit_poisson(binder: Binder, group: GroupPlan, own: dict[str, Any], trial: 
         rates = group.stored(rates)
     distinct, rows = np.unique(rates, return_inverse=True)
     table = count_table(group.name, distinct * binder.plan.dt)
-    # Bits from which on a neuron may send something: a row without a smallest count sends nothing below.
-    firsts = np.where(table.base > 0, np.uint32(0), table.thresholds[:, 0])[rows.reshape(-1)]
-    return compile_kernel(emit.emit_poisson).pack(
+    # Lanes from which on a neuron may send something: below it, only where there is a smallest count.
+    firsts = np.where(table.base > 0, np.int16(-32768), table.lanes()[:, 0])[rows.reshape(-1)]
+    return compile_kernel(emit.emit_poisson, emit._exact_count).pack(
         key=stream_key(binder.plan.network.seed, group.name, "noise", trial.index), base=table.base,
         thresholds=table.thresholds, lengths=table.lengths, width=table.thresholds.shape[1],
-        rows=rows.reshape(-1).astype(np.int32), firsts=firsts.astype(np.uint32),
-            starts=starts, bits=binder.keep(np.zeros(256, np.uint32)), **own,
+        rows=rows.reshape(-1).astype(np.int32), firsts=firsts, starts=starts, **_lanes(),
+        hits=np.zeros(256, np.int16), **own,
     )  # fmt: skip
 
 
@@ -66,13 +66,27 @@ def private_block(binder: Binder, p: ProjectionPlan, trial: Trial, part: int) ->
     table = count_table(source.label, np.atleast_1d(source.rate) * binder.plan.dt)  # type: ignore[attr-defined]
     grid = binder.plan.receptor(p).grid
     assert grid is not None
-    return compile_kernel(emit.add_private_poisson).pack(
+    thresholds = table.thresholds[0, : table.lengths[0]].copy()
+    return compile_kernel(emit.add_private_poisson, emit._exact_count).pack(
         key=stream_key(binder.plan.network.seed, source.label, "noise", trial.index), delay=p.delays[0],
-        base=int(table.base[0]), thresholds=table.thresholds[0, : table.lengths[0]].copy(),
+        base=int(table.base[0]), thresholds=thresholds, coarse=_fours(table.lanes()[0, : thresholds.size]),
         weight=int(grid.to_integers(np.asarray(p.part.weight))), low=low, n=high - low,
         cells=trial.fixed[part][start : start + high - low], tally=binder.tally(trial, source.label),
-        part=part, bits=binder.keep(np.zeros(256, np.uint32)), counts=binder.keep(np.zeros(256, np.int32)),
+        part=part, **_lanes(), counts=np.zeros(256, np.int16), close=np.zeros(256, np.int16),
+        listed=np.zeros(256, np.int32),
     )  # fmt: skip
+
+
+def _lanes() -> dict[str, np.ndarray]:
+    """Return scratch for the random bits of 256 neurons, as pairs and as halves of pairs."""
+    pairs = np.zeros(128, np.uint32)
+    return {"pairs": pairs, "lanes": pairs.view(np.int16)}
+
+
+def _fours(lanes: np.ndarray) -> np.ndarray:
+    """Return ascending lanes, without those that none can exceed, filled up to a multiple of four."""
+    used = lanes[lanes < 32767]
+    return np.concatenate([used, np.full(4 - used.size % 4, 32767, np.int16)])
 
 
 def is_private(plan: Plan, p: ProjectionPlan) -> bool:

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .types_of_kernels import I8, Cells, I4s, I8s, Payloads, U4s
+from .types_of_kernels import I8, Cells, I4s, I8s, Payloads, Synapses, U4s
 
 UNIT: Any = None  # these are given by the options of compile_kernel
+ONE_WEIGHT: Any = None
+BYTES: Any = None
+LINES_AHEAD: Any = None
 REAL: Any = None
 CELL: Any = None
 WIDTH: Any = None
@@ -27,66 +30,83 @@ def prefetch(address: Any) -> None:
 
 def deliver_packed(
     now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
-    delays: I8s, row_start: I8s, offsets: U4s, n_blocks: I8, synapses: U4s, cells: I4s,
-    due_start: I8s, due_stop: I8s, due_payload: I4s, synapse_address: I8,
+    delays: I8s, row_start: I8s, offsets: U4s, n_blocks: I8, block: I8, synapses: Synapses,
+    row_weight: I4s, cells: I4s, due_start: I8s, due_stop: I8s, due_factor: I4s, address: I8,
 ) -> int:  # fmt: skip
-    """Deliver rows of 4-byte synapses: 16 bits of target within a block of cells, 16 bits of weight.
+    """Deliver rows of packed synapses: 16 bits of target within a block of cells, 16 bits of weight.
 
-    The rows' segments that are due are listed first, then read in the order of the list, with the
-    cache lines of later segments asked for in advance.
+    Where all synapses of a row have one weight, it stands in `row_weight` and a synapse is its target
+    alone. The rows' segments that are due are listed first, then read in the order of the list.
     """
-    parts, width, capacity = first.size, n_blocks * delays.size + 1, due_start.size - 8
-    for block in range(n_blocks):
-        base, listed = np.uint64(block * 65536), 0
+    parts, width, capacity = first.size, n_blocks * delays.size + 1, due_start.size
+    for k in range(n_blocks):
+        base, listed = np.uint64(k * block), 0
         for d in range(delays.size):
             slot = (now - delays[d]) % length
             for q in range(parts):
-                begin, count = slot * n + first[q], ring_counts[slot * parts + q]
-                j = 0
-                while j < count:
-                    stop = min(count, j + capacity - listed)
-                    for i in range(j, stop):
-                        source = np.uint64(ring_ids[np.uint64(begin + i)])
-                        at = source * np.uint64(width) + np.uint64(block * delays.size + d)
-                        low, high = np.uint64(offsets[at]), np.uint64(offsets[at + np.uint64(1)])
-                        start = np.uint64(row_start[source])
-                        slot_listed = np.uint64(listed)
-                        due_start[slot_listed] = np.int64(start + low)
-                        due_stop[slot_listed] = np.int64(start + high)
-                        if not UNIT:
-                            due_payload[slot_listed] = ring_payload[np.uint64(begin + i)]
-                        if high > low:
-                            listed += 1
-                    j = stop
+                begin = slot * n + first[q]
+                for i in range(begin, begin + ring_counts[slot * parts + q]):
+                    source = np.uint64(ring_ids[np.uint64(i)])
+                    at = source * np.uint64(width) + np.uint64(k * delays.size + d)
+                    low, high = np.uint64(offsets[at]), np.uint64(offsets[at + np.uint64(1)])
+                    start, entry = np.uint64(row_start[source]), np.uint64(listed)
+                    due_start[entry], due_stop[entry] = np.int64(start + low), np.int64(start + high)
+                    if ONE_WEIGHT and UNIT:
+                        due_factor[entry] = row_weight[source]
+                    elif ONE_WEIGHT:
+                        due_factor[entry] = np.int32(row_weight[source] * ring_payload[np.uint64(i)])
+                    elif not UNIT:
+                        due_factor[entry] = ring_payload[np.uint64(i)]
+                    listed += np.int64(high > low)
                     if listed == capacity:
-                        _scatter(
-                            due_start, due_stop, due_payload, listed, synapses, cells, base, synapse_address
-                        )
+                        _scatter(due_start, due_stop, due_factor, listed, synapses, cells, base, address)
                         listed = 0
         if listed > 0:
-            _scatter(due_start, due_stop, due_payload, listed, synapses, cells, base, synapse_address)
+            _scatter(due_start, due_stop, due_factor, listed, synapses, cells, base, address)
     return 0
 
 
+def _fetch_line(
+    due_start: I8s, due_stop: I8s, last: I8, i: I8, line: I8, end: I8, address: I8
+) -> tuple[int, int, int]:
+    """Ask for the cache line at `line` of segment i; return where the next one lies."""
+    if line >= end and i < last:
+        i += 1
+        line = (address + due_start[np.uint64(i)] * BYTES) & -64
+        end = address + due_stop[np.uint64(i)] * BYTES
+    prefetch(line)
+    return i, line + 64, end
+
+
 def _scatter(
-    due_start: I8s, due_stop: I8s, due_payload: I4s, listed: I8, synapses: U4s, cells: I4s, base: I8,
-    synapse_address: I8,
+    due_start: I8s, due_stop: I8s, due_factor: I4s, listed: I8, synapses: Synapses, cells: I4s,
+    base: I8, address: I8,
 ) -> None:  # fmt: skip
-    """Add listed segments to a block of cells."""
+    """Add listed segments to a block of cells, asking for every line of synapses some lines ahead."""
+    last, i_ahead = listed - 1, -1
+    line = end = np.int64(0)
+    for _ in range(LINES_AHEAD):
+        i_ahead, line, end = _fetch_line(due_start, due_stop, last, i_ahead, line, end, address)
     for i in range(listed):
-        if i + 5 < listed:
-            ahead, end = due_start[np.uint64(i + 5)] * 4, due_stop[np.uint64(i + 5)] * 4
-            end = min(end, ahead + 1024)
-            while ahead < end:
-                prefetch(synapse_address + ahead)
-                ahead += 64
-        payload = np.int32(1) if UNIT else due_payload[np.uint64(i)]
-        for k in range(np.uint64(due_start[np.uint64(i)]), np.uint64(due_stop[np.uint64(i)])):
-            synapse = synapses[k]
-            weight = np.int32(np.int32(synapse) >> np.int32(16))
-            if not UNIT:
-                weight = np.int32(weight * payload)
-            cells[base + np.uint64(synapse & np.uint32(0xFFFF))] += weight
+        at, stop = np.uint64(due_start[np.uint64(i)]), np.uint64(due_stop[np.uint64(i)])
+        factor = np.int32(1) if UNIT and not ONE_WEIGHT else due_factor[np.uint64(i)]
+        # As many lines are asked for as are read: one more than there are chunks where none is aligned.
+        lines = ((address + np.int64(stop) * BYTES - 1) >> 6) - ((address + np.int64(at) * BYTES) >> 6) + 1
+        if lines * (64 // BYTES) >= np.int64(stop - at) + 64 // BYTES:
+            i_ahead, line, end = _fetch_line(due_start, due_stop, last, i_ahead, line, end, address)
+        while at < stop:
+            i_ahead, line, end = _fetch_line(due_start, due_stop, last, i_ahead, line, end, address)
+            chunk_stop = min(at + np.uint64(64 // BYTES), stop)
+            while at < chunk_stop:
+                synapse = synapses[at]
+                if ONE_WEIGHT:
+                    cells[base + np.uint64(synapse)] += factor
+                else:
+                    weight = np.int32(np.int32(synapse) >> np.int32(16))
+                    if not UNIT:
+                        weight = np.int32(weight * factor)
+                    cells[base + np.uint64(synapse & np.uint32(0xFFFF))] += weight
+                at += np.uint64(1)
 
 
 def deliver_wide(

@@ -32,10 +32,13 @@ from numba import carray, cfunc, njit
 from {package}.words import *
 from {package}.words import bits_of, fetch_add, float32_of, float64_of, float_from, pointer, prefetch
 from {package}.words_of_rules import *
+from {package}.listing import list_set
 from {engine}.random import draw64, mix32
 '''
-_TYPES = {"u1": "uint8", "i4": "int32", "u4": "uint32", "i8": "int64", "u8": "uint64", "f4": "float32",
-          "f8": "float64"}  # fmt: skip
+_TYPES = {
+    "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "i8": "int64",
+    "u8": "uint64", "f4": "float32", "f8": "float64",
+}  # fmt: skip
 
 
 def cache_folder() -> Path:

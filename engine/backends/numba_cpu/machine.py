@@ -12,7 +12,7 @@ from ....neurons.errors import RunError, SpecError
 from ...parts import Population
 from ...plan import Plan
 from ...poisson import count_table
-from ...random import bits_array, draw64, stream_key
+from ...random import draw64, paired_bits_array, stream_key
 from ..base import Feed, Machine, SpikeChunk
 from .bind import Binder
 from .drive import Meeting, Program
@@ -192,7 +192,7 @@ class NumbaMachine(Machine):
         part = self.plan.groups[group].part
         table = count_table(group, np.atleast_1d(part.rate) * self.plan.dt)  # type: ignore[attr-defined]
         key = stream_key(self.plan.network.seed, group, "noise", trial.index)
-        counts = table.counts(bits_array(draw64(key, step), np.arange(part.n)), 0)
+        counts = table.counts(paired_bits_array(draw64(key, step), np.arange(part.n)), 0)
         places = np.flatnonzero(counts)
         return places, counts[places]
 

@@ -12,17 +12,6 @@ from ...plan import Arithmetic, Plan
 
 
 @dataclass(frozen=True)
-class PackedTable:
-    """Rows of 4-byte synapses onto one part: ordered by source, block of 65,536 cells, and delay."""
-
-    delays: np.ndarray
-    row_start: np.ndarray
-    offsets: np.ndarray
-    n_blocks: int
-    synapses: np.ndarray
-
-
-@dataclass(frozen=True)
 class WideTable:
     """Rows of separate targets and weights onto one part: ordered by source and delay."""
 
@@ -113,25 +102,6 @@ class Share:
                     rows.order[mine],
                 )
             )
-        return tables
-
-    def packed_tables(self, rows: Rows) -> list[PackedTable]:
-        """Return one table of 4-byte synapses per part."""
-        tables = []
-        part_of, place = self.local("fixed")
-        delays = rows.distinct_delays()
-        for part in range(self.n):
-            mine = slice(None) if self.n == 1 else np.flatnonzero(part_of[rows.cells] == part)
-            cells = place[rows.cells[mine]]
-            n_blocks = max(-(-self.sizes["fixed"][part] // 65536), 1)
-            key = rows.sources()[mine] * n_blocks + (cells >> 16)
-            key = key * delays.size + np.searchsorted(delays, rows.delays[mine])
-            synapses = (rows.weights[mine].astype(np.int64) << 16 | (cells & 0xFFFF)).astype(np.uint32)
-            if n_blocks > 1:
-                order = np.argsort(key, kind="stable")
-                key, synapses = key[order], synapses[order]
-            row_start, offsets = _offsets(key, rows.indptr.size - 1, n_blocks * delays.size)
-            tables.append(PackedTable(delays, row_start, offsets, n_blocks, synapses))
         return tables
 
 

@@ -143,8 +143,8 @@ def _arguments(
 
 def _prologue(draws: list[str]) -> list[str]:
     lines = [
-        "    begin, k, step = (now % length) * total + low, 0, np.int32(now)",
-        "    status = 0",
+        "    begin, status, step = (now % length) * total + low, 0, np.int32(now)",
+        "    k = begin",
     ]
     for name in draws:
         number = name.removeprefix("draw_")
@@ -210,18 +210,19 @@ def _body(
 
 
 def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
-    send = {"unit": [], "integer": ["ring_payload[np.uint64(begin + k)] = np.int32(sent[i])"],
-            "real": ["ring_payload[np.uint64(begin + k)] = sent[i]"]}[payload]  # fmt: skip
     lines = [
         "        if some != 0:",
-        "            before = k",
-        "            for i in range(size):",
-        # Written every time and kept only if it fired: a branch would be guessed wrong for every event.
-        "                ring_ids[np.uint64(begin + k)] = low + chunk + i",
-        *[f"                {line}" for line in send],
-        "                k += np.int64(sent[i] != 0)",
-        "            for j in range(before, k):",
-        "                tally[np.uint64(ring_ids[np.uint64(begin + j)])] += 1",
+        "            listed = list_set(sent, size, low + chunk, ring_ids, k)",
+        "            for j in range(k, listed):",
+        "                place = np.uint64(ring_ids[np.uint64(j)])",
+        "                tally[place] += 1",
+    ]
+    if payload != "unit":
+        value = "sent[place - np.uint64(low + chunk)]"
+        value = f"np.int32({value})" if payload == "integer" else value
+        lines.append(f"                ring_payload[np.uint64(j)] = {value}")
+    lines += [
+        "            k = listed",
         "        if bad != 0 and fault[0] == 0:",
         "            for i in range(size):",
     ]
@@ -233,4 +234,4 @@ def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
                 "                    fault[3], fault[4] = now, group",
                 "                    status = 1",
             ]
-    return [*lines, "    ring_counts[(now % length) * parts + part] = k", "    return status"]
+    return [*lines, "    ring_counts[(now % length) * parts + part] = k - begin", "    return status"]
