@@ -56,16 +56,16 @@ class Collector:
 
     def __init__(self, plan: Plan, start: int, stop: int, batched: bool) -> None:
         self.plan, self.start, self.stop, self.batched = plan, start, stop, batched
-        self._collected = {probe.label: _Collected() for probe in plan.network.probes}
+        self._collected = {probe.label: _Collected() for probe in plan.probes}
         self._spools = {
             probe.label: Spool(probe.spool, fresh=start == 0)
-            for probe in plan.network.probes
+            for probe in plan.probes
             if probe.spool is not None
         }
 
     def take(self, machine: Machine) -> None:
         """Take what has been recorded since the last time."""
-        for probe in self.plan.network.probes:
+        for probe in self.plan.probes:
             name, collected = probe.label, self._collected[probe.label]
             if probe.variable == "counts":
                 collected.counts = collected.counts + machine.take_counts(name)
@@ -87,7 +87,7 @@ class Collector:
         """Return the record of every probe."""
         for spool in self._spools.values():
             spool.close()
-        return {probe.label: self._record(probe) for probe in self.plan.network.probes}
+        return {probe.label: self._record(probe) for probe in self.plan.probes}
 
     def _record(self, probe: Probe) -> Record:
         window, dt = probe_window(probe, self.plan.dt), self.plan.dt

@@ -178,7 +178,11 @@ def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, sta
     """Return the feed of listed spikes: those of a train in one step become one event."""
     steps, places = steps_of(times, dt), group.places(ids)
     length = int(steps[-1]) + 1 if steps.size else 0
-    unique, counts = np.unique(steps * group.n + places, return_counts=True)
+    unique = steps * group.n + places
+    if np.all(unique[1:] > unique[:-1]):
+        counts = np.ones(unique.size, np.int64)
+    else:
+        unique, counts = np.unique(unique, return_counts=True)
     if counts.max(initial=0) > LARGEST_SPIKE_COUNT:
         step = int(unique[np.argmax(counts)]) // group.n
         raise SpecError(

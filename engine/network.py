@@ -126,6 +126,12 @@ class Network:
         """All operators."""
         return self.of(Operator)
 
+    def copy(self) -> Network:
+        """Return a network of the same parts, to which other parts can be added."""
+        copy = Network(self.seed)
+        copy._parts.update(self._parts)
+        return copy
+
     def with_weights(self, weights: Mapping[str | Projection, Any]) -> Network:
         """Return a copy whose named projections have other weights; everything else is the same.
 
@@ -138,10 +144,9 @@ class Network:
         for name in by_name:
             if not isinstance(self._parts.get(name or ""), Projection):
                 raise SpecError(f"Network.with_weights: {name!r} is not a projection of this network")
-        copy = Network(self.seed)
-        for name, part in self._parts.items():
-            changed = replace(part, weight=by_name[name]) if name in by_name else part  # type: ignore[call-arg]
-            copy._parts[name] = changed
+        copy = self.copy()
+        for name, weight in by_name.items():
+            copy._parts[str(name)] = replace(self._parts[str(name)], weight=weight)  # type: ignore[call-arg]
         return copy
 
     def save(self, path: str | Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -179,7 +180,7 @@ class Plan:
     Attributes
     ----------
     network : Network
-        What it was made from.
+        What it was made from, as it was then: what is added to a network later is not in its plans.
     dt : float
         Seconds per step.
     trials : int
@@ -226,6 +227,11 @@ class Plan:
         """Return the plan of a group."""
         assert part.name is not None
         return self.groups[part.name]
+
+    @cached_property
+    def probes(self) -> tuple[Probe, ...]:
+        """All probes."""
+        return self.network.probes
 
     def probe(self, name: str) -> Probe:
         """Return the probe of this name."""

@@ -69,7 +69,7 @@ def make_plan(network: Network, dt: float, *, precision: str | None = None, tria
     }
     refuse_if_too_big(groups, projections, trials, float64=precision == "float64")
     return Plan(
-        network=network,
+        network=network.copy(),
         dt=float(dt),
         trials=trials,
         real=np.dtype(np.float64 if precision == "float64" else np.float32),

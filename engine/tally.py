@@ -27,6 +27,7 @@ class Accountant:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._fan_out = {name: fan_out(plan, p) for name, p in plan.projections.items()}
+        self._n_synapses = {name: int(reached.sum()) for name, reached in self._fan_out.items()}
         self._updates = {
             p.label: (counting.operations(p.model), counting.state_words(p.model))
             for p in plan.network.populations
@@ -35,7 +36,7 @@ class Accountant:
     @property
     def n_synapses(self) -> int:
         """Connections of the whole network."""
-        return sum(int(reached.sum()) for reached in self._fan_out.values())
+        return sum(self._n_synapses.values())
 
     def counts(self, tally: Mapping[str, np.ndarray], steps: int) -> Counts:
         """Return the counts of a stretch of `steps` steps.
@@ -75,8 +76,7 @@ class Accountant:
         )
 
     def _projection(self, p: ProjectionPlan, tally: Mapping[str, np.ndarray], steps: int) -> ProjectionCounts:
-        reached, part = self._fan_out[p.name], p.part
-        n_synapses = int(reached.sum())
+        part, n_synapses = p.part, self._n_synapses[p.name]
         n_weights, bits = self._stored(p, n_synapses)
         changes = tally.get(f"{p.name} changes", np.zeros(1, np.int64))
         return ProjectionCounts(
@@ -87,7 +87,7 @@ class Accountant:
             n_synapses=n_synapses,
             n_weights=n_weights,
             weight_bits=bits,
-            events=int(np.sum(tally[part.source.label] * reached)),
+            events=int(np.dot(tally[part.source.label], self._fan_out[p.name])),
             dense_events=n_synapses * steps * self.plan.trials,
             arithmetic=_arithmetic(p),
             plastic=part.rule is not None,

@@ -56,7 +56,7 @@ class ReferenceMachine(Machine):
             reach[p.part.source.label] = max(reach[p.part.source.label], p.delays[-1])
         self._reach = reach
         self._trials = [self._trial(k) for k in range(plan.trials)]
-        self._recordings = {probe.label: self._recording(probe.label) for probe in plan.network.probes}
+        self._recordings = {probe.label: self._recording(probe.label) for probe in plan.probes}
         self._tally = {name: np.zeros(group.n, np.int64) for name, group in plan.groups.items()}
         self.synapse_bytes = sum(t.n_bytes for t in self._tables.values())
         self.synapse_bytes += sum(synapses.n_bytes for synapses in self._plastic.values())

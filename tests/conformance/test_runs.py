@@ -185,3 +185,14 @@ def test_the_weights_of_a_projection_are_those_described(simulator):
     sim = simulator(net, 1e-3)
     np.testing.assert_array_equal(sim.weights(dense), np.arange(9.0).reshape(3, 3))
     assert sim.weights(pairs.name).tolist() == [0.2, 0.1]
+
+
+def test_what_is_added_to_a_network_later_does_not_touch_its_simulators(simulator):
+    net = loop()
+    sim = simulator(net, 1e-3)
+    first = sim.run(0.05)
+    late = net.add(rb.Probe(net["pop"], "v"))
+    net.add(rb.Projection(net["pop"], net["pop"], rb.one_to_one(), weight=5.0, receptor="excitatory"))
+    assert_same([simulator(loop(), 1e-3).run(0.1)], [first, sim.run(0.05)])
+    with pytest.raises(rb.SpecError, match="no probe is called .v of pop."):
+        first[late]

@@ -127,7 +127,7 @@ class Binder:
         return self.tallies.setdefault((trial.index, f"{group} rows"), np.zeros(1, np.int64))
 
     def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """Return what does not depend on the trial, made when first asked for."""
+        """Return what is made but once, when first asked for."""
         if key not in self._shared:
             self._shared[key] = make()
         return self._shared[key]
@@ -161,12 +161,19 @@ class Binder:
                 block.set("samples", np.zeros(n * block.kept["places"].size, self.plan.real))
                 block.kept["filled"][0] = 0
 
-    def _probes(self, trial: Trial) -> Iterator[tuple[Block, Probe]]:
-        for probe in self.plan.network.probes:
-            for part in range(self.share.n):
-                block = self._blocks.get((trial.index, part, f"record {probe.label}"))
-                if block is not None:
-                    yield block, probe
+    def _probes(self, trial: Trial) -> list[tuple[Block, Probe]]:
+        """Return the blocks that record in one trial, by probe and part."""
+
+        def found() -> list[tuple[Block, Probe]]:
+            keys = [
+                ((trial.index, part, f"record {probe.label}"), probe)
+                for probe in self.plan.probes
+                for part in range(self.share.n)
+            ]
+            return [(self._blocks[key], probe) for key, probe in keys if key in self._blocks]
+
+        blocks: list[tuple[Block, Probe]] = self.once(("probes", trial.index), found)
+        return blocks
 
     def drain_spikes(self, trial: Trial) -> Iterator[tuple[str, SpikeChunk]]:
         """Return and forget what spike probes have buffered."""

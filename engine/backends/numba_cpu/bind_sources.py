@@ -106,5 +106,5 @@ def is_private(plan: Plan, p: ProjectionPlan) -> bool:
         and p.part.post is p.part.target
         and plan.group_of(source).order is None
         and plan.group_of(p.part.target).order is None
-        and not any(probe.group is source for probe in plan.network.probes)
+        and not any(probe.group is source for probe in plan.probes)
     )

@@ -7,6 +7,7 @@ that one compiled loop can call any kernel with any number of arguments.
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -138,6 +139,7 @@ def prefetch(typingctx: Any, address: Any) -> Any:
     return types.void(types.int64), codegen
 
 
+@cache
 def yield_address() -> int:
     """Return the address of the function that gives the processor away, or 0 where there is none."""
     try:
