@@ -178,21 +178,18 @@ def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, sta
     """Return the feed of listed spikes: those of a train in one step become one event."""
     steps, places = steps_of(times, dt), group.places(ids)
     length = int(steps[-1]) + 1 if steps.size else 0
-    unique = steps * group.n + places
-    if np.all(unique[1:] > unique[:-1]):
-        counts = np.ones(unique.size, np.int64)
-    else:
-        unique, counts = np.unique(unique, return_counts=True)
+    counts = np.ones(steps.size, np.int64)
+    key = steps * group.n + places
+    if np.any(key[1:] <= key[:-1]):
+        key, counts = np.unique(key, return_counts=True)
+        steps, places = np.divmod(key, group.n)
     if counts.max(initial=0) > LARGEST_SPIKE_COUNT:
-        step = int(unique[np.argmax(counts)]) // group.n
         raise SpecError(
-            f"{group.name}: {counts.max()} spikes of one train fall into step {step}; allowed are "
-            f"{LARGEST_SPIKE_COUNT}"
+            f"{group.name}: {counts.max()} spikes of one train fall into step {steps[np.argmax(counts)]}; "
+            f"allowed are {LARGEST_SPIKE_COUNT}"
         )
-    indptr = np.searchsorted(unique // max(group.n, 1), np.arange(length + 1))
-    return SpikeFeed(
-        start, indptr.astype(np.int64), (unique % group.n).astype(np.int32), counts.astype(np.int32)
-    )
+    indptr = np.searchsorted(steps, np.arange(length + 1))
+    return SpikeFeed(start, indptr.astype(np.int64), places.astype(np.int32), counts.astype(np.int32))
 
 
 def _counted(group: GroupPlan, counts: np.ndarray, start: int) -> SpikeFeed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -27,16 +28,18 @@ class Accountant:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._fan_out = {name: fan_out(plan, p) for name, p in plan.projections.items()}
-        self._n_synapses = {name: int(reached.sum()) for name, reached in self._fan_out.items()}
-        self._updates = {
-            p.label: (counting.operations(p.model), counting.state_words(p.model))
-            for p in plan.network.populations
+        # What a count says of a part whatever happens, as arguments of its class.
+        self._projections = {p.name: self._describe_projection(p) for p in plan.projections.values()}
+        self._groups = {
+            group.name: _describe_group(group)
+            for group in plan.groups.values()
+            if not isinstance(group.part, Operator)
         }
 
     @property
     def n_synapses(self) -> int:
         """Connections of the whole network."""
-        return sum(self._n_synapses.values())
+        return sum(int(described["n_synapses"]) for described in self._projections.values())
 
     def counts(self, tally: Mapping[str, np.ndarray], steps: int) -> Counts:
         """Return the counts of a stretch of `steps` steps.
@@ -48,51 +51,44 @@ class Accountant:
         steps
             Steps of the stretch.
         """
-        groups, plan = self.plan.groups.values(), self.plan
         return Counts(
             steps=steps,
-            trials=plan.trials,
-            dt=plan.dt,
-            populations=tuple(
-                self._population(g, tally, steps) for g in groups if not isinstance(g.part, Operator)
-            ),
-            projections=tuple(self._projection(p, tally, steps) for p in plan.projections.values()),
-            operators=tuple(_operator(o, tally) for o in plan.network.operators),
+            trials=self.plan.trials,
+            dt=self.plan.dt,
+            populations=tuple(self._population(name, tally, steps) for name in self._groups),
+            projections=tuple(self._projection(name, tally, steps) for name in self._projections),
+            operators=tuple(_operator(o, tally) for o in self.plan.network.operators),
         )
 
-    def _population(self, group: GroupPlan, tally: Mapping[str, np.ndarray], steps: int) -> PopulationCounts:
-        spikes = int(tally[group.name].sum())
-        if not isinstance(group.part, Population):
-            return PopulationCounts(name=group.name, kind=type(group.part).__name__, n=group.n, spikes=spikes)
-        operations, words = self._updates[group.name]
-        return PopulationCounts(
-            name=group.name,
-            kind=type(group.part.model).__name__,
-            n=group.n,
-            spikes=spikes,
-            updates=group.n * steps * self.plan.trials,
-            operations=dict(operations),
-            state_words=words,
-        )
+    def _population(self, name: str, tally: Mapping[str, np.ndarray], steps: int) -> PopulationCounts:
+        group = self.plan.groups[name]
+        updates = group.n * steps * self.plan.trials if isinstance(group.part, Population) else 0
+        return PopulationCounts(**self._groups[name], spikes=int(tally[name].sum()), updates=updates)
 
-    def _projection(self, p: ProjectionPlan, tally: Mapping[str, np.ndarray], steps: int) -> ProjectionCounts:
-        part, n_synapses = p.part, self._n_synapses[p.name]
-        n_weights, bits = self._stored(p, n_synapses)
-        changes = tally.get(f"{p.name} changes", np.zeros(1, np.int64))
+    def _projection(self, name: str, tally: Mapping[str, np.ndarray], steps: int) -> ProjectionCounts:
+        described = self._projections[name]
+        changes = tally.get(f"{name} changes")
         return ProjectionCounts(
-            name=p.name,
-            pre=part.source.label,
-            post=part.target.label,
-            kind="one_to_one" if part.connectivity.kind == "one_to_one" else p.storage,
-            n_synapses=n_synapses,
-            n_weights=n_weights,
-            weight_bits=bits,
-            events=int(np.dot(tally[part.source.label], self._fan_out[p.name])),
-            dense_events=n_synapses * steps * self.plan.trials,
-            arithmetic=_arithmetic(p),
-            plastic=part.rule is not None,
-            weight_updates=int(changes.sum()),
+            **described,
+            events=int(np.dot(tally[described["pre"]], self._fan_out[name])),
+            dense_events=described["n_synapses"] * steps * self.plan.trials,
+            weight_updates=0 if changes is None else int(changes.sum()),
         )
+
+    def _describe_projection(self, p: ProjectionPlan) -> dict[str, Any]:
+        part, n_synapses = p.part, int(self._fan_out[p.name].sum())
+        n_weights, bits = self._stored(p, n_synapses)
+        return {
+            "name": p.name,
+            "pre": part.source.label,
+            "post": part.target.label,
+            "kind": "one_to_one" if part.connectivity.kind == "one_to_one" else p.storage,
+            "n_synapses": n_synapses,
+            "n_weights": n_weights,
+            "weight_bits": bits,
+            "arithmetic": _arithmetic(p),
+            "plastic": part.rule is not None,
+        }
 
     def _stored(self, p: ProjectionPlan, n_synapses: int) -> tuple[int, int]:
         """Return how many weights are stored, and the bits of one."""
@@ -102,6 +98,19 @@ class Accountant:
         if p.storage in ("sparse", "dense"):
             return n_synapses, bits
         return int(np.size(weight_table(p.part)[0])), bits
+
+
+def _describe_group(group: GroupPlan) -> dict[str, Any]:
+    if not isinstance(group.part, Population):
+        return {"name": group.name, "kind": type(group.part).__name__, "n": group.n}
+    model = group.part.model
+    return {
+        "name": group.name,
+        "kind": type(model).__name__,
+        "n": group.n,
+        "operations": counting.operations(model),
+        "state_words": counting.state_words(model),
+    }
 
 
 def _arithmetic(p: ProjectionPlan) -> Arithmetic:

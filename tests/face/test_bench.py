@@ -19,9 +19,10 @@ KEYS = (
     "backend threads version n_neurons n_synapses bio_s wall_s rtf build_s peak_mb spikes synaptic_events "
     "rate_hz ns_per_event ns_per_update bytes_per_synapse"
 ).split()
+SMALL = {"scale": 0.05, "seconds": 0.01}
 TINY = {"repeats": 1, "scale": 0.05}
 
-# A peer whose runs take 0.25, 0.5, 0.75 ... seconds, the first of them untimed.
+# A peer whose runs take one, two, three ... times `unit` seconds, the first of them before all turns.
 FAKE = """
 import sys
 sys.path.insert(0, {peers!r})
@@ -31,7 +32,7 @@ import numpy as np
 runs = []
 
 def run():
-    runs.append(0.25 * len(runs) + 0.25)
+    runs.append({unit} * (len(runs) + 1))
     return runs[-1]
 
 def prepare(args):
@@ -46,9 +47,12 @@ answer("fake", options(("cuba",), seconds=1.0), prepare)
 
 @pytest.fixture
 def fake(tmp_path):
-    path = tmp_path / "fake.py"
-    path.write_text(FAKE.format(peers=str(PEERS)))
-    return path
+    def write(unit):
+        path = tmp_path / "fake.py"
+        path.write_text(FAKE.format(peers=str(PEERS), unit=unit))
+        return path
+
+    return write
 
 
 @pytest.mark.parametrize("name", ["cuba", "brunel", "mlp", "conv"])
@@ -85,14 +89,20 @@ def test_the_poisson_drive_is_not_counted_among_synaptic_events():
 
 def test_a_peer_runs_in_turns_and_its_median_is_compared(fake):
     line = bench.run_benchmark(
-        "cuba", scale=0.05, seconds=0.01, repeats=3, seed=7, peer="brian2", peer_script=fake
+        "cuba", scale=0.05, seconds=0.01, repeats=3, seed=7, peer="brian2", peer_script=fake(2.0)
     )
     assert (line["peer"], line["peer_version"], line["peer_mode"]) == ("brian2", "1.2", "seed 7")
-    assert (line["peer_wall_min_s"], line["peer_wall_s"], line["peer_wall_max_s"]) == (0.5, 0.75, 1.0)
-    assert line["ratio"] == pytest.approx(0.75 / line["wall_s"])
+    assert (line["peer_wall_min_s"], line["peer_wall_s"], line["peer_wall_max_s"]) == (4.0, 6.0, 8.0)
+    assert line["ratio"] == pytest.approx(6.0 / line["wall_s"])
     assert (line["peer_spikes"], line["peer_synaptic_events"]) == (12, 4 * 111)
     assert line["peer_rate_hz"] == 12 / 4 / 2.0
     assert line["peer_cv"] == 0.0
+
+
+def test_a_turn_of_short_runs_leaves_the_first_one_out(fake):
+    line = bench.run_benchmark("cuba", repeats=2, **SMALL, peer="brian2", peer_script=fake(0.0625))
+    # 0.125 | 0.1875 + 0.25 + 0.3125, then 0.375 | 0.4375 + 0.5.
+    assert (line["peer_wall_min_s"], line["peer_wall_max_s"]) == (0.25, 0.46875)
 
 
 @pytest.mark.parametrize(

@@ -197,10 +197,12 @@ class Binder:
         total = 0
         for block, p in self._probes(trial):
             if p.label == probe:
-                group = self.plan.group_of(p.group)
-                total = total + block.kept["counts"][np.sort(group.places(p.recorded()))]
+                total = total + block.kept["counts"]
                 block.kept["counts"][:] = 0
-        return np.asarray(total)
+        p = self.plan.probe(probe)
+        group = self.plan.group_of(p.group)
+        places = self.once(("counted", probe), lambda: np.sort(group.places(p.recorded())))
+        return np.asarray(total)[places]
 
     def take_tally(self, trial: Trial) -> dict[str, np.ndarray]:
         """Return and forget the events sent per neuron in one trial."""

@@ -10,8 +10,9 @@ from ...layout import conv_kernel, dense_matrix, sparse_rows
 from ...plan import ProjectionPlan, Step
 from . import deliver
 from .kernel import Block, compile_kernel
-from .memory import Trial
+from .memory import Trial, zeros
 from .pack import pack
+from .parts import LINE
 from .plastic import Plastic
 
 if TYPE_CHECKING:
@@ -56,14 +57,15 @@ def _store_sparse(binder: Binder, step: Step) -> list[dict[str, Any]]:
 
 
 def _store_dense(binder: Binder, p: ProjectionPlan) -> list[dict[str, Any]]:
-    """Return each part's columns, row after row, with a row of zeros at the end."""
+    """Return each part's columns, row after row on cache lines of its own, with a row of zeros at the end."""
     matrix = dense_matrix(binder.plan, p, binder.share.cells[p.arithmetic])
     stored = []
     for part in range(binder.share.n):
         low, high = _columns(binder, p, part)
-        slab = np.zeros((matrix.weights.shape[0] + 1, high - low), matrix.weights.dtype)
-        slab[:-1] = matrix.weights[:, low:high]
-        stored.append({"slab": slab, "first_row": matrix.first_row})
+        rows, stride = matrix.weights.shape[0], -(-(high - low) // LINE) * LINE
+        slab = zeros((rows + 1) * stride, matrix.weights.dtype).reshape(rows + 1, stride)
+        slab[:-1, : high - low] = matrix.weights[:, low:high]
+        stored.append({"slab": slab, "first_row": matrix.first_row, "columns": high - low})
     return stored
 
 
@@ -119,13 +121,13 @@ def _deliver_shared(
     low, high = binder.share.stretch(target, part)
     start = binder.share.start(p.arithmetic, part, target, p.part.receptor_name)
     if "slab" in stored:
-        slab, column = stored["slab"], _columns(binder, p, part)[0]
+        slab, columns, column = stored["slab"], stored["columns"], _columns(binder, p, part)[0]
         begin = start + max(p.post_range[0] + column - low, 0)
         due = np.zeros(arguments["n"] + 8, np.int64)
         return compile_kernel(deliver.deliver_dense, real=binder.real, WIDTH=cells.itemsize, **options).pack(
-            **arguments, delay=p.delays[0], weights=slab, columns=slab.shape[1],
+            **arguments, delay=p.delays[0], weights=slab, columns=columns, stride=slab.shape[1],
             first_row=stored["first_row"], rows=slab.shape[0] - 1,
-            cells=cells[begin : begin + slab.shape[1]], due_row=due,
+            cells=cells[begin : begin + columns], due_row=due,
             due_payload=due.astype(cells.dtype), address=slab.ctypes.data,
         )  # fmt: skip
     kernel = stored["kernel"]

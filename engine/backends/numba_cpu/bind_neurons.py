@@ -13,7 +13,7 @@ from ...plan import Arithmetic, GroupPlan
 from ...random import stream_key
 from . import operate, record
 from .kernel import Block, Kernel, compile_kernel
-from .memory import Trial
+from .memory import Trial, copied, zeros
 from .update import Shape, update_kernel
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
         tally=binder.tally(trial, group.name),
         fault=trial.fault,
         key=stream_key(binder.plan.network.seed, group.name, "uniform", trial.index),
-        sent=np.zeros(256, binder.plan.real),
+        sent=zeros(256, binder.plan.real),
         **{name: own[name] for name in ("ring_ids", "ring_counts", "ring_payload")},
     )
 
@@ -77,7 +77,7 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
     }
     for name, value in constants.items():
         dtype = np.int32 if name in whole else real
-        arguments[f"k_{name}"] = group.stored(value).astype(dtype)[low:high] if value.ndim else value
+        arguments[f"k_{name}"] = copied(group.stored(value)[low:high], dtype) if value.ndim else value
     for receptor in group.receptors:
         if receptor.grid is not None:
             arguments[f"step_{receptor.name}"] = receptor.grid.step

@@ -14,7 +14,7 @@ from ...random import stream_key
 from ...sources import PoissonSource, RateSource, SpikeSource
 from . import emit
 from .kernel import Block, compile_kernel
-from .memory import Trial
+from .memory import Trial, zeros
 
 if TYPE_CHECKING:
     from .bind import Binder
@@ -54,7 +54,7 @@ def _emit_poisson(binder: Binder, group: GroupPlan, own: dict[str, Any], trial: 
         key=stream_key(binder.plan.network.seed, group.name, "noise", trial.index), base=table.base,
         thresholds=table.thresholds, lengths=table.lengths, width=table.thresholds.shape[1],
         rows=rows.reshape(-1).astype(np.int32), firsts=firsts, starts=starts, **_lanes(),
-        hits=np.zeros(256, np.int16), **own,
+        hits=zeros(256, np.int16), **own,
     )  # fmt: skip
 
 
@@ -72,14 +72,14 @@ def private_block(binder: Binder, p: ProjectionPlan, trial: Trial, part: int) ->
         base=int(table.base[0]), thresholds=thresholds, coarse=_fours(table.lanes()[0, : thresholds.size]),
         weight=int(grid.to_integers(np.asarray(p.part.weight))), low=low, n=high - low,
         cells=trial.fixed[part][start : start + high - low], tally=binder.tally(trial, source.label),
-        part=part, **_lanes(), counts=np.zeros(256, np.int16), close=np.zeros(256, np.int16),
+        part=part, **_lanes(), counts=zeros(256, np.int16), close=zeros(256, np.int16),
         listed=np.zeros(256, np.int32),
     )  # fmt: skip
 
 
 def _lanes() -> dict[str, np.ndarray]:
     """Return scratch for the random bits of 256 neurons, as pairs and as halves of pairs."""
-    pairs = np.zeros(128, np.uint32)
+    pairs = zeros(128, np.uint32)
     return {"pairs": pairs, "lanes": pairs.view(np.int16)}
 
 

@@ -134,7 +134,7 @@ def deliver_wide(
 
 def deliver_dense(
     now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
-    delay: I8, weights: Cells, columns: I8, first_row: I8, rows: I8, cells: Cells, due_row: I8s,
+    delay: I8, weights: Cells, columns: I8, stride: I8, first_row: I8, rows: I8, cells: Cells, due_row: I8s,
     due_payload: Cells, address: I8,
 ) -> int:  # fmt: skip
     """Add the weight rows of all events, ascending by source, to the columns of this part.
@@ -155,7 +155,7 @@ def deliver_dense(
                 listed += 1
     if not plain:
         for i in range(listed):
-            begin, payload = due_row[i] * columns, due_payload[i]
+            begin, payload = due_row[i] * stride, due_payload[i]
             w = weights[begin : begin + columns]
             for k in range(columns):
                 cells[k] = CELL(cells[k] + CELL(w[k] * payload))
@@ -163,7 +163,7 @@ def deliver_dense(
     while listed % 8 != 0:
         due_row[listed] = rows
         listed += 1
-    row_bytes = columns * WIDTH
+    row_bytes = stride * WIDTH
     for i in range(0, listed, 8):
         # Arrays made from addresses, where slices would cost as much as the sums of a short row.
         w0 = carray(pointer(address + due_row[i] * row_bytes), (columns,), CELL)

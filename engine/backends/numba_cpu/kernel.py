@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import itertools
 import os
 import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -130,6 +131,12 @@ class Kernel:
     arguments: tuple[Argument, ...]
     address: int
 
+    @cached_property
+    def places(self) -> dict[str, tuple[int, Argument]]:
+        """Each argument by name, with its first word in a block."""
+        ends = itertools.accumulate((a.words for a in self.arguments), initial=0)
+        return {a.name: (at, a) for at, a in zip(ends, self.arguments, strict=False)}
+
     def pack(self, **values: Any) -> Block:
         """Return a block of words that holds these arguments."""
         if values.keys() != {a.name for a in self.arguments}:
@@ -151,22 +158,16 @@ class Block:
 
     def set(self, name: str, value: Any) -> None:
         """Set one argument; arrays must be contiguous and of the declared type."""
-        at = 0
-        for argument in self.kernel.arguments:
-            if argument.name == name:
-                break
-            at += argument.words
-        else:
+        if name not in self.kernel.places:
             raise TypeError(f"kernel {self.kernel.name}: has no argument {name!r}")
+        at, argument = self.kernel.places[name]
         dtype = np.dtype(_TYPES[argument.dtype])
         if argument.array:
-            array = value.reshape(-1)
-            copied = array.size > 0 and not np.shares_memory(array, value)
-            if array.dtype != dtype or not array.flags.c_contiguous or copied:
+            if value.dtype != dtype or not value.flags.c_contiguous:
                 where = f"kernel {self.kernel.name}.{name}"
                 raise TypeError(f"{where}: needs a contiguous array of {dtype}, got {value.dtype}")
-            self.kept[name] = array
-            self.words[at], self.words[at + 1] = array.ctypes.data, array.size
+            self.kept[name] = value.reshape(-1)
+            self.words[at], self.words[at + 1] = value.ctypes.data, value.size
         elif dtype.kind == "f":
             self.words[at : at + 1].view(dtype)[0] = value
         else:

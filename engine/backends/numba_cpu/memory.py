@@ -5,11 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ...initial import initial_state
 from ...parts import Operator, Population
 from ...plan import GroupPlan, Plan
 from .parts import Share
+
+_LINE = 64
+
+
+def zeros(size: int, dtype: DTypeLike) -> np.ndarray:
+    """Return zeros that start on a cache line.
+
+    NumPy's own arrays start 16 bytes behind one, so that half of all vectors would lie across two.
+    """
+    dtype = np.dtype(dtype)
+    room = np.zeros(size * dtype.itemsize + _LINE, np.uint8)
+    start = -room.ctypes.data % _LINE
+    return room[start : start + size * dtype.itemsize].view(dtype)
+
+
+def copied(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+    """Return a flat copy of an array that starts on a cache line."""
+    out = zeros(values.size, dtype)
+    out[:] = values.reshape(-1)
+    return out
 
 
 @dataclass
@@ -84,28 +105,28 @@ def make_trial(plan: Plan, share: Share, index: int, lengths: dict[str, int]) ->
             kinds = {state.name: state.kind for state in group.part.model.used_states}
             for name, values in initial_state(plan, group).items():
                 dtype = np.int32 if kinds[name] == "integer" else plan.real
-                states[group.name, name] = values[index].astype(dtype)
+                states[group.name, name] = copied(values[index], dtype)
         elif isinstance(group.part, Operator):
-            states[group.name, "value"] = np.zeros(group.n, plan.real)
+            states[group.name, "value"] = zeros(group.n, plan.real)
             states[group.name, "last"] = np.full(group.n, np.nan, plan.real)
         rings[group.name] = _ring(plan, share, group, lengths[group.name])
     return Trial(
         index=index,
         states=states,
         rings=rings,
-        fixed=[np.zeros(size, np.int32) for size in share.sizes["fixed"]],
-        floating=[np.zeros(size, plan.real) for size in share.sizes["float"]],
+        fixed=[zeros(size, np.int32) for size in share.sizes["fixed"]],
+        floating=[zeros(size, plan.real) for size in share.sizes["float"]],
     )
 
 
 def _ring(plan: Plan, share: Share, group: GroupPlan, length: int) -> Ring:
     kind = group.part.payload
-    payload = np.zeros(1 if kind == "unit" else group.n * length, plan.real if kind == "real" else np.int32)
+    payload = zeros(1 if kind == "unit" else group.n * length, plan.real if kind == "real" else np.int32)
     return Ring(
         n=group.n,
         length=length,
         first=share.bounds[group.name][:-1].copy(),
-        ids=np.empty(group.n * length, np.int32),
+        ids=zeros(group.n * length, np.int32),
         counts=np.zeros(length * share.n, np.int32),
         payload=payload,
         unit=kind == "unit",

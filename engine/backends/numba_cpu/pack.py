@@ -16,6 +16,7 @@ from numba import njit
 from ...draw import Synapses
 from ...layout import refuse_overflow
 from ...plan import Plan, ProjectionPlan
+from .memory import zeros
 from .parts import Share
 
 #: What 16 bits of target can tell apart.
@@ -102,7 +103,7 @@ def pack(plan: Plan, share: Share, names: tuple[str, ...]) -> list[PackedTable] 
     row_start = np.cumsum(sizes, axis=1) - sizes
     np.cumsum(ends, axis=2, out=ends)
     part_start = np.concatenate([[0], np.cumsum(sizes.sum(axis=1))])
-    synapses = np.empty(n_synapses, np.uint16 if alike[0] else np.uint32)
+    synapses = zeros(n_synapses, np.uint16 if alike[0] else np.uint32)
     for one in listed:
         _place(*vars(one).values(), block, delays.size, ends, row_start, part_start, synapses)
     return [

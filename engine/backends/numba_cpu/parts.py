@@ -10,6 +10,9 @@ from ...layout import Cells, Rows, cells_of
 from ...parts import Operator
 from ...plan import Arithmetic, Plan
 
+#: Cells on a cache line: every receptor starts on one of its own.
+LINE = 16
+
 
 @dataclass(frozen=True)
 class WideTable:
@@ -56,7 +59,7 @@ class Share:
             for key in cells.offsets:
                 here[key] = at
                 low, high = self.stretch(key[0], part)
-                at += high - low
+                at += -(-(high - low) // LINE) * LINE
             starts.append(here)
             sizes.append(at)
         self._starts[arithmetic], self.sizes[arithmetic] = starts, sizes

@@ -12,7 +12,7 @@ from ...plan import ProjectionPlan
 from ...plastic import plastic_matrix, plastic_rows
 from .kernel import Block, compile_kernel
 from .learn import deliver_plastic, learning_kernel
-from .memory import Trial
+from .memory import Trial, copied, zeros
 
 if TYPE_CHECKING:
     from .bind import Binder
@@ -112,8 +112,8 @@ class Plastic:
             plan = self.binder.plan
             low, high = self.binder.share.stretch(self.target, part)
             sizes = (self.delays.size * plan.group_of(self.p.part.source).n, high - low)
-            x, y = (np.zeros(len(s) * size, plan.real) for s, size in zip(self.sides, sizes, strict=True))
-            weights = self.initial[self.tables[part].place].copy()
+            x, y = (zeros(len(s) * size, plan.real) for s, size in zip(self.sides, sizes, strict=True))
+            weights = copied(self.initial[self.tables[part].place], plan.real)
             self._learned[trial.index, part] = Learned(weights, x, y, np.zeros(1, np.int64))
         return self._learned[trial.index, part]
 
