@@ -80,7 +80,9 @@ class Collector:
         """Return new spikes as (steps, ids, trials), ordered by trial, step and id."""
         chunk, group = machine.take_spikes(probe.label), self.plan.group_of(probe.group)
         ids = chunk.places if group.order is None else group.order[chunk.places]
-        order = np.lexsort((ids, chunk.steps, chunk.trials))
+        # Machines deliver sorted runs, one for each part and trial: a stable sort merges these.
+        key = (chunk.trials * (self.stop - self.start) + chunk.steps - self.start) * group.n + ids
+        order = np.argsort(key, kind="stable")
         return chunk.steps[order], ids[order], chunk.trials[order]
 
     def records(self) -> dict[str, Record]:

@@ -13,7 +13,7 @@ from ...plan import GroupPlan, Plan, Step
 from ..base import Feed, SpikeChunk, SpikeFeed
 from .bind_deliveries import deliver_block, store
 from .bind_neurons import operate_block, record_block, update_block
-from .bind_sources import emit_block, is_private, private_block
+from .bind_sources import emit_block, private_sources
 from .drive import Program
 from .kernel import Block
 from .memory import Ring, Trial
@@ -37,7 +37,7 @@ class Binder:
     def __init__(self, plan: Plan, share: Share, schedule: Schedule) -> None:
         self.plan, self.share, self.schedule = plan, share, schedule
         self.real = "f8" if plan.real == np.float64 else "f4"
-        self.private = {p.part.source.label: p for p in plan.projections.values() if is_private(plan, p)}
+        self.private = private_sources(plan)
         self.reach = {name: 0 for name in plan.groups}
         for p in plan.projections.values():
             self.reach[p.part.source.label] = max(self.reach[p.part.source.label], p.delays[-1])
@@ -78,14 +78,10 @@ class Binder:
         if step.kind == "emit":
             block = None if name in self.private else emit_block(self, self.plan.groups[name], trial, part)
         elif step.kind == "deliver":
-            if self.plan.projections[name].part.source.label in self.private:
-                block = private_block(
-                    self, self.private[self.plan.projections[name].part.source.label], trial, part
-                )
-            elif name in self.plastic:
+            if name in self.plastic:
                 return list(self.plastic[name].deliver(trial, part))
-            else:
-                block = deliver_block(self, step, trial, part)
+            private = self.plan.projections[name].part.source.label in self.private
+            block = None if private else deliver_block(self, step, trial, part)
         elif step.kind == "update":
             block = update_block(self, self.plan.groups[name], trial, part)
         elif step.kind == "operate":

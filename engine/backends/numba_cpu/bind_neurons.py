@@ -12,6 +12,7 @@ from ...parts import Population, Probe
 from ...plan import Arithmetic, GroupPlan
 from ...random import stream_key
 from . import operate, record
+from .bind_sources import lane_arguments, noise_arguments
 from .kernel import Block, Kernel, compile_kernel
 from .memory import Trial, copied, zeros
 from .update import Shape, update_kernel
@@ -41,9 +42,16 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
             start = binder.share.start(arithmetic, part, group.name, argument.name[2:])
             cells = trial.fixed[part] if arithmetic == "fixed" else trial.floating[part]
             states[argument.name] = cells[start : start + high - low]
+    noisy = [p for p in binder.private.values() if p.part.target.label == group.name]
+    noise: dict[str, Any] = {}
+    for p in noisy:
+        noise |= noise_arguments(binder, p, trial)
+    if noisy:
+        noise |= {**lane_arguments(), "close": zeros(256, np.int16), "close_ids": np.zeros(256, np.int32)}
     return kernel.pack(
         **arguments,
         **states,
+        **noise,
         length=own["length"],
         tally=binder.tally(trial, group.name),
         fault=trial.fault,
@@ -65,6 +73,9 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
         integers=whole,
         fixed=frozenset(r.name for r in group.receptors if r.grid is not None),
         floating=frozenset(r.name for r in group.receptors if r.floating),
+        noisy=frozenset(
+            p.part.receptor_name for p in binder.private.values() if p.part.target.label == group.name
+        ),
         real=binder.real,
     )
     arguments: dict[str, Any] = {

@@ -50,46 +50,59 @@ def _emit_poisson(binder: Binder, group: GroupPlan, own: dict[str, Any], trial: 
     table = count_table(group.name, distinct * binder.plan.dt)
     # Lanes from which on a neuron may send something: below it, only where there is a smallest count.
     firsts = np.where(table.base > 0, np.int16(-32768), table.lanes()[:, 0])[rows.reshape(-1)]
-    return compile_kernel(emit.emit_poisson, emit._exact_count).pack(
+    return compile_kernel(emit.emit_poisson).pack(
         key=stream_key(binder.plan.network.seed, group.name, "noise", trial.index), base=table.base,
         thresholds=table.thresholds, lengths=table.lengths, width=table.thresholds.shape[1],
-        rows=rows.reshape(-1).astype(np.int32), firsts=firsts, starts=starts, **_lanes(),
+        rows=rows.reshape(-1).astype(np.int32), firsts=firsts, starts=starts, **lane_arguments(),
         hits=zeros(256, np.int16), **own,
     )  # fmt: skip
 
 
-def private_block(binder: Binder, p: ProjectionPlan, trial: Trial, part: int) -> Block:
-    """Return what a private Poisson source adds to one part of its target."""
-    source, target = p.part.source, binder.plan.group_of(p.part.target)
-    low, high = binder.share.stretch(target.name, part)
-    start = binder.share.start("fixed", part, target.name, p.part.receptor_name)
+def noise_arguments(binder: Binder, p: ProjectionPlan, trial: Trial) -> dict[str, Any]:
+    """Return what a private Poisson source adds to the arguments of its target's update, by argument."""
+    source, receptor = p.part.source, p.part.receptor_name
     table = count_table(source.label, np.atleast_1d(source.rate) * binder.plan.dt)  # type: ignore[attr-defined]
     grid = binder.plan.receptor(p).grid
     assert grid is not None
     thresholds = table.thresholds[0, : table.lengths[0]].copy()
-    return compile_kernel(emit.add_private_poisson, emit._exact_count).pack(
-        key=stream_key(binder.plan.network.seed, source.label, "noise", trial.index), delay=p.delays[0],
-        base=int(table.base[0]), thresholds=thresholds, coarse=_fours(table.lanes()[0, : thresholds.size]),
-        weight=int(grid.to_integers(np.asarray(p.part.weight))), low=low, n=high - low,
-        cells=trial.fixed[part][start : start + high - low], tally=binder.tally(trial, source.label),
-        part=part, **_lanes(), counts=zeros(256, np.int16), close=zeros(256, np.int16),
-        listed=np.zeros(256, np.int32),
-    )  # fmt: skip
+    values = {
+        "key": stream_key(binder.plan.network.seed, source.label, "noise", trial.index),
+        "delay": p.delays[0],
+        "base": int(table.base[0]),
+        "weight": int(grid.to_integers(np.asarray(p.part.weight))),
+        "thresholds": thresholds,
+        "uppers": _threes(table.lanes()[0, : thresholds.size]),
+        "counts": zeros(256, np.int16),
+        "tally": binder.tally(trial, source.label),
+    }
+    return {f"noise_{name}_{receptor}": value for name, value in values.items()}
 
 
-def _lanes() -> dict[str, np.ndarray]:
+def lane_arguments() -> dict[str, np.ndarray]:
     """Return scratch for the random bits of 256 neurons, as pairs and as halves of pairs."""
     pairs = zeros(128, np.uint32)
     return {"pairs": pairs, "lanes": pairs.view(np.int16)}
 
 
-def _fours(lanes: np.ndarray) -> np.ndarray:
-    """Return ascending lanes, without those that none can exceed, filled up to a multiple of four."""
-    used = lanes[lanes < 32767]
-    return np.concatenate([used, np.full(4 - used.size % 4, 32767, np.int16)])
+def _threes(lanes: np.ndarray) -> np.ndarray:
+    """Return ascending lanes, those that none can exceed but once, filled up to a multiple of three."""
+    used = lanes[: np.count_nonzero(lanes < 32767) + 1]
+    return np.concatenate([used, np.full(-used.size % 3, 32767, np.int16)])
 
 
-def is_private(plan: Plan, p: ProjectionPlan) -> bool:
+def private_sources(plan: Plan) -> dict[str, ProjectionPlan]:
+    """Return the Poisson sources that are drawn inside their target's update, with their only projection.
+
+    At most one for each receptor: any others emit events as all sources do.
+    """
+    found: dict[tuple[str, str], ProjectionPlan] = {}
+    for p in plan.projections.values():
+        if _is_private(plan, p):
+            found.setdefault((p.part.target.label, p.part.receptor_name), p)
+    return {p.part.source.label: p for p in found.values()}
+
+
+def _is_private(plan: Plan, p: ProjectionPlan) -> bool:
     """Whether a source feeds one target each by one weight, and nobody else looks."""
     source = p.part.source
     others = [q for q in plan.projections.values() if q.part.source is source]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .types_of_kernels import I4, I8, U8, I2s, I4s, I8s, Reals, U4s
+from .types_of_kernels import I8, U8, I2s, I4s, I8s, Reals, U4s
 
 REAL: Any = None  # given by the options of compile_kernel
 
@@ -15,24 +15,16 @@ def draw64(key: Any, counter: Any) -> Any:
     """Stand for the generator, for readers and type checkers."""
 
 
-def mix32(index: Any, key_a: Any, key_b: Any) -> Any:
-    """Stand for the generator, for readers and type checkers."""
+def draw_pairs(step_key: Any, place: Any, pairs: Any) -> None:
+    """Stand for the function of `noise.py`, for readers and type checkers."""
 
 
-def list_set(flags: Any, size: Any, first: Any, ids: Any, k: Any) -> Any:
+def exact_count(step_key: Any, lane: Any, place: Any, thresholds: Any, begin: Any, length: Any) -> int:
+    """Stand for the function of `noise.py`, for readers and type checkers."""
+
+
+def list_set(flags: Any, size: Any, first: Any, ids: Any, k: Any) -> int:
     """Stand for the function of `listing.py`, for readers and type checkers."""
-
-
-def _exact_count(
-    lane: Any, place: I8, fine_a: Any, fine_b: Any, thresholds: U4s, begin: I8, length: I8
-) -> int:
-    """Return how many thresholds one neuron's 32 bits reach; `lane` holds the upper half of them."""
-    upper = np.uint32((np.int32(lane) + np.int32(32768)) << np.int32(16))
-    bits = np.uint32(upper | (mix32(np.uint32(place), fine_a, fine_b) & np.uint32(0xFFFF)))
-    count = 0
-    while count < length and bits >= thresholds[begin + count]:
-        count += 1
-    return count
 
 
 def emit_poisson(
@@ -44,12 +36,9 @@ def emit_poisson(
 
     `starts` are the steps at which the next stretch of rows begins (one stretch for a constant rate).
     Most neurons are silent in most steps: those whose lane reaches that of their first threshold are
-    listed, and only they are looked at closely. `lanes` are the halves of `pairs`: see `random.py`.
+    listed, and only they are looked at closely. `lanes` are the halves of `pairs`: see `noise.py`.
     """
     step_key = draw64(key, now)
-    key_a, key_b = np.uint32(step_key & np.uint64(0xFFFFFFFF)), np.uint32(step_key >> np.uint64(32))
-    fine_key = draw64(step_key, 0)
-    fine_a, fine_b = np.uint32(fine_key & np.uint64(0xFFFFFFFF)), np.uint32(fine_key >> np.uint64(32))
     stretch = starts.size - 1
     while stretch > 0 and starts[stretch] > now:
         stretch -= 1
@@ -60,9 +49,7 @@ def emit_poisson(
     sent = begin
     for chunk in range(low, high, 256):
         size = min(256, high - chunk)
-        offset = np.uint32(chunk >> 1)
-        for i in range(128):
-            pairs[i] = mix32(np.uint32(np.uint32(i) + offset), key_a, key_b)
+        draw_pairs(step_key, chunk, pairs)
         some = np.int16(0)
         if alike:
             first = firsts[stretch]
@@ -79,70 +66,14 @@ def emit_poisson(
         for j in range(sent, list_set(hits, size, chunk, ring_ids, sent)):
             place = np.int64(ring_ids[np.uint64(j)])
             row = rows[stretch if alike else stretch * per_stretch + place]
-            lane = lanes[place - chunk]
-            count = base[row]
-            count += _exact_count(lane, place, fine_a, fine_b, thresholds, row * width, lengths[row])
+            lane, begin_row = lanes[place - chunk], row * width
+            count = base[row] + exact_count(step_key, lane, place, thresholds, begin_row, lengths[row])
             if count > 0:
                 ring_ids[np.uint64(sent)] = place
                 ring_payload[np.uint64(sent)] = count
                 tally[place] += count
                 sent += 1
     ring_counts[slot * parts + part] = sent - begin
-    return 0
-
-
-def add_private_poisson(
-    now: I8, key: U8, delay: I8, base: I4, thresholds: U4s, coarse: I2s, weight: I4, low: I8, n: I8,
-    cells: I4s, tally: I8s, part: I8, pairs: U4s, lanes: I2s, counts: I2s, close: I2s, listed: I4s,
-) -> int:  # fmt: skip
-    """Add the spikes of a private source straight to its targets' cells.
-
-    The counts are those of the step in which the source sent them, so fusing changes nothing. Lanes
-    of 16 bits are compared with the upper halves of the thresholds, four at a time; where a lane
-    equals one, the neuron's other 16 bits decide.
-    """
-    if now < delay:
-        return 0
-    step_key = draw64(key, now - delay)
-    key_a, key_b = np.uint32(step_key & np.uint64(0xFFFFFFFF)), np.uint32(step_key >> np.uint64(32))
-    fine_key = draw64(step_key, 0)
-    fine_a, fine_b = np.uint32(fine_key & np.uint64(0xFFFFFFFF)), np.uint32(fine_key >> np.uint64(32))
-    for chunk in range(0, n, 256):
-        size = min(256, n - chunk)
-        offset = np.uint32((low + chunk) >> 1)
-        for i in range(128):
-            pairs[i] = mix32(np.uint32(np.uint32(i) + offset), key_a, key_b)
-        for i in range(256):
-            counts[i] = 0
-        some = np.int16(0)
-        for k in range(0, coarse.size, 4):
-            t0, t1, t2, t3 = coarse[k], coarse[k + 1], coarse[k + 2], coarse[k + 3]
-            for i in range(256):
-                x = lanes[i]
-                low_two = np.int16(np.int16(x > t0) + np.int16(x > t1))
-                high_two = np.int16(np.int16(x > t2) + np.int16(x > t3))
-                counts[i] = np.int16(counts[i] + np.int16(low_two + high_two))
-                equal = np.int16(np.int16(x == t0) | np.int16(x == t1))
-                equal = np.int16(equal | np.int16(np.int16(x == t2) | np.int16(x == t3)))
-                some = np.int16(some | equal)
-        if some != 0:
-            for i in range(256):
-                close[i] = 0
-            for k in range(coarse.size):
-                t0 = coarse[k]
-                for i in range(256):
-                    close[i] = np.int16(close[i] | np.int16(lanes[i] == t0))
-            for j in range(list_set(close, 256, 0, listed, 0)):
-                i = listed[j]
-                place = low + chunk + i
-                counts[i] = _exact_count(lanes[i], place, fine_a, fine_b, thresholds, 0, thresholds.size)
-        out = cells[chunk : chunk + size]
-        total = np.int32(0)
-        for i in range(size):
-            count = np.int32(np.int32(counts[i]) + base)
-            out[i] = np.int32(out[i] + np.int32(count * weight))
-            total = np.int32(total + count)
-        tally[part] += total
     return 0
 
 

@@ -34,6 +34,7 @@ from {package}.words import *
 from {package}.words import bits_of, fetch_add, float32_of, float64_of, float_from, pointer, prefetch
 from {package}.words_of_rules import *
 from {package}.listing import list_set
+from {package}.noise import draw_counts, draw_pairs, exact_count, sum_of
 from {engine}.random import draw64, mix32
 '''
 _TYPES = {

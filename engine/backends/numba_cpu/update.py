@@ -29,6 +29,8 @@ class Shape:
         Constants that are whole numbers.
     fixed, floating : frozenset of str
         Receptors with an integer sum, and with a real one.
+    noisy : frozenset of str
+        Receptors with a private Poisson source, whose counts are drawn here.
     real : str
         "f4" or "f8".
     """
@@ -37,7 +39,15 @@ class Shape:
     integers: frozenset[str]
     fixed: frozenset[str]
     floating: frozenset[str]
+    noisy: frozenset[str]
     real: str
+
+
+#: What a private Poisson source adds to the arguments: element type, and whether it is an array.
+_NOISE = (
+    ("key", "u8", False), ("delay", "i8", False), ("base", "i4", False), ("weight", "i4", False),
+    ("thresholds", "u4", True), ("uppers", "i2", True), ("counts", "i2", True), ("tally", "i8", True),
+)  # fmt: skip
 
 
 def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
@@ -98,7 +108,8 @@ def _build(
     rules = "\n".join(f"{INLINE}\n{source}" for _, source, _, _ in functions)
     draws = sorted({name for _, source, _, _ in functions for name in re.findall(r"\bdraw_\d+\b", source)})
     lines = [INLINE, f"def update(now, {', '.join(a.name for a in arguments)}):"]
-    lines += _prologue(draws)
+    lines += _prologue(draws, shape)
+    lines += [f"        {line}" for name in sorted(shape.noisy) for line in _noise(name)]
     lines += [
         f"        a_{a.name} = {a.name}[chunk : chunk + size]"
         for a in arguments
@@ -135,13 +146,33 @@ def _arguments(
             out += [Argument(f"c_{name}", "i4", True), Argument(f"step_{name}", shape.real, False)]
         if name in shape.floating:
             out.append(Argument(f"x_{name}", shape.real, True))
+        if name in shape.noisy:
+            out += [Argument(f"noise_{what}_{name}", dtype, array) for what, dtype, array in _NOISE]
+    if shape.noisy:
+        out += [Argument("pairs", "u4", True), Argument("lanes", "i2", True)]
+        out += [Argument("close", "i2", True), Argument("close_ids", "i4", True)]
     out += [Argument("ring_ids", "i4", True), Argument("ring_counts", "i4", True)]
     out += [Argument("ring_payload", "i4" if payload != "real" else shape.real, True)]
     out += [Argument("tally", "i8", True), Argument("fault", "i8", True), Argument("sent", shape.real, True)]
     return tuple(out)
 
 
-def _prologue(draws: list[str]) -> list[str]:
+def _noise(receptor: str) -> list[str]:
+    """Return what draws the private spikes of a chunk."""
+    counts = f"noise_counts_{receptor}"
+    drawn = f"noise_uppers_{receptor}, noise_thresholds_{receptor}, pairs, lanes, {counts}, close, close_ids"
+    total = f"sum_of({counts}, size) + np.int64(base_{receptor}) * size"
+    return [
+        f"if now >= noise_delay_{receptor}:",
+        f"    draw_counts(noise_step_{receptor}, low + chunk, {drawn})",
+        f"    noise_tally_{receptor}[part] += {total}",
+        "else:",
+        "    for i in range(256):",
+        f"        {counts}[i] = 0",
+    ]
+
+
+def _prologue(draws: list[str], shape: Shape) -> list[str]:
     lines = [
         "    begin, status, step = (now % length) * total + low, 0, np.int32(now)",
         "    k = begin",
@@ -151,6 +182,9 @@ def _prologue(draws: list[str]) -> list[str]:
         lines.append(f"    bits_{number} = draw64(draw64(key, now), {number})")
         lines.append(f"    key_a_{number} = np.uint32(bits_{number} & np.uint64(0xFFFFFFFF))")
         lines.append(f"    key_b_{number} = np.uint32(bits_{number} >> np.uint64(32))")
+    for name in sorted(shape.noisy):
+        lines.append(f"    noise_step_{name} = draw64(noise_key_{name}, now - noise_delay_{name})")
+        lines.append(f"    base_{name} = noise_base_{name} if now >= noise_delay_{name} else np.int32(0)")
     return [
         *lines,
         "    for chunk in range(0, n, 256):",
@@ -169,7 +203,11 @@ def _body(
     lines = [f"v_{name} = a_s_{name}[i]" for name, _ in states]
     for name in receptors:
         if name in shape.fixed:
-            lines += [f"in_{name} = REAL(REAL(a_c_{name}[i]) * step_{name})", f"a_c_{name}[i] = 0"]
+            whole = f"a_c_{name}[i]"
+            if name in shape.noisy:
+                count = f"np.int32(np.int32(noise_counts_{name}[i]) + base_{name})"
+                whole = f"np.int32({whole} + np.int32({count} * noise_weight_{name}))"
+            lines += [f"in_{name} = REAL(REAL({whole}) * step_{name})", f"a_c_{name}[i] = 0"]
             if name in shape.floating:
                 lines.append(f"in_{name} = REAL(in_{name} + a_x_{name}[i])")
         else:

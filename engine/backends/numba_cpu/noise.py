@@ -1,0 +1,85 @@
+"""Poisson counts of 256 neurons at a time, from 16 random bits each where these decide.
+
+The bits are those of `paired_bits_array` in `engine/random.py`: one hash gives the upper halves of two
+neurons, and a lane of 16 bits is compared with the upper halves of the thresholds. The lower half is
+hashed for the few neurons whose lane equals one of these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ...random import draw64, mix32
+from .listing import list_set
+
+
+@njit(nogil=True, error_model="numpy")
+def halves(key: Any) -> Any:
+    """Return the two 32-bit keys in a 64-bit one."""
+    return np.uint32(key & np.uint64(0xFFFFFFFF)), np.uint32(key >> np.uint64(32))
+
+
+@njit(nogil=True, error_model="numpy")
+def draw_pairs(step_key: Any, place: Any, pairs: Any) -> None:
+    """Draw the upper halves for 256 neurons from `place` on, which must be even, two in a word."""
+    key_a, key_b = halves(step_key)
+    offset = np.uint32(place >> 1)
+    for i in range(128):
+        pairs[i] = mix32(np.uint32(np.uint32(i) + offset), key_a, key_b)
+
+
+@njit(nogil=True, error_model="numpy")
+def exact_count(step_key: Any, lane: Any, place: Any, thresholds: Any, begin: Any, length: Any) -> Any:
+    """Return how many of `length` thresholds one neuron's 32 bits reach; `lane` is the upper half."""
+    fine_a, fine_b = halves(draw64(step_key, 0))
+    upper = np.uint32((np.int32(lane) + np.int32(32768)) << np.int32(16))
+    bits = np.uint32(upper | (mix32(np.uint32(place), fine_a, fine_b) & np.uint32(0xFFFF)))
+    count = 0
+    while count < length and bits >= thresholds[begin + count]:
+        count += 1
+    return count
+
+
+@njit(nogil=True, error_model="numpy")
+def draw_counts(
+    step_key: Any, place: Any, uppers: Any, thresholds: Any, pairs: Any, lanes: Any, counts: Any,
+    close: Any, listed: Any,
+) -> None:  # fmt: skip
+    """Draw how many thresholds each of 256 neurons reaches; `uppers` are their upper halves, in threes.
+
+    `lanes` are the halves of `pairs`, `close` and `listed` scratch for 256.
+    """
+    draw_pairs(step_key, place, pairs)
+    for i in range(256):
+        counts[i] = 0
+    some = np.int16(0)
+    for k in range(0, uppers.size, 3):
+        t0, t1, t2 = uppers[k], uppers[k + 1], uppers[k + 2]
+        for i in range(256):
+            x = lanes[i]
+            above = np.int16(np.int16(np.int16(x > t0) + np.int16(x > t1)) + np.int16(x > t2))
+            equal = np.int16(np.int16(np.int16(x == t0) | np.int16(x == t1)) | np.int16(x == t2))
+            counts[i] = np.int16(counts[i] + above)
+            some = np.int16(some | equal)
+    if some != 0:
+        for i in range(256):
+            close[i] = 0
+        for k in range(uppers.size):
+            t0 = uppers[k]
+            for i in range(256):
+                close[i] = np.int16(close[i] | np.int16(lanes[i] == t0))
+        for j in range(list_set(close, 256, 0, listed, 0)):
+            i = np.int64(listed[j])
+            counts[i] = exact_count(step_key, lanes[i], place + i, thresholds, 0, thresholds.size)
+
+
+@njit(nogil=True, error_model="numpy")
+def sum_of(counts: Any, size: Any) -> Any:
+    """Return the sum of the first counts."""
+    total = np.int32(0)
+    for i in range(size):
+        total = np.int32(total + np.int32(counts[i]))
+    return np.int64(total)
