@@ -62,17 +62,19 @@ def check_values(field_name: str, value: Any, shape: tuple[int, ...]) -> None:
 
 def check_spikes(label: str, times: Any, ids: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return spike times (float64) and ids (int64), or raise SpecError."""
-    t, i = np.array(times, dtype=np.float64), np.array(ids)
+    t, i = np.asarray(times, dtype=np.float64), np.asarray(ids)
     if t.ndim != 1 or t.shape != i.shape:
         raise SpecError(
             f"{label}: times has shape {t.shape} and ids {i.shape}; they must be two lists of one length"
         )
     if t.size == 0:
         return t, i.astype(np.int64)
-    if not np.all(np.isfinite(t)) or t.min() < 0:
+    ascending = t[1:] >= t[:-1]
+    # Of ascending times the first is the least; a NaN does not ascend.
+    if not (t[0] >= 0 and t[-1] < np.inf) or (not ascending.all() and not np.isfinite(t).all()):
         raise SpecError(f"{label}.times: allowed are finite times from 0, in seconds")
-    if np.any(np.diff(t) < 0):
-        k = int(np.argmax(np.diff(t) < 0))
+    if not ascending.all():
+        k = int(np.argmin(ascending))
         raise SpecError(
             f"{label}.times: not ascending at index {k + 1} ({t[k]} then {t[k + 1]}); sort times and ids"
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from ..neurons.errors import SpecError
 from ..neurons.model import steps_of
@@ -164,6 +165,9 @@ def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
 
 
 def _timed(group: GroupPlan, stretch: Stretch, pair: tuple[Any, Any]) -> Feed:
+    feed = _in_order(group, stretch, *pair)
+    if feed is not None:
+        return feed
     times, ids = check_spikes(f"inputs of {group.name}", *pair, group.n)
     last = int(steps_of(times[-1], stretch.plan.dt)) if times.size else 0
     if last >= stretch.steps:
@@ -174,11 +178,40 @@ def _timed(group: GroupPlan, stretch: Stretch, pair: tuple[Any, Any]) -> Feed:
     return _listed(group, times, ids, stretch.plan.dt, stretch.start)
 
 
+def _in_order(group: GroupPlan, stretch: Stretch, times: Any, ids: Any) -> SpikeFeed | None:
+    """Return the feed of spikes that are right and in order of step and place, as most are, else None."""
+    t, i = np.asarray(times), np.asarray(ids)
+    plain = t.dtype == np.float64 and i.dtype.kind in "iu" and t.ndim == 1 and t.shape == i.shape
+    if not plain or group.order is not None:
+        return None
+    indptr, places = np.zeros(stretch.steps + 1, np.int64), np.empty(t.size, np.int32)
+    if not _bin_in_order(t, i.astype(np.int64, copy=False), group.n, stretch.plan.dt, indptr, places):
+        return None
+    return SpikeFeed(stretch.start, indptr, places, np.ones(t.size, np.int32))
+
+
+@njit(cache=True)
+def _bin_in_order(times: Any, ids: Any, n: Any, dt: Any, indptr: Any, places: Any) -> Any:
+    """Fill where each step's spikes start, and their places; False at the first that is not in order."""
+    last_step, last_place = 0, -1
+    for k in range(times.size):
+        step, place = np.floor(times[k] / dt + 0.5), ids[k]
+        if not (times[k] >= 0 and step < indptr.size - 1 and 0 <= place < n):
+            return False
+        if step < last_step or (step == last_step and place <= last_place):
+            return False
+        indptr[np.int64(step) + 1] += 1
+        last_step, last_place, places[k] = np.int64(step), place, place
+    for step in range(1, indptr.size):
+        indptr[step] += indptr[step - 1]
+    return True
+
+
 def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, start: int) -> SpikeFeed:
     """Return the feed of listed spikes: those of a train in one step become one event."""
     steps, places = steps_of(times, dt), group.places(ids)
     length = int(steps[-1]) + 1 if steps.size else 0
-    counts = np.ones(steps.size, np.int64)
+    counts = np.ones(steps.size, np.int32)
     key = steps * group.n + places
     if np.any(key[1:] <= key[:-1]):
         key, counts = np.unique(key, return_counts=True)
@@ -189,7 +222,9 @@ def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, sta
             f"allowed are {LARGEST_SPIKE_COUNT}"
         )
     indptr = np.searchsorted(steps, np.arange(length + 1))
-    return SpikeFeed(start, indptr.astype(np.int64), places.astype(np.int32), counts.astype(np.int32))
+    return SpikeFeed(
+        start, indptr.astype(np.int64), places.astype(np.int32), counts.astype(np.int32, copy=False)
+    )
 
 
 def _counted(group: GroupPlan, counts: np.ndarray, start: int) -> SpikeFeed:

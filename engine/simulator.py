@@ -98,6 +98,7 @@ class Simulator:
         for source, feeds in described_feeds(self.plan).items():
             self._machine.feed(source, feeds)
         self._first = self._machine.snapshot()
+        self._facts = self._describe()
         self._build_s = time.perf_counter() - began
 
     @property
@@ -151,22 +152,22 @@ class Simulator:
 
     def _info(self, start: int, steps: int, wall_s: float) -> RunInfo:
         build_s, self._build_s = self._build_s, 0.0
-        return RunInfo(
-            backend=self._backend.name,
-            threads=self._machine.threads,
-            precision=self._precision or "auto",
-            dt=self.plan.dt,
-            steps=steps,
-            trials=self.plan.trials,
-            start_step=start,
-            wall_s=wall_s,
-            build_s=build_s,
-            seed=self.plan.network.seed,
-            version=_version(),
-            n_neurons=sum(p.n for p in self.plan.network.populations),
-            n_synapses=self._accountant.n_synapses,
-            synapse_bytes=self._machine.synapse_bytes,
-        )
+        return RunInfo(**self._facts, start_step=start, steps=steps, wall_s=wall_s, build_s=build_s)
+
+    def _describe(self) -> dict[str, Any]:
+        """Return what is the same in the info of every run."""
+        return {
+            "backend": self._backend.name,
+            "threads": self._machine.threads,
+            "precision": self._precision or "auto",
+            "dt": self.plan.dt,
+            "trials": self.plan.trials,
+            "seed": self.plan.network.seed,
+            "version": _version(),
+            "n_neurons": sum(p.n for p in self.plan.network.populations),
+            "n_synapses": self._accountant.n_synapses,
+            "synapse_bytes": self._machine.synapse_bytes,
+        }
 
     def reset(self) -> None:
         """Go back to time 0: initial states, no events in flight, the same noise again."""

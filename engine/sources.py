@@ -123,7 +123,7 @@ class SpikeSource(Source):
             raise SpecError(f"{self.label}: give both times and ids, or neither")
         if self.times is not None:
             times, ids = check_spikes(self.label, self.times, self.ids, self.n)
-            object.__setattr__(self, "times", times)
+            object.__setattr__(self, "times", times.copy())
             object.__setattr__(self, "ids", ids)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...clocked import probe_window
 from ...parts import Probe
-from ...plan import GroupPlan, Plan, Step
+from ...plan import GroupPlan, Plan, ProjectionPlan, Step
 from ..base import Feed, SpikeChunk, SpikeFeed
 from .bind_deliveries import deliver_block, store
 from .bind_neurons import operate_block, record_block, update_block
@@ -41,12 +41,14 @@ class Binder:
         self.reach = {name: 0 for name in plan.groups}
         for p in plan.projections.values():
             self.reach[p.part.source.label] = max(self.reach[p.part.source.label], p.delays[-1])
-        self.tallies: dict[tuple[int, str], np.ndarray] = {}
+        self._tallies: dict[int, dict[str, np.ndarray]] = {}
         self.plastic: dict[str, Any] = {}
         self.synapse_bytes = 0
         self.stored: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         self._blocks: dict[tuple[int, int, str], Block] = {}
         self._shared: dict[tuple[Any, ...], Any] = {}
+        self._scratch: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
+        self._ahead = _sums_ahead(plan) if schedule.strip > 1 else set()
         for step in plan.steps:
             if step.kind == "deliver":
                 store(self, step)
@@ -54,12 +56,14 @@ class Binder:
 
     # Programs
 
-    def program(self, trials: list[Trial], thread: int, threads: int) -> Program:
-        """Return what one of the threads does that share some trials.
+    def program(self, trials: list[Trial], thread: int, threads: int, clock: np.ndarray) -> Program:
+        """Return what one of the threads does that share some trials; `clock` is that of their crew.
 
         Trials follow each other within a phase and part, so that they use weights while these are in
-        the cache.
+        the cache, and scratch of the same kernel.
         """
+        self.clock = clock
+        self._scratch = {}
         words: list[int] = []
         segments: list[tuple[int, int, int]] = []
         for phase in self.schedule.phases:
@@ -97,7 +101,7 @@ class Binder:
 
     def tally(self, trial: Trial, group: str) -> np.ndarray:
         """Return the events sent per neuron of a group in a trial."""
-        return self.tallies.setdefault((trial.index, group), np.zeros(self.plan.groups[group].n, np.int64))
+        return self._tally(trial, group, self.plan.groups[group].n)
 
     def ring(self, trial: Trial, group: str) -> dict[str, Any]:
         """Return the arguments by which kernels read a group's events."""
@@ -120,7 +124,25 @@ class Binder:
 
     def rows_done(self, trial: Trial, group: str) -> np.ndarray:
         """Return the number of rows that an operator has computed in a trial, as an array of one."""
-        return self.tallies.setdefault((trial.index, f"{group} rows"), np.zeros(1, np.int64))
+        return self._tally(trial, f"{group} rows", 1)
+
+    def _tally(self, trial: Trial, name: str, size: int) -> np.ndarray:
+        of_trial = self._tallies.setdefault(trial.index, {})
+        if name not in of_trial:
+            of_trial[name] = np.zeros(size, np.int64)
+        return of_trial[name]
+
+    def scratch(
+        self, key: tuple[Any, ...], make: Callable[[], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        """Return arrays that the trials of one program share: each is done with a strip before the next."""
+        if key not in self._scratch:
+            self._scratch[key] = make()
+        return self._scratch[key]
+
+    def sums_ahead(self, p: ProjectionPlan) -> bool:
+        """Whether a dense projection may be summed for a whole strip at its first step."""
+        return p.name in self._ahead
 
     def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         """Return what is made but once, when first asked for."""
@@ -203,10 +225,23 @@ class Binder:
     def take_tally(self, trial: Trial) -> dict[str, np.ndarray]:
         """Return and forget the events sent per neuron in one trial."""
         taken = {}
-        for (index, name), counts in self.tallies.items():
-            if index == trial.index:
-                taken[name] = counts.copy()
-                counts[:] = 0
+        for name, counts in self._tallies[trial.index].items():
+            taken[name] = counts.copy()
+            counts[:] = 0
         for name, plastic in self.plastic.items():
             taken[f"{name} changes"] = plastic.take_changes(trial)
         return taken
+
+
+def _sums_ahead(plan: Plan) -> set[str]:
+    """Return the projections whose sums nothing comes before: whole numbers, or a receptor's first."""
+    found, begun = set(), set()
+    for step in plan.steps:
+        if step.kind == "deliver":
+            for name in step.names:
+                p = plan.projections[name]
+                receptor = (p.part.target.label, p.part.receptor_name, p.arithmetic)
+                if p.storage == "dense" and p.part.rule is None and receptor not in begun:
+                    found.add(name)
+                begun.add(receptor)
+    return found

@@ -12,7 +12,6 @@ from . import deliver
 from .kernel import Block, compile_kernel
 from .memory import Trial, zeros
 from .pack import pack
-from .parts import LINE
 from .plastic import Plastic
 
 if TYPE_CHECKING:
@@ -57,15 +56,21 @@ def _store_sparse(binder: Binder, step: Step) -> list[dict[str, Any]]:
 
 
 def _store_dense(binder: Binder, p: ProjectionPlan) -> list[dict[str, Any]]:
-    """Return each part's columns, row after row on cache lines of its own, with a row of zeros at the end."""
+    """Return each part's columns, tile after tile, and row after row within a tile."""
     matrix = dense_matrix(binder.plan, p, binder.share.cells[p.arithmetic])
+    rows, size = matrix.weights.shape[0], matrix.weights.itemsize
     stored = []
     for part in range(binder.share.n):
         low, high = _columns(binder, p, part)
-        rows, stride = matrix.weights.shape[0], -(-(high - low) // LINE) * LINE
-        slab = zeros((rows + 1) * stride, matrix.weights.dtype).reshape(rows + 1, stride)
-        slab[:-1, : high - low] = matrix.weights[:, low:high]
-        stored.append({"slab": slab, "first_row": matrix.first_row, "columns": high - low})
+        tile_bytes = 128 if (high - low) * size > 64 else 64
+        tile = tile_bytes // size
+        tiles = zeros(-(-(high - low) // tile) * rows * tile, matrix.weights.dtype).reshape(-1, rows, tile)
+        for k, columns in enumerate(tiles):
+            mine = matrix.weights[:, low + k * tile : min(low + (k + 1) * tile, high)]
+            columns[:, : mine.shape[1]] = mine
+        stored.append(
+            {"tiles": tiles, "tile_bytes": tile_bytes, "first_row": matrix.first_row, "columns": high - low}
+        )
     return stored
 
 
@@ -120,15 +125,25 @@ def _deliver_shared(
     target = p.part.target.label
     low, high = binder.share.stretch(target, part)
     start = binder.share.start(p.arithmetic, part, target, p.part.receptor_name)
-    if "slab" in stored:
-        slab, columns, column = stored["slab"], stored["columns"], _columns(binder, p, part)[0]
-        begin = start + max(p.post_range[0] + column - low, 0)
-        due = np.zeros(arguments["n"] + 8, np.int64)
-        return compile_kernel(deliver.deliver_dense, real=binder.real, WIDTH=cells.itemsize, **options).pack(
-            **arguments, delay=p.delays[0], weights=slab, columns=columns, stride=slab.shape[1],
-            first_row=stored["first_row"], rows=slab.shape[0] - 1,
-            cells=cells[begin : begin + columns], due_row=due,
-            due_payload=due.astype(cells.dtype), address=slab.ctypes.data,
+    if "tiles" in stored:
+        tiles, columns = stored["tiles"], stored["columns"]
+        begin = start + max(p.post_range[0] + _columns(binder, p, part)[0] - low, 0)
+        ahead = binder.sums_ahead(p)
+        width = tiles.shape[0] * tiles.shape[2]
+        strip = binder.schedule.strip if ahead else 1
+        scratch = binder.scratch(
+            (p.name, part),
+            lambda: {
+                "sums": zeros(strip * width if ahead else 1, cells.dtype),
+                "spans": np.zeros(2 * strip * binder.share.n, np.int64),
+            },
+        )
+        return compile_kernel(
+            deliver.deliver_dense, real=binder.real, AHEAD=ahead, TILE=stored["tile_bytes"], **options
+        ).pack(
+            **arguments, delay=p.delays[0], weights=tiles, columns=columns, first_row=stored["first_row"],
+            rows=tiles.shape[1], cells=cells[begin:], clock=binder.clock, width=width,
+            address=tiles.ctypes.data, **scratch,
         )  # fmt: skip
     kernel = stored["kernel"]
     geometry = [kernel.image[1], kernel.image[2], *kernel.weights.shape[1:3], *kernel.out, *kernel.stride,

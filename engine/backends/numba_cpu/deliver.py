@@ -19,12 +19,17 @@ BYTES: Any = None
 LINES_AHEAD: Any = None
 REAL: Any = None
 CELL: Any = None
-WIDTH: Any = None
-carray: Any = None  # likewise, from Numba and words.py
-pointer: Any = None
+AHEAD: Any = None
+TILE: Any = None
+add_wide_rows: Any = None  # these stand for the functions of rows.py
+add_scaled_wide_rows = add_narrow_rows = add_scaled_narrow_rows = add_wide_rows
 
 
 def prefetch(address: Any) -> None:
+    """Stand for the intrinsic, for readers and type checkers."""
+
+
+def load_word(address: Any) -> None:
     """Stand for the intrinsic, for readers and type checkers."""
 
 
@@ -134,49 +139,53 @@ def deliver_wide(
 
 def deliver_dense(
     now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
-    delay: I8, weights: Cells, columns: I8, stride: I8, first_row: I8, rows: I8, cells: Cells, due_row: I8s,
-    due_payload: Cells, address: I8,
+    delay: I8, weights: Cells, columns: I8, first_row: I8, rows: I8, cells: Cells, clock: I8s,
+    sums: Cells, width: I8, spans: I8s, address: I8,
 ) -> int:  # fmt: skip
     """Add the weight rows of all events, ascending by source, to the columns of this part.
 
-    Eight rows are added in one pass, one after the other within each column, so the sums are those of
-    adding row by row. Below the last row lies one of zeros, which fills up the last pass.
+    With AHEAD nothing else has been added to these cells in any step, and all events of a strip are
+    there at its first step (`clock` says when it begins and ends): then all its sums are made at once,
+    tile after tile, `width` apart, and each step takes its own.
     """
-    parts, slot, listed, plain = first.size, (now - delay) % length, 0, True
-    for q in range(parts):
-        begin = slot * n + first[q]
-        for j in range(ring_counts[slot * parts + q]):
-            row = ring_ids[begin + j] - first_row
-            if 0 <= row < rows:
-                due_row[listed] = row
-                payload = CELL(1) if UNIT else CELL(ring_payload[begin + j])
-                due_payload[listed] = payload
-                plain = plain and payload == CELL(1)
-                listed += 1
-    if not plain:
-        for i in range(listed):
-            begin, payload = due_row[i] * stride, due_payload[i]
-            w = weights[begin : begin + columns]
-            for k in range(columns):
-                cells[k] = CELL(cells[k] + CELL(w[k] * payload))
-        return 0
-    while listed % 8 != 0:
-        due_row[listed] = rows
-        listed += 1
-    row_bytes = stride * WIDTH
-    for i in range(0, listed, 8):
-        # Arrays made from addresses, where slices would cost as much as the sums of a short row.
-        w0 = carray(pointer(address + due_row[i] * row_bytes), (columns,), CELL)
-        w1 = carray(pointer(address + due_row[i + 1] * row_bytes), (columns,), CELL)
-        w2 = carray(pointer(address + due_row[i + 2] * row_bytes), (columns,), CELL)
-        w3 = carray(pointer(address + due_row[i + 3] * row_bytes), (columns,), CELL)
-        w4 = carray(pointer(address + due_row[i + 4] * row_bytes), (columns,), CELL)
-        w5 = carray(pointer(address + due_row[i + 5] * row_bytes), (columns,), CELL)
-        w6 = carray(pointer(address + due_row[i + 6] * row_bytes), (columns,), CELL)
-        w7 = carray(pointer(address + due_row[i + 7] * row_bytes), (columns,), CELL)
-        for k in range(columns):
-            x = CELL(CELL(CELL(CELL(cells[k] + w0[k]) + w1[k]) + w2[k]) + w3[k])
-            cells[k] = CELL(CELL(CELL(CELL(x + w4[k]) + w5[k]) + w6[k]) + w7[k])
+    parts, tile, k, used = first.size, TILE // weights.itemsize, 0, 0
+    start, stop = (clock[0], clock[1]) if AHEAD else (now, now + 1)
+    target = sums if AHEAD else cells
+    if now == start:
+        for step in range(start, stop):
+            slot = (step - delay) % length
+            for q in range(parts):
+                begin = slot * n + first[q]
+                end = begin + ring_counts[slot * parts + q]
+                while begin < end and ring_ids[begin] < first_row:
+                    begin += 1
+                while begin < end and ring_ids[end - 1] >= first_row + rows:
+                    end -= 1
+                spans[2 * k], spans[2 * k + 1] = begin, end
+                used += end - begin
+                k += 1
+        if AHEAD:
+            sums[: (stop - start) * width] = 0
+        for column in range(0, columns, tile):
+            here = weights[column * rows :]
+            if used >= rows:
+                # Most rows will be used: read in order, they come in at the full speed of the memory.
+                tile_start = address + column * rows * weights.itemsize
+                for line in range(tile_start, tile_start + rows * TILE, 64):
+                    load_word(line)
+            for k in range((stop - start) * parts):
+                at, begin, end = k // parts * width + column, spans[2 * k], spans[2 * k + 1]
+                if TILE == 128 and UNIT:
+                    add_wide_rows(target, at, here, ring_ids, begin, end, first_row, ring_ids)
+                elif TILE == 128:
+                    add_scaled_wide_rows(target, at, here, ring_ids, begin, end, first_row, ring_payload)
+                elif UNIT:
+                    add_narrow_rows(target, at, here, ring_ids, begin, end, first_row, ring_ids)
+                else:
+                    add_scaled_narrow_rows(target, at, here, ring_ids, begin, end, first_row, ring_payload)
+    if AHEAD:
+        for i in range(columns):
+            cells[i] = sums[np.uint64((now - start) * width + i)]
     return 0
 
 

@@ -17,7 +17,7 @@ from numba import njit
 
 from .words import fetch_add, invoke, invoke_plain, load_word, store_word, yield_address
 
-#: Words of the block that threads share, each on a cache line of its own.
+#: Bytes at which words lie in the block that threads share, each on a cache line of its own.
 _ARRIVED, _ROUND, _STOP = 0, 64, 128
 _NEVER = 2**62
 _SPINS = 4000
@@ -47,15 +47,18 @@ class Meeting:
         self.address = self.words.ctypes.data
         self.yielder = yield_address()
 
-    def run(self, programs: list[Program], strip: int, start: int, stop: int) -> int:
+    def run(self, programs: list[Program], clock: np.ndarray, strip: int, start: int, stop: int) -> int:
         """Run one program per thread from a step to another; return the step that was reached.
 
-        Kernels stop the run by a status that is not zero: all threads then end after that strip.
+        `clock` is told the first step of each strip and the one after its last. Kernels stop the run by
+        a status that is not zero: all threads then end after that strip.
         """
         self.words[:] = 0
         self.words[_STOP // 8] = _NEVER
         n = len(programs)
-        calls = [(p.words, p.segments, strip, start, stop, self.address, n, self.yielder) for p in programs]
+        calls = [
+            (p.words, p.segments, clock, strip, start, stop, self.address, n, self.yielder) for p in programs
+        ]
         if n == 1:
             return int(drive(*calls[0]))
         others = [threading.Thread(target=drive, args=call) for call in calls[1:]]
@@ -82,14 +85,20 @@ def wait(shared: Any, n: Any, yielder: Any) -> None:
             invoke_plain(yielder)
 
 
-@njit("int64(int64[::1], int64[:, ::1], int64, int64, int64, int64, int64, int64)", nogil=True, cache=True)
+@njit(
+    "int64(int64[::1], int64[:, ::1], int64[::1], int64, int64, int64, int64, int64, int64)",
+    nogil=True,
+    cache=True,
+)
 def drive(
-    words: Any, segments: Any, strip: Any, start: Any, stop: Any, shared: Any, n: Any, yielder: Any
-) -> Any:
+    words: Any, segments: Any, clock: Any, strip: Any, start: Any, stop: Any, shared: Any, n: Any,
+    yielder: Any,
+) -> Any:  # fmt: skip
     """Run a program from step `start` to before `stop`; return the step that was reached."""
     now = start
     while now < stop:
         end = min(now + strip, stop)
+        clock[0], clock[1] = now, end  # all threads are in the same strip, and write the same
         for segment in range(segments.shape[0]):
             for step in range(now, end):
                 for k in range(segments[segment, 0], segments[segment, 1], 2):

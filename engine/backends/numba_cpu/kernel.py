@@ -31,9 +31,10 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, cfunc, njit
 from {package}.words import *
-from {package}.words import bits_of, fetch_add, float32_of, float64_of, float_from, pointer, prefetch
+from {package}.words import float32_of, float64_of, load_word, pointer, prefetch
 from {package}.words_of_rules import *
 from {package}.listing import list_set
+from {package}.rows import add_narrow_rows, add_scaled_narrow_rows, add_scaled_wide_rows, add_wide_rows
 from {package}.noise import draw_counts, draw_pairs, exact_count, sum_of
 from {engine}.random import draw64, mix32
 '''

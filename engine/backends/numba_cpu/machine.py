@@ -28,10 +28,11 @@ _WORTH_SHARING = 2000
 
 @dataclass(frozen=True)
 class Crew:
-    """Trials that run side by side, and the programs of the threads that share them."""
+    """Trials that run side by side, the programs of the threads that share them, and their clock."""
 
     trials: list[Trial]
     programs: list[Program]
+    clock: np.ndarray
 
 
 class NumbaMachine(Machine):
@@ -52,14 +53,15 @@ class NumbaMachine(Machine):
         self.now = 0
         sharing = self.threads if plan.trials == 1 else 1
         schedule = make_schedule(plan)
-        self.share = Share(plan, schedule.parts(plan, sharing))
+        self.share = Share(plan, sharing)
         self.binder = Binder(plan, self.share, schedule)
         lengths = {name: reach + schedule.strip for name, reach in self.binder.reach.items()}
         self.trials = [make_trial(plan, self.share, k, lengths) for k in range(plan.trials)]
-        self.crews = [
-            Crew(trials, [self.binder.program(trials, thread, sharing) for thread in range(sharing)])
-            for trials in _crews(self.trials, schedule.strip, self.threads)
-        ]
+        self.crews = []
+        for trials in _crews(self.trials, schedule.strip, self.threads):
+            clock = np.zeros(2, np.int64)
+            programs = [self.binder.program(trials, thread, sharing, clock) for thread in range(sharing)]
+            self.crews.append(Crew(trials, programs, clock))
         self.synapse_bytes = self.binder.synapse_bytes
         self._spikes: dict[str, list[SpikeChunk]] = {}
         self._counted_before: dict[str, int] = {}
@@ -86,7 +88,7 @@ class NumbaMachine(Machine):
         for crew in self.crews[worker::workers]:
             now = self.now
             while now < stop:
-                now = meeting.run(crew.programs, strip, now, stop)
+                now = meeting.run(crew.programs, crew.clock, strip, now, stop)
                 for trial in crew.trials:
                     self._check(trial)
                     for probe, chunk in self.binder.drain_spikes(trial):

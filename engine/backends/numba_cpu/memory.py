@@ -12,7 +12,8 @@ from ...parts import Operator, Population
 from ...plan import GroupPlan, Plan
 from .parts import Share
 
-_LINE = 64
+_LINE_BYTES = 64
+_TILE = 64
 
 
 def zeros(size: int, dtype: DTypeLike) -> np.ndarray:
@@ -21,8 +22,8 @@ def zeros(size: int, dtype: DTypeLike) -> np.ndarray:
     NumPy's own arrays start 16 bytes behind one, so that half of all vectors would lie across two.
     """
     dtype = np.dtype(dtype)
-    room = np.zeros(size * dtype.itemsize + _LINE, np.uint8)
-    start = -room.ctypes.data % _LINE
+    room = np.zeros(size * dtype.itemsize + _LINE_BYTES, np.uint8)
+    start = -room.ctypes.data % _LINE_BYTES
     return room[start : start + size * dtype.itemsize].view(dtype)
 
 
@@ -114,8 +115,9 @@ def make_trial(plan: Plan, share: Share, index: int, lengths: dict[str, int]) ->
         index=index,
         states=states,
         rings=rings,
-        fixed=[zeros(size, np.int32) for size in share.sizes["fixed"]],
-        floating=[zeros(size, plan.real) for size in share.sizes["float"]],
+        # The last tile of a dense projection may end beyond the cells.
+        fixed=[zeros(size + _TILE, np.int32) for size in share.sizes["fixed"]],
+        floating=[zeros(size + _TILE, plan.real) for size in share.sizes["float"]],
     )
 
 

@@ -16,9 +16,6 @@ from ...sources import Source
 _LONGEST_STRIP = 128
 #: Events kept for a strip: this many neurons times steps, so that long strips stay in the cache.
 _STRIP_EVENTS = 1 << 21
-#: Weights of one part that stay in a core's own cache while a strip runs.
-_CACHE_BYTES = 1 << 21
-_MOST_PARTS = 8
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,6 @@ class Schedule:
 
     strip: int
     phases: tuple[tuple[Step, ...], ...]
-
-    def parts(self, plan: Plan, threads: int) -> int:
-        """Return into how many parts targets are split: one a thread, more to keep weights in the cache."""
-        if self.strip < 8:
-            return threads
-        dense = [p.expected * plan.real.itemsize for p in plan.projections.values() if p.storage == "dense"]
-        wanted = -(-max(dense, default=0.0) // (_CACHE_BYTES * threads))
-        return threads * int(min(max(wanted, 1), _MOST_PARTS))
 
 
 def make_schedule(plan: Plan) -> Schedule:
