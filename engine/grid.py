@@ -13,7 +13,7 @@ import numpy as np
 
 from ..neurons.errors import PlanError
 
-#: A weight may move by this share of itself (a drawn one: of its distribution's root mean square).
+#: What one projection gives a neuron may move by this share of itself when weights are rounded.
 TOLERANCE = 0.01
 _LARGEST_SUM = 2**31 - 1
 
@@ -28,6 +28,8 @@ class Load:
         The projection.
     weights : array
         Every weight, or the quantiles that they are drawn from.
+    targets : int array, or None
+        Target of each weight; None where each is alone: one for all synapses, or one for each target.
     drawn : bool
         Whether the weights are quantiles.
     largest_sum : float
@@ -36,8 +38,23 @@ class Load:
 
     name: str
     weights: np.ndarray
+    targets: np.ndarray | None
     drawn: bool
     largest_sum: float
+
+    def rounding(self, step: float) -> float:
+        """Return the largest share by which rounding to multiples of `step` moves a neuron's weights.
+
+        Weights onto one neuron count together, so that a weight which is nothing beside the others
+        may round to nothing; drawn ones are measured by the root mean square of their distribution.
+        """
+        weights = self.weights.reshape(-1)
+        moved, size = np.abs(np.rint(weights / step) * step - weights), np.abs(weights)
+        if self.drawn:
+            size = np.full_like(size, np.sqrt(np.mean(weights**2)))
+        elif self.targets is not None:
+            moved, size = (np.bincount(self.targets, x) for x in (moved, size))
+        return float(np.max(moved[size > 0] / size[size > 0], initial=0.0))
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,7 @@ class Grid:
     bits : int
         Bits of a stored weight, 16 or 32.
     rounding : float
-        Worst relative rounding of a weight.
+        Worst share by which rounding moves what one projection gives a neuron.
     headroom : float
         Largest representable sum over the bound on the sum.
     """
@@ -77,7 +94,7 @@ def choose_grid(receptor: str, loads: list[Load]) -> Grid:
     Raises
     ------
     PlanError
-        If even 32 bits would round a weight by more than one per cent.
+        If even 32 bits would move what a projection gives a neuron by more than one per cent.
     """
     largest = max((float(np.abs(load.weights).max(initial=0.0)) for load in loads), default=0.0)
     total = sum(load.largest_sum for load in loads)
@@ -88,25 +105,12 @@ def choose_grid(receptor: str, loads: list[Load]) -> Grid:
     for bits in (16, 32):
         limit = 2 ** (bits - 1) - 1
         exponent = max(math.ceil(math.log2(largest / limit)), by_sum)
-        worst, culprit = _worst_rounding(loads, math.ldexp(1.0, exponent))
+        worst, culprit = max((load.rounding(math.ldexp(1.0, exponent)), load.name) for load in loads)
         if worst <= TOLERANCE:
             return Grid(exponent, bits, worst, _LARGEST_SUM * math.ldexp(1.0, exponent) / max(total, largest))
     raise PlanError(
         f"{receptor}: fixed point cannot hold the weights of {culprit!r}: the largest weight is {largest:g}, "
-        f"a sum may reach {total:g}, and 32 bits would round a weight by {100 * worst:.3g} % (allowed is "
-        f"{100 * TOLERANCE:g} %). Use precision='float32', or receptors apart for weak and strong synapses"
+        f"a sum may reach {total:g}, and 32 bits would move some neuron's input by {100 * worst:.3g} % "
+        f"(allowed is {100 * TOLERANCE:g} %). Use precision='float32', or receptors apart for weak and "
+        "strong synapses"
     )
-
-
-def _worst_rounding(loads: list[Load], step: float) -> tuple[float, str]:
-    worst, culprit = 0.0, ""
-    for load in loads:
-        weights = load.weights[load.weights != 0]
-        if not weights.size:
-            continue
-        moved = np.abs(np.rint(weights / step) * step - weights)
-        scale = np.sqrt(np.mean(weights**2)) if load.drawn else np.abs(weights)
-        rounding = float(np.max(moved / scale))
-        if rounding > worst:
-            worst, culprit = rounding, load.name
-    return worst, culprit

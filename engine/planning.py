@@ -9,7 +9,7 @@ import numpy as np
 
 from ..neurons.errors import PlanError, SpecError
 from .checks import check_positive
-from .connectivity import Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Pool2d, Random
+from .connectivity import Connectivity, Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Pool2d, Random
 from .distributions import Distribution
 from .grid import Grid, Load, choose_grid
 from .levels import assign_levels
@@ -190,14 +190,25 @@ def _load(p: ProjectionPlan, bound: int) -> Load:
         low, high = p.part.rule.bounds
         # A plastic weight moves continuously between its bounds: only the largest matters to the grid.
         largest = max(abs(low), abs(high))
-        return Load(p.name, np.array([largest]), True, bound * largest * _in_degree(p))
+        return Load(p.name, np.array([largest]), None, True, bound * largest * _in_degree(p))
     c = p.part.connectivity
     weights, drawn = weight_table(p.part)
     weights = weights * c.share if isinstance(c, Pool2d) else weights
-    if isinstance(c, Explicit) and weights.size == c.post_ids.size and not drawn:
-        sums = np.bincount(c.post_ids, weights=np.abs(weights)) if weights.size else np.zeros(1)
-        return Load(p.name, weights, drawn, bound * float(sums.max()))
-    return Load(p.name, weights, drawn, bound * float(np.abs(weights).max(initial=0.0)) * _in_degree(p))
+    targets = None if drawn or weights.size == 1 else _targets(c, weights)
+    if targets is not None:
+        sums = np.bincount(targets, weights=np.abs(weights).reshape(-1), minlength=1)
+        return Load(p.name, weights, targets, drawn, bound * float(sums.max()))
+    largest = float(np.abs(weights).max(initial=0.0))
+    return Load(p.name, weights, None, drawn, bound * largest * _in_degree(p))
+
+
+def _targets(c: Connectivity, weights: np.ndarray) -> np.ndarray | None:
+    """Return the target of each weight of an array (for a convolution, its output channel), flat."""
+    if isinstance(c, Explicit):
+        return c.post_ids
+    if c.kind in ("dense", "conv2d"):
+        return np.repeat(np.arange(len(weights)), weights[0].size)
+    return None
 
 
 def _in_degree(p: ProjectionPlan) -> float:
