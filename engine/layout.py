@@ -118,10 +118,10 @@ def _placed(plan: Plan, p: ProjectionPlan, cells: Cells) -> tuple[np.ndarray, ..
     targets = target.places(synapses.targets.astype(np.int64) + p.post_range[0])
     targets = targets + cells.offsets[target.name, p.part.receptor_name]
     weights = synapses.weight_values()
-    return sources, targets, _stored_weights(plan, p, weights), synapses.delay_steps()
+    return sources, targets, stored_weights(plan, p, weights), synapses.delay_steps()
 
 
-def _stored_weights(plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> np.ndarray:
+def stored_weights(plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> np.ndarray:
     """Return weights as they are stored: plastic ones always real, others by the projection's arithmetic."""
     if p.arithmetic == "float" or p.part.rule is not None:
         return weights.astype(plan.real)
@@ -167,7 +167,7 @@ def dense_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:
     if target.order is not None:
         rows = rows[:, target.order]
     first = cells.offsets[target.name, p.part.receptor_name] + p.post_range[0]
-    return Matrix(np.ascontiguousarray(_stored_weights(plan, p, rows)), p.pre_range[0], first)
+    return Matrix(np.ascontiguousarray(stored_weights(plan, p, rows)), p.pre_range[0], first)
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def conv_kernel(plan: Plan, p: ProjectionPlan, cells: Cells) -> Kernel:
         weights = grouped.transpose(0, 2, 3, 4, 1).reshape(c_in, kh, kw, c_out // c.groups)
         geometry = {"stride": c.stride, "padding": c.padding, "dilation": c.dilation, "groups": c.groups}
     return Kernel(
-        weights=np.ascontiguousarray(_stored_weights(plan, p, weights)),
+        weights=np.ascontiguousarray(stored_weights(plan, p, weights)),
         image=(h, w, c_in),
         out=(oh, ow, c_out),
         first_cell=cells.offsets[p.part.target.label, p.part.receptor_name],

@@ -8,8 +8,8 @@ from ..neurons.errors import PlanError
 from .parts import Population
 from .plan import GroupPlan, ProjectionPlan
 
-#: Bytes per sparse synapse while it is drawn (targets, order, quantiles) and laid out.
-_DRAWING = 4 + 8 + 4
+#: Bytes per sparse synapse while it is drawn (lists, targets, order, quantiles), and when it is stored.
+_DRAWING = 4 + 4 + 8 + 4
 _STORED = {"fixed": 4, "float": 8}
 
 
@@ -26,7 +26,7 @@ def estimate_bytes(
         if p.storage == "sparse":
             total += p.expected * (_DRAWING + _STORED[p.arithmetic] * (2 if float64 else 1))
         elif p.storage == "dense":
-            total += p.expected * (8 if float64 else 4)
+            total += p.expected * (16 if float64 else 8)  # the matrix, and its tiles
     for group in groups.values():
         width = len(group.part.model.used_states) if isinstance(group.part, Population) else 1
         longest = max((p.delays[-1] for p in projections.values() if p.part.source is group.part), default=1)

@@ -17,7 +17,7 @@ from numba import njit
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
-_TO_UNIT = 1.0 / 9007199254740992.0
+_TO_UNIT = 2.0**-52
 
 
 def stream_key(seed: int, part: str, stage: str, trial: int = 0) -> np.uint64:
@@ -44,7 +44,8 @@ def draw64(key: Any, counter: Any) -> Any:
 @njit(inline="always")
 def to_unit(bits: Any) -> Any:
     """Return a float64 in (0, 1) from 64 random bits."""
-    return (float(np.uint64(bits) >> np.uint64(11)) + 0.5) * _TO_UNIT
+    # Of 53 bits the largest would round to one.
+    return (float(np.uint64(bits) >> np.uint64(12)) + 0.5) * _TO_UNIT
 
 
 @njit(inline="always")

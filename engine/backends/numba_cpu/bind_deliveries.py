@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...layout import conv_kernel, dense_matrix, sparse_rows
+from ...layout import conv_kernel, dense_matrix
 from ...plan import ProjectionPlan, Step
 from . import deliver
 from .kernel import Block, compile_kernel
@@ -32,7 +32,7 @@ def store(binder: Binder, step: Step) -> None:
         return
     cells = binder.share.cells[p.arithmetic]
     if p.storage == "sparse":
-        stored = _store_sparse(binder, step)
+        stored = [vars(table) for table in pack(binder.plan, binder.share, step.names)]
     elif p.storage == "dense":
         stored = _store_dense(binder, p)
     else:
@@ -41,18 +41,6 @@ def store(binder: Binder, step: Step) -> None:
     binder.stored[step.names] = stored
     distinct = {id(a): a for tables in stored for a in tables.values() if isinstance(a, np.ndarray)}
     binder.synapse_bytes += sum(a.nbytes for a in distinct.values())
-
-
-def _store_sparse(binder: Binder, step: Step) -> list[dict[str, Any]]:
-    p = binder.plan.projections[step.names[0]]
-    packed = pack(binder.plan, binder.share, step.names) if p.arithmetic == "fixed" else None
-    if packed is not None:
-        return [vars(table) for table in packed]
-    rows = sparse_rows(binder.plan, step.names, binder.share.cells[p.arithmetic])
-    return [
-        {k: v for k, v in vars(table).items() if k != "order"}
-        for table in binder.share.wide_tables(rows, p.arithmetic)
-    ]
 
 
 def _store_dense(binder: Binder, p: ProjectionPlan) -> list[dict[str, Any]]:

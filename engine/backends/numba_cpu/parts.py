@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ...layout import Cells, Rows, cells_of
+from ...layout import Cells, cells_of
 from ...parts import Operator
 from ...plan import Arithmetic, Plan
 
 #: Cells on a cache line: every receptor starts on one of its own.
 LINE = 16
-
-
-@dataclass(frozen=True)
-class WideTable:
-    """Rows of separate targets and weights onto one part: ordered by source and delay."""
-
-    delays: np.ndarray
-    row_start: np.ndarray
-    offsets: np.ndarray
-    targets: np.ndarray
-    weights: np.ndarray
-    order: np.ndarray
 
 
 class Share:
@@ -72,50 +58,6 @@ class Share:
     def start(self, arithmetic: Arithmetic, part: int, group: str, receptor: str) -> int:
         """Return a part's first cell of a receptor."""
         return self._starts[arithmetic][part][group, receptor]
-
-    def local(self, arithmetic: Arithmetic) -> tuple[np.ndarray, np.ndarray]:
-        """Return, for every cell of the network, its part (int8) and its place among that part's cells."""
-        cells = self.cells[arithmetic]
-        part_of, place = np.zeros(cells.size, np.int8), np.zeros(cells.size, np.int64)
-        for (group, receptor), offset in cells.offsets.items():
-            for part in range(self.n):
-                low, high = self.stretch(group, part)
-                part_of[offset + low : offset + high] = part
-                place[offset + low : offset + high] = np.arange(high - low) + self.start(
-                    arithmetic, part, group, receptor
-                )
-        return part_of, place
-
-    def wide_tables(self, rows: Rows, arithmetic: Arithmetic) -> list[WideTable]:
-        """Return one table of separate targets and weights per part."""
-        tables = []
-        part_of, place = self.local(arithmetic)
-        sources, delays = rows.sources(), rows.distinct_delays()
-        for part in range(self.n):
-            mine = np.flatnonzero(part_of[rows.cells] == part)
-            key = sources[mine] * delays.size + np.searchsorted(delays, rows.delays[mine])
-            row_start, offsets = _offsets(key, rows.indptr.size - 1, delays.size)
-            tables.append(
-                WideTable(
-                    delays,
-                    row_start,
-                    offsets,
-                    place[rows.cells[mine]].astype(np.uint32),
-                    rows.weights[mine].copy(),
-                    rows.order[mine],
-                )
-            )
-        return tables
-
-
-def _offsets(key: np.ndarray, n_rows: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where rows start (int64) and where their segments lie within them (uint32, width + 1 each)."""
-    ends = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n_rows * width))])
-    row_start = np.ascontiguousarray(ends[:-1:width][:n_rows])
-    within = np.empty((n_rows, width + 1), np.uint32)
-    within[:, :-1] = ends[:-1].reshape(n_rows, width) - row_start[:, None]
-    within[:, -1] = ends[width::width][:n_rows] - row_start
-    return row_start.astype(np.int64), within.reshape(-1)
 
 
 def _stretches(n: int, shared: int, parts: int) -> np.ndarray:

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """The synapses onto one part, in rows by source and delay."""
+
+    row_start: np.ndarray
+    offsets: np.ndarray
+    targets: np.ndarray
+    order: np.ndarray
+
+
+@dataclass(frozen=True)
 class Table:
     """The synapses onto one part: where each lies among those of the layout, and what kernels read."""
 
@@ -48,6 +58,7 @@ class Plastic:
         self.target, self.receptor = p.part.target.label, p.part.receptor_name
         self.dense = p.storage == "dense"
         cells = share.cells[p.arithmetic]
+        self._first_cell = cells.offsets[self.target, self.receptor]
         if self.dense:
             matrix = plastic_matrix(plan, p, cells)
             self.initial = matrix.weights.reshape(-1)
@@ -84,11 +95,10 @@ class Plastic:
         share, tables = self.binder.share, []
         position = np.argsort(rows.order)
         n_source = rows.indptr.size - 1
-        for part, wide in enumerate(share.wide_tables(rows, self.p.arithmetic)):
+        for part in range(share.n):
             low, high = share.stretch(self.target, part)
-            start = share.start(self.p.arithmetic, part, self.target, self.receptor)
-            place = position[wide.order]
-            targets = wide.targets.astype(np.int64) - start
+            wide = _rows_of_part(rows, self._first_cell + low, self._first_cell + high)
+            place, targets = position[wide.order], wide.targets
             slots = np.searchsorted(self.delays, rows.delays[place])
             synapse = np.argsort(targets, kind="stable")
             in_start = np.zeros(high - low + 1, np.int64)
@@ -192,3 +202,17 @@ class Plastic:
                 mine.x.reshape(len(pre), -1)[i] = snapshot[f"trace/{self.p.name}/{name}"].reshape(-1)
             for i, name in enumerate(post):
                 mine.y.reshape(len(post), -1)[i] = snapshot[f"trace/{self.p.name}/{name}"][low:high]
+
+
+def _rows_of_part(rows: Rows, first: int, last: int) -> _Rows:
+    """Return the synapses onto the cells from `first` to before `last`, and their targets among these."""
+    delays = rows.distinct_delays()
+    mine = np.flatnonzero((rows.cells >= first) & (rows.cells < last))
+    n_rows, width = rows.indptr.size - 1, delays.size
+    key = rows.sources()[mine] * width + np.searchsorted(delays, rows.delays[mine])
+    ends = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n_rows * width))])
+    row_start = np.ascontiguousarray(ends[:-1:width][:n_rows]).astype(np.int64)
+    within = np.empty((n_rows, width + 1), np.uint32)
+    within[:, :-1] = ends[:-1].reshape(n_rows, width) - row_start[:, None]
+    within[:, -1] = ends[width::width][:n_rows] - row_start
+    return _Rows(row_start, within.reshape(-1), rows.cells[mine] - first, rows.order[mine])

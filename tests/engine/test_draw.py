@@ -1,0 +1,148 @@
+"""Drawn patterns: exact degrees, fair pairs, no self or double where these are excluded, keys by name."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import rheobase as rb
+from rheobase.engine.draw import CHUNK, draw_synapses
+
+
+def drawn(connectivity, n_pre, n_post, *, name="p", seed=0, self_shift=None, weights=None, delays=None):
+    return draw_synapses(
+        connectivity, n_pre, n_post, seed=seed, name=name, self_shift=self_shift,
+        weights=np.ones(1) if weights is None else weights, drawn_weights=weights is not None,
+        delays=np.ones(1, np.int64) if delays is None else delays, drawn_delays=delays is not None,
+    )  # fmt: skip
+
+
+def matrix(synapses, n_post):
+    out = np.zeros((synapses.indptr.size - 1, n_post), int)
+    np.add.at(out, (synapses.sources(), synapses.targets), 1)
+    return out
+
+
+def fair(observed, expected):
+    """Pass a chi-square test; fixed seeds, one false alarm in a thousand."""
+    return stats.chisquare(observed, np.broadcast_to(expected, observed.shape)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("p", [0.003, 0.2, 0.9])
+def test_random_pairs_have_binomial_degrees_and_equally_likely_targets(p):
+    number = matrix(drawn(rb.random(p=p), 400, 500), 500)
+    assert number.max() == 1
+    for axis, n in ((0, 400), (1, 500)):
+        degrees = number.sum(axis=axis)
+        spread = (degrees - n * p) ** 2 / (n * p * (1 - p))
+        # A sum of squares of standard normal numbers, nearly.
+        assert 1e-3 < stats.chi2.sf(spread.sum(), degrees.size) < 1 - 1e-3
+    assert abs(number.sum() - p * number.size) < 4 * np.sqrt(p * (1 - p) * number.size)
+
+
+@pytest.mark.parametrize("k", [3, 40, 97])
+def test_fixed_in_degrees_draw_every_source_equally_often(k):
+    number = matrix(drawn(rb.fixed_in(k), 100, 600), 600)
+    assert (number.sum(axis=0) == k).all()
+    assert number.max() == 1
+    assert fair(number.sum(axis=1) if k < 50 else 600 - number.sum(axis=1), 600 * min(k, 100 - k) / 100)
+
+
+@pytest.mark.parametrize("k", [3, 40, 97])
+def test_fixed_out_degrees_draw_every_target_equally_often(k):
+    number = matrix(drawn(rb.fixed_out(k), 600, 100), 100)
+    assert (number.sum(axis=1) == k).all()
+    assert number.max() == 1
+    assert fair(number.sum(axis=0) if k < 50 else 600 - number.sum(axis=0), 600 * min(k, 100 - k) / 100)
+
+
+@pytest.mark.parametrize("make", [rb.fixed_in, rb.fixed_out])
+def test_multiple_synapses_are_drawn_with_replacement(make):
+    number = matrix(drawn(make(30, multiple=True), 20, 20), 20)
+    assert (number.sum(axis=0 if make is rb.fixed_in else 1) == 30).all()
+    assert number.max() > 1
+    observed = np.bincount(number.reshape(-1), minlength=7)
+    observed = np.append(observed[:6], observed[6:].sum())
+    likely = stats.binom.pmf(np.arange(6), 30, 0.05)
+    assert fair(observed, 400 * np.append(likely, 1 - likely.sum()))
+
+
+@pytest.mark.parametrize("multiple", [True, False])
+def test_fixed_totals_are_exact_and_spread_evenly(multiple):
+    synapses = drawn(rb.fixed_total(30_000, multiple=multiple), 250, 400)
+    number = matrix(synapses, 400)
+    assert number.sum() == synapses.n == 30_000
+    assert (number.max() == 1) == (not multiple)
+    assert fair(number.sum(axis=1), 120)
+    assert fair(number.sum(axis=0), 75)
+
+
+def test_fixed_totals_are_even_over_chunks_of_targets():
+    n_post = 2 * CHUNK + 700
+    targets = drawn(rb.fixed_total(200_000), 30, n_post).targets
+    sizes = np.array([CHUNK, CHUNK, 700])
+    assert fair(np.bincount(targets // CHUNK), 200_000 * sizes / n_post)
+    assert targets.max() == n_post - 1
+
+
+@pytest.mark.parametrize(
+    "connectivity",
+    [
+        rb.random(p=0.6, self_connections=False),
+        rb.fixed_in(25, self_connections=False),
+        rb.fixed_in(60, multiple=True, self_connections=False),
+        rb.fixed_out(25, self_connections=False),
+        rb.fixed_total(900, self_connections=False),
+        rb.fixed_total(600, multiple=False, self_connections=False),
+    ],
+    ids=lambda c: c.kind,
+)
+@pytest.mark.parametrize("shift", [0, 7])
+def test_no_neuron_is_joined_to_itself_where_that_is_excluded(connectivity, shift):
+    synapses = drawn(connectivity, 40, 40, self_shift=shift)
+    assert not np.any(synapses.targets == synapses.sources() + shift)
+    if connectivity.kind == "fixed_total" and connectivity.multiple:
+        assert synapses.n == connectivity.n
+    if connectivity.kind.startswith("fixed_in"):
+        assert (np.bincount(synapses.targets, minlength=40) == connectivity.k).all()
+
+
+@pytest.mark.parametrize(
+    "connectivity",
+    [rb.random(p=0.3), rb.fixed_in(5), rb.fixed_out(5), rb.fixed_total(200)],
+    ids=lambda c: c.kind,
+)
+def test_a_pattern_is_keyed_by_seed_and_name_alone(connectivity):
+    usual, again = (drawn(connectivity, 30, 30).targets for _ in range(2))
+    np.testing.assert_array_equal(usual, again)
+    for other in ({"seed": 1}, {"name": "q"}):
+        assert drawn(connectivity, 30, 30, **other).targets.tolist() != usual.tolist()
+
+
+@pytest.mark.parametrize(
+    "connectivity",
+    [rb.random(p=0.5), rb.fixed_in(50), rb.fixed_out(50), rb.fixed_total(5000)],
+    ids=lambda c: c.kind,
+)
+def test_weights_and_delays_are_drawn_from_their_quantiles_and_apart(connectivity):
+    quantiles = rb.normal(0.0, 1.0).table()
+    delays = np.arange(65_536) // 8192 + 1
+    synapses = drawn(connectivity, 100, 100, weights=quantiles, delays=delays)
+    weight, delay = synapses.weight_values(), synapses.delay_steps()
+    assert stats.kstest(weight, "norm").pvalue > 1e-3
+    assert fair(np.bincount(delay)[1:], synapses.n / 8)
+    assert abs(np.corrcoef(weight, delay)[0, 1]) < 4 / np.sqrt(synapses.n)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "law"),
+    [
+        (rb.normal(1.0, 0.5), stats.norm(1.0, 0.5)),
+        (rb.normal(1.0, 0.5, low=0.8, high=2.0), stats.truncnorm(-0.4, 2.0, loc=1.0, scale=0.5)),
+        (rb.uniform(-1.0, 3.0), stats.uniform(-1.0, 4.0)),
+        (rb.lognormal(2.0, 1.0), stats.lognorm(np.sqrt(np.log(1.25)), scale=2.0 / np.sqrt(1.25))),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_tables_hold_the_quantiles_of_their_law(distribution, law):
+    table = distribution.table()
+    np.testing.assert_allclose(table, law.ppf((np.arange(65_536) + 0.5) / 65_536), rtol=1e-9, atol=1e-12)

@@ -1,0 +1,162 @@
+"""Plans: what they decide, how they print and differ, and what they refuse before anything is built."""
+
+import re
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+from rheobase.engine import memory, planning
+from rheobase.engine.planning import make_plan
+
+
+def network(**changes):
+    net = rb.Network(seed=changes.pop("seed", 0))
+    options = {"p": 0.2, "weight": 0.1, "delay": 3e-3} | changes
+    noise = net.add(rb.PoissonSource(30, rate=20.0, name="noise"))
+    exc = net.add(rb.Population(40, rb.LIF(20e-3), name="exc"))
+    out = net.add(rb.Population(10, rb.LI(20e-3), name="out"))
+    net.add(rb.Projection(noise, exc, rb.one_to_one() if noise.n == exc.n else rb.random(p=0.5), name="in"))
+    recurrent = rb.random(p=options["p"])
+    net.add(
+        rb.Projection(exc, exc, recurrent, weight=options["weight"], delay=options["delay"], name="again")
+    )
+    net.add(rb.Projection(exc, out, rb.dense(), weight=np.ones((10, 40)), delay=0.0, name="read"))
+    net.add(rb.Probe(out, "v", name="trace"))
+    return net
+
+
+def test_steps_are_in_the_order_of_a_step_level_by_level():
+    plan = make_plan(network(), 1e-3)
+    kinds = [(step.level, step.kind, step.names[0]) for step in plan.steps]
+    assert kinds == [
+        (0, "emit", "noise"),
+        (0, "deliver", "in"),
+        (0, "deliver", "again"),
+        (0, "update", "exc"),
+        (1, "deliver", "read"),
+        (1, "update", "out"),
+        (1, "record", "trace"),
+    ]
+
+
+def test_a_printed_plan_says_what_was_decided_and_why():
+    text = str(make_plan(network(), 1e-3, trials=2))
+    for words in (
+        "dt 0.001 s, 2 trial(s), seed 0, state float32, 2 level(s), longest delay 3 step(s)",
+        "group exc: 40 x LIF, level 0",
+        "receptor input: fixed point, step 2**",
+        "receptor input: float sum",
+        "projection again: random as sparse, fixed, about 320 connections, delay 3 step(s)",
+        "integer sums are exact",
+        "projection read: dense as dense, float, about 400 connections, delay 0 step(s)",
+        "a weight for every pair, summed in a fixed order",
+        "deliver  read  (dense, float)",
+    ):
+        assert words in text, words
+
+
+def test_two_plans_differ_in_exactly_the_lines_that_differ():
+    plan = make_plan(network(), 1e-3)
+    assert plan.diff(make_plan(network(), 1e-3)) == ""
+    changed = plan.diff(make_plan(network(delay=5e-3), 1e-3)).splitlines()
+    assert [line[0] for line in changed] == ["-", "+", "@", "-", "+", "@", "-", "+"]
+    assert "longest delay 3" in changed[3]
+    assert "longest delay 5" in changed[4]
+    with pytest.raises(rb.SpecError, match=r"Plan.diff: got int"):
+        plan.diff(3)
+
+
+@pytest.mark.parametrize(
+    ("precision", "again", "read", "state"),
+    [
+        (None, "fixed", "float", "float32"),
+        ("fixed", "fixed", "fixed", "float32"),
+        ("float32", "float", "float", "float32"),
+        ("float64", "float", "float", "float64"),
+    ],
+)
+def test_precision_is_chosen_per_projection_or_as_asked(precision, again, read, state):
+    plan = make_plan(network(), 1e-3, precision=precision)
+    assert (plan.projections["again"].arithmetic, plan.projections["read"].arithmetic) == (again, read)
+    assert plan.real == np.dtype(state)
+
+
+def test_a_network_too_big_for_memory_is_refused_with_an_estimate():
+    net = rb.Network()
+    pop = net.add(rb.Population(1_000_000, rb.LIF(20e-3), name="pop"))
+    net.add(rb.Projection(pop, pop, rb.random(p=0.5), name="huge"))
+    with pytest.raises(rb.PlanError) as caught:
+        rb.Simulator(net, 1e-3)
+    message = str(caught.value)
+    needed, left = (float(number) for number in re.findall(r"([0-9.e+]+) GB", message))
+    # Half a million million synapses of some 24 bytes.
+    assert 1e4 < needed < 2e4
+    assert left < needed
+    assert "'huge'" in message or "huge with 5e+11 synapses" in message
+
+
+@pytest.mark.parametrize(
+    "connectivity",
+    [rb.random(p=0.1), rb.fixed_in(200), rb.fixed_out(200), rb.fixed_total(400_000)],
+    ids=lambda c: c.kind,
+)
+@pytest.mark.parametrize("drawn", [False, True])
+def test_the_estimate_bounds_what_drawing_and_storing_hold(connectivity, drawn):
+    """What is held at once: the drawn lists as counted here, and the packed synapses."""
+    net = rb.Network()
+    pop = net.add(rb.Population(2000, rb.LIF(20e-3)))
+    weight = rb.normal(0.1, 0.01) if drawn else 0.1
+    net.add(rb.Projection(pop, pop, connectivity, weight=weight, delay=rb.uniform(1e-3, 5e-3), name="p"))
+    sim = rb.Simulator(net, 1e-3)
+    synapses = sim.plan.synapses("p")
+    held = sum(a.nbytes for a in vars(synapses).values() if isinstance(a, np.ndarray) and a.size > 2000)
+    order = 8 * synapses.n
+    estimate = memory.estimate_bytes(sim.plan.groups, sim.plan.projections, 1)
+    assert held + order + sim._machine.synapse_bytes < 1.15 * estimate
+    assert estimate < 40 * synapses.n + 1e6
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda pop: rb.Projection(pop, pop, rb.fixed_in(6)), "fixed_in.6. needs 6 different sources"),
+        (lambda pop: rb.Projection(pop, pop, rb.fixed_out(6)), "fixed_out.6. needs 6 different targets"),
+        (
+            lambda pop: rb.Projection(pop, pop, rb.fixed_in(5, self_connections=False)),
+            "needs 5 different sources, there are 4",
+        ),
+        (lambda pop: rb.Projection(pop, pop, rb.fixed_total(26, multiple=False)), "26 single synapses of 25"),
+        (lambda pop: rb.Projection(pop, pop, rb.random(p=0.5), delivery="dense"), "stored as 'sparse'"),
+        (
+            lambda pop: rb.Projection(pop, pop, rb.explicit([0, 1], [1, 2]), delay=[0.0, 1e-3]),
+            "some delays are zero and some are not",
+        ),
+        (lambda pop: rb.Projection(pop, pop, rb.one_to_one(), delay=100.0), "allowed are up to 65535 steps"),
+    ],
+)
+def test_what_a_projection_cannot_be_is_refused_by_name(make, words):
+    net = rb.Network()
+    pop = net.add(rb.Population(5, rb.IF()))
+    projection = make(pop)
+    object.__setattr__(projection, "name", "culprit")
+    net.add(projection)
+    with pytest.raises(rb.PlanError, match=f"culprit.*{words}"):
+        make_plan(net, 1e-3)
+
+
+def test_a_spike_train_is_no_current():
+    net = rb.Network()
+    net.add(rb.PoissonSource(3, rate=1e9, name="flood"))
+    with pytest.raises(rb.PlanError, match=r"flood: 1e\+06 spikes per step.*use a CurrentSource"):
+        make_plan(net, 1e-3)
+
+
+def test_bounds_of_payloads_are_what_a_source_can_send():
+    assert planning.payload_bound(rb.SpikeSource(1), 1e-3) == 255
+    assert planning.payload_bound(rb.PoissonSource(1, rate=0.0), 1e-3) == 1
+    # Beyond this count there is less than half of 2**-32.
+    from scipy.stats import poisson
+
+    bound = planning.payload_bound(rb.PoissonSource(1, rate=1000.0), 1e-3)
+    assert poisson.sf(bound, 1.0) < 2.0**-32 < poisson.sf(bound - 2, 1.0)
