@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from ..neurons.errors import SpecError
 
@@ -48,6 +47,8 @@ class Normal(Distribution):
 
     def quantile(self, u: np.ndarray) -> np.ndarray:
         """Return the values below which a share u lies."""
+        from scipy.special import ndtr, ndtri
+
         if self.sd == 0:
             return np.full_like(u, np.clip(self.mean, self.low, self.high))
         a, b = ndtr((self.low - self.mean) / self.sd), ndtr((self.high - self.mean) / self.sd)
@@ -88,6 +89,8 @@ class LogNormal(Distribution):
     def quantile(self, u: np.ndarray) -> np.ndarray:
         """Return the values below which a share u lies."""
         variance = np.log1p((self.sd / self.mean) ** 2)
+        from scipy.special import ndtri
+
         values: np.ndarray = np.exp(np.log(self.mean) - variance / 2 + np.sqrt(variance) * ndtri(u))
         return values
 

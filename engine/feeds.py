@@ -193,7 +193,7 @@ def _in_order(group: GroupPlan, stretch: Stretch, times: Any, ids: Any) -> Spike
 @njit(cache=True)
 def _bin_in_order(times: Any, ids: Any, n: Any, dt: Any, indptr: Any, places: Any) -> Any:
     """Fill where each step's spikes start, and their places; False at the first that is not in order."""
-    last_step, last_place = 0, -1
+    last_step, last_place = 0.0, -1
     for k in range(times.size):
         step, place = np.floor(times[k] / dt + 0.5), ids[k]
         if not (times[k] >= 0 and step < indptr.size - 1 and 0 <= place < n):
@@ -201,7 +201,7 @@ def _bin_in_order(times: Any, ids: Any, n: Any, dt: Any, indptr: Any, places: An
         if step < last_step or (step == last_step and place <= last_place):
             return False
         indptr[np.int64(step) + 1] += 1
-        last_step, last_place, places[k] = np.int64(step), place, place
+        last_step, last_place, places[k] = step, place, place
     for step in range(1, indptr.size):
         indptr[step] += indptr[step - 1]
     return True

@@ -6,10 +6,10 @@ Probabilities are multiples of 2**-32; what lies beyond is never drawn.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import pdtr, pdtrc
 
 from ..neurons.errors import PlanError
 
@@ -90,9 +90,10 @@ def _row(mean: float) -> tuple[int, np.ndarray]:
         return 0, np.zeros(0, np.uint32)
     reach = int(10 * np.sqrt(mean) + 30)
     k = np.arange(max(int(mean) - reach, 0), int(mean) + reach)
-    # The upper tail is computed by itself where the cumulative probability nears one.
-    below = np.where(k < mean, pdtr(k, mean), 1.0 - pdtrc(k, mean)) * _SCALE
-    below = np.floor(below + 0.5)
+    likely = np.exp(k * np.log(mean) - mean - np.array([math.lgamma(count + 1.0) for count in k.tolist()]))
+    # Each tail is summed from its end: where the cumulative probability nears one, what is left counts.
+    at_most, above = np.cumsum(likely), np.cumsum(likely[::-1])[::-1] - likely
+    below = np.floor(np.where(k < mean, at_most, 1.0 - above) * _SCALE + 0.5)
     base = int(k[0] + np.count_nonzero(below < 1.0))
     inside = below[(below >= 1.0) & (below < _SCALE)]
     return base, inside.astype(np.uint32)

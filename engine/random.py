@@ -118,7 +118,7 @@ def paired_bits_array(key: Any, index: np.ndarray) -> np.ndarray:
     pairs = bits_array(key, index >> 1)
     lanes = (pairs >> (np.uint32(16) * (index & 1).astype(np.uint32))) & np.uint32(0xFFFF)
     upper = (lanes ^ np.uint32(0x8000)) << np.uint32(16)
-    return upper | (bits_array(draw64(np.uint64(key), 0), index) & np.uint32(0xFFFF))
+    return np.asarray(upper | (bits_array(draw64(np.uint64(key), 0), index) & np.uint32(0xFFFF)))
 
 
 def uniform_array(key: np.uint64, n: int) -> np.ndarray:

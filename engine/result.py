@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import FormatError, SpecError
-from .archive import field as header_field
-from .archive import read_archive, write_archive
 from .counts import Counts
 from .parts import Probe
 from .records import CountRecord, Record, SpikeRecord, TraceRecord
@@ -165,6 +163,8 @@ class Result:
         path : str or Path
             The file, written as named.
         """
+        from .archive import write_archive
+
         arrays: dict[str, np.ndarray] = {}
         heads: list[dict[str, Any]] = []
         for i, (name, record) in enumerate(self.records.items()):
@@ -191,6 +191,9 @@ class Result:
         OSError
             If there is no such file.
         """
+        from .archive import field as header_field
+        from .archive import read_archive
+
         content, arrays = read_archive(path, KIND)
         heads = header_field(path, content, "records", list)
         try:

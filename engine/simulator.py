@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import time
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from .. import __version__
 from ..learning.rule import PlasticityRule
 from ..neurons.errors import FormatError, SpecError
 from ..neurons.model import NeuronModel
 from .backends.registry import backend as find_backend
-from .checkpoint import read_checkpoint, write_checkpoint
 from .checks import check_positive
 from .clocked import Collector, run_clocked
 from .feeds import Stretch, described_feeds, given_feeds
@@ -163,7 +161,7 @@ class Simulator:
             "dt": self.plan.dt,
             "trials": self.plan.trials,
             "seed": self.plan.network.seed,
-            "version": _version(),
+            "version": __version__,
             "n_neurons": sum(p.n for p in self.plan.network.populations),
             "n_synapses": self._accountant.n_synapses,
             "synapse_bytes": self._machine.synapse_bytes,
@@ -227,6 +225,8 @@ class Simulator:
         OSError
             If the file cannot be written.
         """
+        from .checkpoint import write_checkpoint
+
         info = {
             "dt": self.plan.dt, "backend": self._backend.name, "precision": self._precision,
             "batch": self._batch, "threads": self._threads,
@@ -260,6 +260,8 @@ class Simulator:
             If the file is truncated, changed, hostile or of another format, or names a class that
             neither rheobase nor `models` or `rules` know.
         """
+        from .checkpoint import read_checkpoint
+
         network, state, info = read_checkpoint(path, models=models, rules=rules)
         try:
             simulator = cls(
@@ -307,11 +309,3 @@ def _check_state(path: str | Path, fresh: Mapping[str, np.ndarray], state: Mappi
     ]
     if missing or misfits:
         raise FormatError(f"{path}: does not hold the state of its network: {(missing + misfits)[:5]}")
-
-
-@cache
-def _version() -> str:
-    try:
-        return importlib.metadata.version("rheobase")
-    except importlib.metadata.PackageNotFoundError:
-        return ""

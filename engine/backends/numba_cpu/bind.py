@@ -212,15 +212,15 @@ class Binder:
 
     def take_counts(self, trial: Trial, probe: str) -> np.ndarray:
         """Return and forget the spike counts of one trial, (n_recorded,), ascending by place."""
-        total = 0
-        for block, p in self._probes(trial):
-            if p.label == probe:
-                total = total + block.kept["counts"]
+        described = self.plan.probe(probe)
+        group = self.plan.group_of(described.group)
+        places = self.once(("counted", probe), lambda: np.sort(group.places(described.recorded())))
+        total = np.zeros(group.n, np.int64)
+        for block, other in self._probes(trial):
+            if other is described:
+                total += block.kept["counts"]
                 block.kept["counts"][:] = 0
-        p = self.plan.probe(probe)
-        group = self.plan.group_of(p.group)
-        places = self.once(("counted", probe), lambda: np.sort(group.places(p.recorded())))
-        return np.asarray(total)[places]
+        return np.asarray(total[places])
 
     def take_tally(self, trial: Trial) -> dict[str, np.ndarray]:
         """Return and forget the events sent per neuron in one trial."""

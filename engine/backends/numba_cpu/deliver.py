@@ -45,7 +45,7 @@ def deliver_packed(
     """
     parts, width, capacity = first.size, n_blocks * delays.size + 1, due_start.size
     for k in range(n_blocks):
-        base, listed = np.uint64(k * block), 0
+        base, listed = np.uint64(k * block), np.int64(0)
         for d in range(delays.size):
             slot = (now - delays[d]) % length
             for q in range(parts):
@@ -65,15 +65,13 @@ def deliver_packed(
                     listed += np.int64(high > low)
                     if listed == capacity:
                         _scatter(due_start, due_stop, due_factor, listed, synapses, cells, base, address)
-                        listed = 0
+                        listed = np.int64(0)
         if listed > 0:
             _scatter(due_start, due_stop, due_factor, listed, synapses, cells, base, address)
     return 0
 
 
-def _fetch_line(
-    due_start: I8s, due_stop: I8s, last: I8, i: I8, line: I8, end: I8, address: I8
-) -> tuple[int, int, int]:
+def _fetch_line(due_start: I8s, due_stop: I8s, last: I8, i: I8, line: I8, end: I8, address: I8) -> Any:
     """Ask for the cache line at `line` of segment i; return where the next one lies."""
     if line >= end and i < last:
         i += 1
@@ -88,7 +86,7 @@ def _scatter(
     base: I8, address: I8,
 ) -> None:  # fmt: skip
     """Add listed segments to a block of cells, asking for every line of synapses some lines ahead."""
-    last, i_ahead = listed - 1, -1
+    last, i_ahead = listed - 1, np.int64(-1)
     line = end = np.int64(0)
     for _ in range(LINES_AHEAD):
         i_ahead, line, end = _fetch_line(due_start, due_stop, last, i_ahead, line, end, address)

@@ -19,11 +19,11 @@ def draw_pairs(step_key: Any, place: Any, pairs: Any) -> None:
     """Stand for the function of `noise.py`, for readers and type checkers."""
 
 
-def exact_count(step_key: Any, lane: Any, place: Any, thresholds: Any, begin: Any, length: Any) -> int:
+def exact_count(step_key: Any, lane: Any, place: Any, thresholds: Any, begin: Any, length: Any) -> Any:
     """Stand for the function of `noise.py`, for readers and type checkers."""
 
 
-def list_set(flags: Any, size: Any, first: Any, ids: Any, k: Any) -> int:
+def list_set(flags: Any, size: Any, first: Any, ids: Any, k: Any) -> Any:
     """Stand for the function of `listing.py`, for readers and type checkers."""
 
 

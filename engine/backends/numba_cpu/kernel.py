@@ -204,7 +204,7 @@ def compile_kernel(
 
 
 #: What stands before every function of a generated module.
-INLINE = '@njit(nogil=True, error_model="numpy")'
+INLINE = '@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)'
 
 
 @lru_cache(maxsize=1024)

@@ -49,7 +49,7 @@ def _list_eight(typingctx: Any, flags: Any, at: Any, first: Any, ids: Any, k: An
     return types.uint64(flags, types.uint64, types.uint64, ids, types.uint64, positions), codegen
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def list_set(flags: Any, size: Any, first: Any, ids: Any, k: Any) -> Any:
     """Append first + i to ids[k:] for each i < size whose flag is not zero; return the new k.
 

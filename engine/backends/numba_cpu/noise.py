@@ -16,13 +16,13 @@ from ...random import draw64, mix32
 from .listing import list_set
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def halves(key: Any) -> Any:
     """Return the two 32-bit keys in a 64-bit one."""
     return np.uint32(key & np.uint64(0xFFFFFFFF)), np.uint32(key >> np.uint64(32))
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def draw_pairs(step_key: Any, place: Any, pairs: Any) -> None:
     """Draw the upper halves for 256 neurons from `place` on, which must be even, two in a word."""
     key_a, key_b = halves(step_key)
@@ -31,7 +31,7 @@ def draw_pairs(step_key: Any, place: Any, pairs: Any) -> None:
         pairs[i] = mix32(np.uint32(np.uint32(i) + offset), key_a, key_b)
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def exact_count(step_key: Any, lane: Any, place: Any, thresholds: Any, begin: Any, length: Any) -> Any:
     """Return how many of `length` thresholds one neuron's 32 bits reach; `lane` is the upper half."""
     fine_a, fine_b = halves(draw64(step_key, 0))
@@ -43,7 +43,7 @@ def exact_count(step_key: Any, lane: Any, place: Any, thresholds: Any, begin: An
     return count
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def draw_counts(
     step_key: Any, place: Any, uppers: Any, thresholds: Any, pairs: Any, lanes: Any, counts: Any,
     close: Any, listed: Any,
@@ -72,11 +72,11 @@ def draw_counts(
             for i in range(256):
                 close[i] = np.int16(close[i] | np.int16(lanes[i] == t0))
         for j in range(list_set(close, 256, 0, listed, 0)):
-            i = np.int64(listed[j])
-            counts[i] = exact_count(step_key, lanes[i], place + i, thresholds, 0, thresholds.size)
+            at = np.int64(listed[j])
+            counts[at] = exact_count(step_key, lanes[at], place + at, thresholds, 0, thresholds.size)
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def sum_of(counts: Any, size: Any) -> Any:
     """Return the sum of the first counts."""
     total = np.int32(0)

@@ -203,11 +203,11 @@ def _body(
     lines = [f"v_{name} = a_s_{name}[i]" for name, _ in states]
     for name in receptors:
         if name in shape.fixed:
-            whole = f"a_c_{name}[i]"
+            total = f"a_c_{name}[i]"
             if name in shape.noisy:
                 count = f"np.int32(np.int32(noise_counts_{name}[i]) + base_{name})"
-                whole = f"np.int32({whole} + np.int32({count} * noise_weight_{name}))"
-            lines += [f"in_{name} = REAL(REAL({whole}) * step_{name})", f"a_c_{name}[i] = 0"]
+                total = f"np.int32({total} + np.int32({count} * noise_weight_{name}))"
+            lines += [f"in_{name} = REAL(REAL({total}) * step_{name})", f"a_c_{name}[i] = 0"]
             if name in shape.floating:
                 lines.append(f"in_{name} = REAL(in_{name} + a_x_{name}[i])")
         else:
