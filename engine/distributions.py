@@ -7,6 +7,7 @@ synapse, the same on every backend, and never outside the bounds that were asked
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,9 +25,12 @@ class Distribution:
         """Return the values below which a share u lies."""
         raise NotImplementedError
 
+    @lru_cache(maxsize=32)  # noqa: B019 - distributions are small and frozen; equal ones share a table
     def table(self) -> np.ndarray:
-        """Return the 65,536 equally likely values, ascending, float64."""
-        return self.quantile(_MIDPOINTS)
+        """Return the 65,536 equally likely values, ascending, float64, read-only."""
+        values = self.quantile(_MIDPOINTS)
+        values.setflags(write=False)
+        return values
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from .plan import GroupPlan, ProjectionPlan
 #: Bytes per sparse synapse while it is drawn (lists, targets, order, quantiles), and when it is stored.
 _DRAWING = 4 + 4 + 8 + 4
 _STORED = {"fixed": 4, "float": 8}
+#: Trials whose events are held at a time where none lasts, and events of a stretch of steps at most.
+_HELD, _STRETCH = 64, 1 << 26
 
 
 def estimate_bytes(
@@ -27,14 +29,14 @@ def estimate_bytes(
             total += p.expected * (_DRAWING + _STORED[p.arithmetic] * (2 if float64 else 1))
         elif p.storage == "dense":
             total += p.expected * (16 if float64 else 8)  # the matrix, and its tiles
+    held = trials if any(p.delays[-1] for p in projections.values()) else min(trials, _HELD)
     for group in groups.values():
         width = len(group.part.model.used_states) if isinstance(group.part, Population) else 1
         longest = max((p.delays[-1] for p in projections.values() if p.part.source is group.part), default=1)
-        total += (
-            trials
-            * group.n
-            * ((width + 2 * len(group.receptors)) * (8 if float64 else 4) + 8 * (longest + 1))
-        )
+        total += trials * group.n * (width + 2 * len(group.receptors)) * (8 if float64 else 4)
+        total += held * group.n * 8 * (longest + 1)
+    # Some backends keep the events of a stretch of steps.
+    total += 8 * min(held * 128 * sum(group.n for group in groups.values()), _STRETCH)
     return total
 
 

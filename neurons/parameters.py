@@ -50,21 +50,23 @@ class Limits:
             return value
         if value is None and self.optional:
             return None
-        problem = SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}")
-        try:
-            array = np.array(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise problem from None
-        if np.asarray(value).dtype.kind not in "iuf" or array.size == 0 or not self._within(array):
-            raise problem
-        if self.whole and (array.ndim > 0 or array != np.floor(array)):
-            raise problem
-        if self.scalar and array.ndim > 0:
-            raise problem
+        array = self._numbers(value)
+        if array is None:
+            raise SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}")
         if array.ndim == 0:
             return int(array) if self.whole else float(array)
         array.setflags(write=False)
         return array
+
+    def _numbers(self, value: Any) -> np.ndarray | None:
+        """Return the value as an array of its own, or None if it is not allowed."""
+        try:
+            array = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            return None
+        one = array.ndim == 0 or not (self.whole or self.scalar)
+        good = np.asarray(value).dtype.kind in "iuf" and array.size > 0 and one and self._within(array)
+        return array if good and (not self.whole or array == np.floor(array)) else None
 
     def _within(self, array: np.ndarray) -> bool:
         tests = (

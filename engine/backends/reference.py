@@ -76,8 +76,7 @@ class ReferenceMachine(Machine):
         types = {"fixed": np.dtype(np.int32), "float": plan.real}
         return Trial(
             states={
-                p.label: {k: v[index].copy() for k, v in initial_state(plan, plan.groups[p.label]).items()}
-                for p in plan.network.populations
+                p.label: initial_state(plan, plan.groups[p.label], index) for p in plan.network.populations
             },
             operators={o.label: OperatorRows(plan, o) for o in plan.network.operators},
             cells={kind: np.zeros(self._cells[kind].size, dtype) for kind, dtype in types.items()},

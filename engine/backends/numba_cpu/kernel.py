@@ -99,6 +99,11 @@ class Argument:
     dtype: str
     array: bool
 
+    @cached_property
+    def numpy(self) -> np.dtype:
+        """Element type."""
+        return np.dtype(_TYPES[self.dtype])
+
     @property
     def words(self) -> int:
         """Words it takes in a block."""
@@ -163,17 +168,17 @@ class Block:
         if name not in self.kernel.places:
             raise TypeError(f"kernel {self.kernel.name}: has no argument {name!r}")
         at, argument = self.kernel.places[name]
-        dtype = np.dtype(_TYPES[argument.dtype])
         if argument.array:
-            if value.dtype != dtype or not value.flags.c_contiguous:
+            if value.dtype != argument.numpy or not value.flags.c_contiguous:
                 where = f"kernel {self.kernel.name}.{name}"
-                raise TypeError(f"{where}: needs a contiguous array of {dtype}, got {value.dtype}")
-            self.kept[name] = value.reshape(-1)
+                raise TypeError(f"{where}: needs a contiguous array of {argument.numpy}, got {value.dtype}")
+            self.kept[name] = value if value.ndim == 1 else value.reshape(-1)
             self.words[at], self.words[at + 1] = value.ctypes.data, value.size
-        elif dtype.kind == "f":
-            self.words[at : at + 1].view(dtype)[0] = value
+        elif argument.numpy.kind == "f":
+            self.words[at : at + 1].view(argument.numpy)[0] = value
         else:
-            self.words[at] = np.uint64(int(value) & 0xFFFFFFFFFFFFFFFF).astype(np.int64)
+            whole = int(value)
+            self.words[at] = whole - (1 << 64) if whole >= 1 << 63 else whole
 
     @property
     def call(self) -> tuple[int, int]:

@@ -16,9 +16,9 @@ from ...random import draw64, paired_bits_array, stream_key
 from ..base import Feed, Machine, SpikeChunk
 from .bind import Binder
 from .drive import Meeting, Program
-from .memory import Trial, make_trial
+from .memory import Trial, make_rings, make_trial
 from .parts import Share
-from .schedule import make_schedule
+from .schedule import make_schedule, remembers, trials_held
 
 #: From this strip on, weights are read once for all trials; below it, a trial's own state stays in the cache.
 _LONG_STRIP = 8
@@ -52,19 +52,29 @@ class NumbaMachine(Machine):
         self.threads = _check_threads(plan, threads)
         self.now = 0
         sharing = self.threads if plan.trials == 1 else 1
-        schedule = make_schedule(plan)
         self.share = Share(plan, sharing)
+        schedule = make_schedule(plan)
         self.binder = Binder(plan, self.share, schedule)
-        lengths = {name: reach + schedule.strip for name, reach in self.binder.reach.items()}
-        self.trials = [make_trial(plan, self.share, k, lengths) for k in range(plan.trials)]
-        self.crews = []
-        for trials in _crews(self.trials, schedule.strip, self.threads):
-            clock = np.zeros(2, np.int64)
-            programs = [self.binder.program(trials, thread, sharing, clock) for thread in range(sharing)]
-            self.crews.append(Crew(trials, programs, clock))
+        indices = _crews(plan.trials, schedule.strip, self.threads, trials_held(plan))
+        self._workers = min(self.threads, len(indices))
+        self.crews = [self._crew(k, crew, sharing) for k, crew in enumerate(indices)]
+        self.trials = sorted((t for crew in self.crews for t in crew.trials), key=lambda t: t.index)
         self.synapse_bytes = self.binder.synapse_bytes
         self._spikes: dict[str, list[SpikeChunk]] = {}
         self._counted_before: dict[str, int] = {}
+
+    def _crew(self, k: int, indices: list[int], sharing: int) -> Crew:
+        """Return the k-th crew; where no event outlives its strip, a worker's crews share their rings."""
+        plan, binder = self.plan, self.binder
+        lengths = {name: reach + binder.schedule.strip for name, reach in binder.reach.items()}
+        shared = k if remembers(plan) else k % self._workers
+        trials = []
+        for place, index in enumerate(indices):
+            rings = binder.once(("rings", shared, place), lambda: make_rings(plan, self.share, lengths))
+            trials.append(make_trial(plan, self.share, index, rings))
+        clock = np.zeros(2, np.int64)
+        programs = [binder.program(trials, thread, sharing, clock) for thread in range(sharing)]
+        return Crew(trials, programs, clock)
 
     def feed(self, source: str, feeds: list[Feed]) -> None:
         for trial, feed in zip(self.trials, feeds, strict=True):
@@ -74,18 +84,17 @@ class NumbaMachine(Machine):
         stop = self.now + steps
         for trial in self.trials:
             self.binder.make_room(trial, self.now, stop)
-        workers = min(self.threads, len(self.crews))
-        if workers > 1:
-            with ThreadPoolExecutor(workers) as pool:
-                for _ in pool.map(lambda k: self._run_shift(k, workers, stop), range(workers)):
+        if self._workers > 1:
+            with ThreadPoolExecutor(self._workers) as pool:
+                for _ in pool.map(lambda k: self._run_shift(k, stop), range(self._workers)):
                     pass
         else:
-            self._run_shift(0, 1, stop)
+            self._run_shift(0, stop)
         self.now = stop
 
-    def _run_shift(self, worker: int, workers: int, stop: int) -> None:
+    def _run_shift(self, worker: int, stop: int) -> None:
         meeting, strip = Meeting(), self.binder.schedule.strip
-        for crew in self.crews[worker::workers]:
+        for crew in self.crews[worker :: self._workers]:
             now = self.now
             while now < stop:
                 now = meeting.run(crew.programs, crew.clock, strip, now, stop)
@@ -229,12 +238,13 @@ class NumbaMachine(Machine):
         self._counted_before = {name: self._private_in_flight(name) for name in self.binder.private}
 
 
-def _crews(trials: list[Trial], strip: int, threads: int) -> list[list[Trial]]:
-    """Return which trials run side by side: all of a thread's where strips are long, else each alone."""
-    if strip < _LONG_STRIP:
-        return [[trial] for trial in trials]
-    workers = min(threads, len(trials))
-    return [trials[k::workers] for k in range(workers)]
+def _crews(trials: int, strip: int, threads: int, held: int) -> list[list[int]]:
+    """Return which trials run side by side, at most `held`, in the order in which threads take crews.
+
+    Where strips are short each trial runs alone.
+    """
+    size = min(-(-trials // min(threads, trials)), held) if strip >= _LONG_STRIP else 1
+    return [list(range(first, min(first + size, trials))) for first in range(0, trials, size)]
 
 
 def _check_threads(plan: Plan, threads: int | None) -> int:

@@ -97,20 +97,16 @@ class Trial:
     fault: np.ndarray = field(default_factory=lambda: np.zeros(5, np.int64))
 
 
-def make_trial(plan: Plan, share: Share, index: int, lengths: dict[str, int]) -> Trial:
-    """Return a trial at step 0; `lengths` is for how many steps each group's events are kept."""
+def make_trial(plan: Plan, share: Share, index: int, rings: dict[str, Ring]) -> Trial:
+    """Return a trial at step 0, whose events go to the given rings."""
     states: dict[tuple[str, str], np.ndarray] = {}
-    rings = {}
     for group in plan.groups.values():
         if isinstance(group.part, Population):
-            kinds = {state.name: state.kind for state in group.part.model.used_states}
-            for name, values in initial_state(plan, group).items():
-                dtype = np.int32 if kinds[name] == "integer" else plan.real
-                states[group.name, name] = copied(values[index], dtype)
+            for name, values in initial_state(plan, group, index).items():
+                states[group.name, name] = copied(values, values.dtype)
         elif isinstance(group.part, Operator):
             states[group.name, "value"] = zeros(group.n, plan.real)
             states[group.name, "last"] = np.full(group.n, np.nan, plan.real)
-        rings[group.name] = _ring(plan, share, group, lengths[group.name])
     return Trial(
         index=index,
         states=states,
@@ -119,6 +115,11 @@ def make_trial(plan: Plan, share: Share, index: int, lengths: dict[str, int]) ->
         fixed=[zeros(size + _TILE, np.int32) for size in share.sizes["fixed"]],
         floating=[zeros(size + _TILE, plan.real) for size in share.sizes["float"]],
     )
+
+
+def make_rings(plan: Plan, share: Share, lengths: dict[str, int]) -> dict[str, Ring]:
+    """Return rings for one trial; `lengths` is for how many steps each group's events are kept."""
+    return {name: _ring(plan, share, group, lengths[name]) for name, group in plan.groups.items()}
 
 
 def _ring(plan: Plan, share: Share, group: GroupPlan, length: int) -> Ring:

@@ -14,8 +14,11 @@ from ...plan import Plan, Step
 from ...sources import Source
 
 _LONGEST_STRIP = 128
-#: Events kept for a strip: this many neurons times steps, so that long strips stay in the cache.
-_STRIP_EVENTS = 1 << 21
+#: Trials that run side by side where the next ones can take over their memory.
+CREW = 32
+#: Events kept for a strip: this many neurons times steps, so that long strips stay in the cache, and so
+#: many for all trials together, of 8 bytes each.
+_STRIP_EVENTS, _ALL_EVENTS = 1 << 21, 1 << 26
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,21 @@ def make_schedule(plan: Plan) -> Schedule:
     return Schedule(apart, _phases(plan, sources_first=True))
 
 
+def remembers(plan: Plan) -> bool:
+    """Whether some event outlives the strip in which it was sent."""
+    return any(p.delays[-1] > 0 for p in plan.projections.values())
+
+
+def trials_held(plan: Plan) -> int:
+    """Return for how many trials a thread must hold events at a time: all, or those of one crew."""
+    return plan.trials if remembers(plan) else min(plan.trials, CREW)
+
+
 def _longest_strip(plan: Plan, *, sources_first: bool) -> int:
     if any(p.part.rule is not None for p in plan.projections.values()) or plan.network.of(Operator):
         return 1  # learning and operators look at all groups after every step
-    longest = min(_LONGEST_STRIP, max(_STRIP_EVENTS // max(sum(g.n for g in plan.groups.values()), 1), 1))
+    neurons = max(sum(group.n for group in plan.groups.values()), 1)
+    longest = min(_LONGEST_STRIP, max(min(_STRIP_EVENTS, _ALL_EVENTS // trials_held(plan)) // neurons, 1))
     for p in plan.projections.values():
         source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
         forward = source.level < target.level or (sources_first and isinstance(source.part, Source))
