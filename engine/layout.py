@@ -197,6 +197,34 @@ class Kernel:
     groups: int
     first_cell: int
 
+    def taps(self, axis: int, size: int, out: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return through which entries of the kernel each input goes to which outputs, along one axis.
+
+        Parameters
+        ----------
+        axis
+            0 for rows, 1 for columns.
+        size
+            Inputs along it.
+        out
+            Outputs along it that are asked for.
+
+        Returns
+        -------
+        first, tap, reached : int32
+            Input i goes through entry tap[k] to output reached[k], for k from first[i] to before
+            first[i + 1].
+        """
+        scaled = (
+            np.arange(size)[:, None] + self.padding[axis]
+            - np.arange(self.weights.shape[1 + axis]) * self.dilation[axis]
+        )  # fmt: skip
+        reached = scaled // self.stride[axis]
+        inside = (scaled % self.stride[axis] == 0) & (reached >= out.start) & (reached < out.stop)
+        first = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
+        tap = np.broadcast_to(np.arange(inside.shape[1]), inside.shape)[inside]
+        return first.astype(np.int32), tap.astype(np.int32), reached[inside].astype(np.int32)
+
 
 def conv_kernel(plan: Plan, p: ProjectionPlan, cells: Cells) -> Kernel:
     """Return a convolution or pooling, in the order of storage."""

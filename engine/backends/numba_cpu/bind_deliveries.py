@@ -134,9 +134,16 @@ def _deliver_shared(
             address=tiles.ctypes.data, **scratch,
         )  # fmt: skip
     kernel = stored["kernel"]
-    geometry = [kernel.image[1], kernel.image[2], *kernel.weights.shape[1:3], *kernel.out, *kernel.stride,
-                *kernel.padding, *kernel.dilation, kernel.image[2] // kernel.groups]  # fmt: skip
+    (height, width, c_in), (_, out_width, c_out) = kernel.image, kernel.out
+    kh, kw, out_group = kernel.weights.shape[1:]
+    geometry = [width, c_in, kh, kw, out_width, c_out, c_in // kernel.groups, out_group]
+    taps = {}
+    # Of the rows only those that this part owns some of: most events of others end there.
+    rows = range(low // (out_width * c_out), -(-high // (out_width * c_out)))
+    for axis, name, size, out in ((0, "y", height, rows), (1, "x", width, range(out_width))):
+        first, tap, reached = kernel.taps(axis, size, out)
+        taps |= {f"{name}_first": first, f"{name}_tap": tap, f"{name}_out": reached}
     return compile_kernel(deliver.deliver_conv, real=binder.real, **options).pack(
-        **arguments, delay=p.delays[0], weights=kernel.weights, geometry=np.array(geometry, np.int64),
-        low=low, high=high, cells=cells[start : start + high - low],
+        **arguments, **taps, delay=p.delays[0], weights=kernel.weights, low=low, high=high,
+        geometry=np.array(geometry, np.int64), cells=cells[start : start + high - low],
     )  # fmt: skip

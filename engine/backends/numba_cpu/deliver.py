@@ -23,6 +23,7 @@ AHEAD: Any = None
 TILE: Any = None
 add_wide_rows: Any = None  # these stand for the functions of rows.py
 add_scaled_wide_rows = add_narrow_rows = add_scaled_narrow_rows = add_wide_rows
+add_stretch = add_scaled_stretch = add_wide_rows
 
 
 def prefetch(address: Any) -> None:
@@ -189,49 +190,37 @@ def deliver_dense(
 
 def deliver_conv(
     now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
-    delay: I8, weights: Cells, geometry: I8s, low: I8, high: I8, cells: Cells,
+    delay: I8, weights: Cells, geometry: I8s, y_first: I4s, y_tap: I4s, y_out: I4s, x_first: I4s,
+    x_tap: I4s, x_out: I4s, low: I8, high: I8, cells: Cells,
 ) -> int:  # fmt: skip
     """Scatter events over an image stored channel last: each touches a window of the output.
 
-    `geometry` holds the source's width and channels, kh, kw, the target's height, width and channels,
-    stride, padding, dilation (each for y, x) and the input channels per group. Only the places
+    `geometry` holds the source's width and channels, kh, kw, the target's width and channels, and the
+    channels per group of both. An event at row y goes through the kernel rows y_tap[k] to the output
+    rows y_out[k], k from y_first[y] to before y_first[y + 1], and columns alike. Only the places
     [low, high) of the target belong to this part.
     """
-    width, c_in, kh, kw, oh, ow, c_out = (
-        geometry[0], geometry[1], geometry[2], geometry[3], geometry[4], geometry[5], geometry[6],
-    )  # fmt: skip
-    sy, sx, py, px, dy, dx = geometry[7], geometry[8], geometry[9], geometry[10], geometry[11], geometry[12]
-    in_group = geometry[13]
-    out_group = c_out // (c_in // in_group)
+    width, c_in, kh, kw = np.int32(geometry[0]), np.int32(geometry[1]), geometry[2], geometry[3]
+    out_width, c_out, in_group, out_group = geometry[4], geometry[5], geometry[6], geometry[7]
     parts, slot = first.size, (now - delay) % length
     for q in range(parts):
         begin = slot * n + first[q]
-        for j in range(ring_counts[slot * parts + q]):
-            place = np.int64(ring_ids[begin + j])
-            payload = CELL(1) if UNIT else CELL(ring_payload[begin + j])
-            channel = place % c_in
-            iy, ix = place // c_in // width, place // c_in % width
-            group = channel // in_group
-            for ky in range(kh):
-                y = iy + py - ky * dy
-                if y < 0 or y % sy != 0 or y // sy >= oh:
-                    continue
-                for kx in range(kw):
-                    x = ix + px - kx * dx
-                    if x < 0 or x % sx != 0 or x // sx >= ow:
-                        continue
-                    start = (y // sy * ow + x // sx) * c_out + group * out_group
-                    begin_w = ((channel * kh + ky) * kw + kx) * out_group
+        for j in range(begin, begin + ring_counts[slot * parts + q]):
+            place = ring_ids[np.uint64(j)]
+            pixel = np.int32(place // c_in)
+            channel = np.int64(place - pixel * c_in)
+            iy = np.int32(pixel // width)
+            ix = np.int32(pixel - iy * width)
+            in_first = channel // in_group * out_group
+            payload = CELL(1) if UNIT else CELL(ring_payload[np.uint64(j)])
+            for y in range(y_first[iy], y_first[iy + 1]):
+                for x in range(x_first[ix], x_first[ix + 1]):
+                    start = (y_out[y] * out_width + x_out[x]) * c_out + in_first
                     skip = max(low - start, 0)
                     size = min(high, start + out_group) - start - skip
-                    if size <= 0:
-                        continue
-                    w = weights[begin_w + skip : begin_w + skip + size]
-                    out = cells[start + skip - low : start + skip - low + size]
+                    at = ((channel * kh + y_tap[y]) * kw + x_tap[x]) * out_group + skip
                     if UNIT:
-                        for k in range(size):
-                            out[k] += w[k]
+                        add_stretch(cells, start + skip - low, weights, at, size)
                     else:
-                        for k in range(size):
-                            out[k] += CELL(w[k] * payload)
+                        add_scaled_stretch(cells, start + skip - low, weights, at, size, payload)
     return 0
