@@ -18,7 +18,8 @@ def check_batch(field: str, values: Any) -> np.ndarray:
     (1, 2)
     """
     try:
-        array = np.asarray(values, dtype=np.float32)
+        with np.errstate(over="ignore"):
+            array = np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError, RuntimeError):
         got = type(values).__name__
         raise ConversionError(f"{field}: got {got}; allowed is an array [n, features...]") from None
@@ -29,7 +30,8 @@ def check_batch(field: str, values: Any) -> np.ndarray:
     finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
     if not finite.all():
         raise ConversionError(
-            f"{field}: input {int(np.argmin(finite))} holds NaN or infinity; only finite numbers are allowed"
+            f"{field}: input {int(np.argmin(finite))} holds NaN, infinity or more than float32 can hold; "
+            "only finite numbers are allowed"
         )
     return array
 

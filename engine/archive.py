@@ -8,6 +8,7 @@ than it takes on disk.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -153,14 +154,32 @@ def field(path: str | Path, data: Any, key: str, kind: type | tuple[type, ...]) 
     return value
 
 
-def replace_file(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a new file, then put it in the place of `path` in one step."""
+def check_target(path: str | Path) -> Path:
+    """Return where a file is to be written, or raise the OSError that writing it would meet."""
     target = Path(path)
+    if not target.name or target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder; allowed is a file", str(target))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "its folder does not exist; make it first", str(target))
+    return target
+
+
+def replace_file(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a new file, then put it in the place of `path` in one step.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the error names `path`.
+    """
+    target = check_target(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         with open(temporary, "xb") as file:
             write(file)
         os.replace(temporary, target)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(target)) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -194,7 +213,8 @@ def _members(path: Path, expansion: int = 1) -> dict[str, bytes]:
                 infos = archive.infolist()
                 _check_members(path, infos, size, expansion)
                 return {info.filename: archive.read(info) for info in infos}
-        except _BROKEN as error:
+        # Offsets that a damaged file claims can be such that seeking to them fails.
+        except (*_BROKEN, OSError) as error:
             if isinstance(error, FormatError):
                 raise
             raise FormatError(f"{path}: not a file of ours, or truncated or damaged ({error})") from None

@@ -67,9 +67,8 @@ def read_checkpoint(
     Raises
     ------
     FormatError
-        If the file is truncated, changed, of another format or version, or hostile.
-    SpecError
-        If its network needs classes that `models` or `rules` do not name.
+        If the file is truncated, changed, of another format or version, or hostile, or its network
+        needs classes that `models` or `rules` do not name.
     OSError
         If there is no such file.
     """

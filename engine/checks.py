@@ -35,17 +35,25 @@ def check_positive(field_name: str, value: Any, unit: str) -> float:
     return float(value)
 
 
+def numbers(field_name: str, value: Any, allowed: str) -> np.ndarray:
+    """Return numbers as a float64 array of their own, or raise SpecError; texts are no numbers."""
+    try:
+        given = np.asarray(value)
+        if isinstance(value, bool) or given.dtype.kind not in "biuf":
+            raise TypeError
+        return np.array(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise SpecError(f"{field_name}: got {str(value)[:60]!r}; allowed is {allowed}") from None
+
+
 def check_array(field_name: str, value: Any, shape: tuple[int, ...], *, low: float | None = None) -> Any:
     """Return a finite number or a read-only float64 array of this shape, or raise SpecError."""
     allowed = "a finite number" + (f" or an array of shape {shape}" if shape else "")
     allowed += "" if low is None else f", not below {low:g}"
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SpecError(f"{field_name}: got {value!r}; allowed is {allowed}") from None
+    array = numbers(field_name, value, allowed)
     if array.shape not in ((), shape):
         raise SpecError(f"{field_name}: got shape {array.shape}; allowed is {allowed}")
-    if isinstance(value, bool) or not np.all(np.isfinite(array)) or (low is not None and np.any(array < low)):
+    if not np.all(np.isfinite(array)) or (low is not None and np.any(array < low)):
         shown = value if array.size < 8 else f"values from {array.min()} to {array.max()}"
         raise SpecError(f"{field_name}: got {shown}; allowed is {allowed}")
     if array.ndim == 0:
@@ -54,15 +62,14 @@ def check_array(field_name: str, value: Any, shape: tuple[int, ...], *, low: flo
     return array
 
 
-def check_values(field_name: str, value: Any, shape: tuple[int, ...]) -> None:
-    """Raise SpecError unless the value is a number, an array of this shape, or a distribution."""
-    if not isinstance(value, Distribution):
-        check_array(field_name, value, shape)
+def check_values(field_name: str, value: Any, shape: tuple[int, ...]) -> Any:
+    """Return a number, a read-only array of this shape, or a distribution, or raise SpecError."""
+    return value if isinstance(value, Distribution) else check_array(field_name, value, shape)
 
 
 def check_spikes(label: str, times: Any, ids: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return spike times (float64) and ids (int64), or raise SpecError."""
-    t, i = np.asarray(times, dtype=np.float64), np.asarray(ids)
+    t, i = numbers(f"{label}.times", times, "a list of times in seconds"), np.asarray(ids)
     if t.ndim != 1 or t.shape != i.shape:
         raise SpecError(
             f"{label}: times has shape {t.shape} and ids {i.shape}; they must be two lists of one length"
@@ -78,18 +85,19 @@ def check_spikes(label: str, times: Any, ids: Any, n: int) -> tuple[np.ndarray, 
         raise SpecError(
             f"{label}.times: not ascending at index {k + 1} ({t[k]} then {t[k + 1]}); sort times and ids"
         )
-    if i.dtype.kind not in "iu" or i.min() < 0 or i.max() >= n:
-        raise SpecError(
-            f"{label}.ids: got {i.min()} to {i.max()}; allowed are whole numbers from 0 to {n - 1}"
-        )
+    whole = i.dtype.kind in "iu"
+    if not whole or i.min() < 0 or i.max() >= n:
+        got = f"{i.min()} to {i.max()}" if whole else f"{i.dtype} values"
+        raise SpecError(f"{label}.ids: got {got}; allowed are whole numbers from 0 to {n - 1}")
     return t, i.astype(np.int64)
 
 
-def check_projection(projection: Projection) -> None:
-    """Raise SpecError where weights or delays do not fit the connectivity and its two ends."""
+def check_projection(projection: Projection) -> tuple[Any, Any]:
+    """Return weights and delays, or raise SpecError where they do not fit the connectivity and its ends."""
     c, label = projection.connectivity, projection.label
     n_pre, n_post = projection.pre.n, projection.post.n
     shape: tuple[int, ...] = ()
+    _refuse_drawn(projection)
     if c.kind == "one_to_one":
         if n_pre != n_post:
             raise SpecError(f"{label}: one_to_one needs ends of one size, got {n_pre} and {n_post}")
@@ -107,15 +115,33 @@ def check_projection(projection: Projection) -> None:
         shape = (n_post, n_pre)
     elif isinstance(c, (Conv2d, Pool2d)):
         shape = _check_images(projection, c)
-    check_values(f"{label}.weight", projection.weight, shape)
-    if projection.delay is not None:
-        delays = (*shape,) if c.kind in ("one_to_one", "explicit", "sparse") else ()
-        check_values(f"{label}.delay", projection.delay, delays)
-        delay = projection.delay
-        seconds = delay.table() if isinstance(delay, Distribution) else np.asarray(delay, dtype=np.float64)
-        lowest = np.min(seconds, initial=np.inf)
-        if lowest < 0:
-            raise SpecError(f"{label}.delay: got {lowest} s; allowed are times from 0")
+    weight = check_values(f"{label}.weight", projection.weight, shape)
+    if projection.delay is None:
+        return weight, None
+    delays = (*shape,) if c.kind in ("one_to_one", "explicit", "sparse") else ()
+    delay = check_values(f"{label}.delay", projection.delay, delays)
+    lowest = np.min(delay.table() if isinstance(delay, Distribution) else delay, initial=np.inf)
+    if lowest < 0:
+        raise SpecError(f"{label}.delay: got {lowest} s; allowed are times from 0")
+    return weight, delay
+
+
+#: Where drawing a value for every synapse has no meaning, and what is allowed instead.
+_NOT_DRAWN = {
+    ("sparse", "weight"): "a number or an array, which multiplies the matrix",
+    ("conv2d", "weight"): "an array: all positions share one kernel",
+    ("conv2d", "delay"): "a number: all positions share one delay",
+    ("pool2d", "weight"): "a number: all positions share one weight",
+    ("pool2d", "delay"): "a number: all positions share one delay",
+}
+
+
+def _refuse_drawn(projection: Projection) -> None:
+    kind = projection.connectivity.kind
+    for field in ("weight", "delay"):
+        value, allowed = getattr(projection, field), _NOT_DRAWN.get((kind, field))
+        if isinstance(value, Distribution) and allowed is not None:
+            raise SpecError(f"{projection.label}.{field}: got {value}; allowed for {kind} is {allowed}")
 
 
 def _check_images(projection: Projection, c: Conv2d | Pool2d) -> tuple[int, ...]:
@@ -128,7 +154,7 @@ def _check_images(projection: Projection, c: Conv2d | Pool2d) -> tuple[int, ...]
     if isinstance(c, Pool2d):
         kernel, dilation, padding, channels = c.size, (1, 1), (0, 0), pre[0]
     else:
-        weight = () if isinstance(projection.weight, Distribution) else np.shape(projection.weight)
+        weight = np.shape(projection.weight)  # type: ignore[arg-type]  # it is not drawn
         if len(weight) != 4 or weight[0] != post[0] or weight[1] * c.groups != pre[0] or post[0] % c.groups:
             raise SpecError(
                 f"{label}.weight: got shape {weight}; allowed is [c_out, c_in / groups, kh, kw] "

@@ -27,7 +27,9 @@ class Connectivity:
             return NotImplemented
         return all(np.array_equal(value, getattr(other, name)) for name, value in vars(self).items())
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        numbers = (v.size if isinstance(v, np.ndarray) else v for v in vars(self).values())
+        return hash((type(self), *numbers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,12 +309,17 @@ def sparse(matrix: Any) -> Sparse:
     """
     from scipy import sparse as scipy_sparse
 
-    coo = scipy_sparse.csc_array(matrix).tocoo()
-    values = np.asarray(coo.data, dtype=np.float64)
+    try:
+        coo = scipy_sparse.csc_array(matrix).tocoo()
+        values = np.array(coo.data, dtype=np.float64)
+        n_post, n_pre = coo.shape
+    except (TypeError, ValueError):
+        raise SpecError(
+            f"sparse.matrix: got {str(matrix)[:60]!r}; allowed is a matrix of numbers [n_post, n_pre]"
+        ) from None
     if not np.all(np.isfinite(values)):
         raise SpecError("sparse.matrix: holds NaN or infinite weights; allowed are finite ones")
     values.setflags(write=False)
-    n_post, n_pre = coo.shape
     return Sparse(
         pre_ids=_ids("sparse.matrix", coo.col),
         post_ids=_ids("sparse.matrix", coo.row),
@@ -325,7 +332,8 @@ def _ids(field: str, values: Any) -> np.ndarray:
     array = np.asarray(values)
     if array.size == 0:
         array = array.astype(np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and array.min() < 0):
+    whole = array.ndim == 1 and array.dtype.kind in "iu"
+    if not whole or (array.size and (array.min() < 0 or array.max() >= 2**31)):
         raise SpecError(
             f"{field}: got {array.dtype} of shape {array.shape}; allowed is a list of indices from 0"
         )
@@ -341,7 +349,8 @@ def _count(field: str, value: Any) -> int:
 
 
 def _pair(field: str, value: Any, low: int) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    several = isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    pair = tuple(value) if several else (value, value)
     if len(pair) != 2 or any(
         isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < low for v in pair
     ):

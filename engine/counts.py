@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from .typed import typed
+
 Arithmetic = Literal["ac", "mac"]
 
 
@@ -58,12 +60,18 @@ class ProjectionCounts:
         The projection and the populations that it joins.
     kind : str
         How it is delivered: "sparse", "dense", "conv2d", "pool2d" or "one_to_one".
+    senders : int
+        Source neurons that have a synapse here.
     n_synapses : int
         Connections (a shared convolution weight counts once per connection).
     n_weights : int
         Weights stored.
     weight_bits : int
         Bits of one stored weight.
+    sent : int
+        Events sent by those source neurons, over all trials.
+    packets : int
+        Those of them that no projection named before this one carries to the same population.
     events : int
         Synaptic events: one per event sent and synapse it reaches.
     dense_events : int
@@ -80,9 +88,12 @@ class ProjectionCounts:
     pre: str
     post: str
     kind: str
+    senders: int
     n_synapses: int
     n_weights: int
     weight_bits: int
+    sent: int
+    packets: int
     events: int
     dense_events: int
     arithmetic: Arithmetic = "ac"
@@ -197,7 +208,7 @@ class Counts:
         summed: dict[str, Any] = {"steps": self.steps + other.steps}
         for group, adding in (
             ("populations", ("spikes", "updates")),
-            ("projections", ("events", "dense_events", "weight_updates")),
+            ("projections", ("sent", "packets", "events", "dense_events", "weight_updates")),
             ("operators", ("rows", "spikes")),
         ):
             summed[group] = tuple(
@@ -224,12 +235,17 @@ class Counts:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Counts:
-        """Return the counts that `to_dict` wrote."""
-        return cls(
-            steps=data["steps"],
-            trials=data["trials"],
-            dt=data["dt"],
-            populations=tuple(PopulationCounts(**item) for item in data["populations"]),
-            projections=tuple(ProjectionCounts(**item) for item in data["projections"]),
-            operators=tuple(OperatorCounts(**item) for item in data["operators"]),
-        )
+        """Return the counts that `to_dict` wrote.
+
+        Raises
+        ------
+        FormatError
+            If a field is missing, unknown, or of another type.
+        """
+        parts: dict[str, type] = {
+            "populations": PopulationCounts, "projections": ProjectionCounts, "operators": OperatorCounts,
+        }  # fmt: skip
+        lists: dict[str, Any] = {
+            name: tuple(typed(kind, item) for item in data[name]) for name, kind in parts.items()
+        }
+        return typed(cls, {key: value for key, value in data.items() if key not in parts}, **lists)

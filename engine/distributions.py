@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,10 @@ class Distribution:
     @lru_cache(maxsize=32)  # noqa: B019 - distributions are small and frozen; equal ones share a table
     def table(self) -> np.ndarray:
         """Return the 65,536 equally likely values, ascending, float64, read-only."""
-        values = self.quantile(_MIDPOINTS)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self.quantile(_MIDPOINTS)
+        if not np.isfinite(values).all():
+            raise SpecError(f"{self}: its quantiles are beyond what float64 holds; allowed are smaller ones")
         values.setflags(write=False)
         return values
 
@@ -55,9 +59,15 @@ class Normal(Distribution):
 
         if self.sd == 0:
             return np.full_like(u, np.clip(self.mean, self.low, self.high))
-        a, b = ndtr((self.low - self.mean) / self.sd), ndtr((self.high - self.mean) / self.sd)
-        values: np.ndarray = self.mean + self.sd * ndtri(a + (b - a) * u)
-        clipped: np.ndarray = np.clip(values, self.low, self.high)
+        low, high = (self.low - self.mean) / self.sd, (self.high - self.mean) / self.sd
+        if low > 0:
+            # Float64 is finest near 0: in the upper tail, shares are counted from the other end.
+            above = ndtr(-high)
+            values = -ndtri(above + (ndtr(-low) - above) * (1.0 - u))
+        else:
+            below = ndtr(low)
+            values = ndtri(below + (ndtr(high) - below) * u)
+        clipped: np.ndarray = np.clip(self.mean + self.sd * values, self.low, self.high)
         return clipped
 
 
@@ -92,7 +102,7 @@ class LogNormal(Distribution):
 
     def quantile(self, u: np.ndarray) -> np.ndarray:
         """Return the values below which a share u lies."""
-        variance = np.log1p((self.sd / self.mean) ** 2)
+        variance = np.log1p(np.square(self.sd / self.mean))
         from scipy.special import ndtri
 
         values: np.ndarray = np.exp(np.log(self.mean) - variance / 2 + np.sqrt(variance) * ndtri(u))
@@ -107,7 +117,7 @@ def normal(mean: float, sd: float, low: float = -np.inf, high: float = np.inf) -
     >>> float(normal(1.0, 0.1, low=0.0).table().min()) > 0
     True
     """
-    return Normal(float(mean), float(sd), float(low), float(high))
+    return Normal(*_numbers("normal", mean=mean, sd=sd, low=low, high=high))
 
 
 def uniform(low: float, high: float) -> Uniform:
@@ -118,7 +128,7 @@ def uniform(low: float, high: float) -> Uniform:
     >>> round(float(uniform(0.0, 2.0).table().mean()), 6)
     1.0
     """
-    return Uniform(float(low), float(high))
+    return Uniform(*_numbers("uniform", low=low, high=high))
 
 
 def lognormal(mean: float, sd: float) -> LogNormal:
@@ -129,7 +139,14 @@ def lognormal(mean: float, sd: float) -> LogNormal:
     >>> bool(lognormal(1.0, 0.5).table().min() > 0)
     True
     """
-    return LogNormal(float(mean), float(sd))
+    return LogNormal(*_numbers("lognormal", mean=mean, sd=sd))
+
+
+def _numbers(owner: str, **values: Any) -> list[float]:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise SpecError(f"{owner}.{name}: got {value!r}; allowed is a number")
+    return [float(value) for value in values.values()]
 
 
 def _finite(owner: str, **values: float) -> None:

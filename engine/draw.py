@@ -270,21 +270,25 @@ def _turn_round(lists: Any, n_pre: Any, n_post: Any, k: Any) -> Any:
 def _fixed_total(
     key: np.uint64, n_pre: int, n_post: int, c: FixedTotal, shift: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    selves = np.arange(max(0, -shift), min(n_pre, n_post - shift), dtype=np.int64)
     if not c.multiple:
-        lists = _fixed_lists(key, 1, n_pre * n_post, c.n, False, -1)
-        pairs = lists.astype(np.int64)
-        keep = pairs % n_post != pairs // n_post + shift
-        pairs = pairs[keep]
+        allowed = n_pre * n_post - selves.size
+        pairs = _fixed_lists(key, 1, allowed, c.n, False, -1).astype(np.int64)
+        # Allowed pairs are numbered without the forbidden ones: step over those before each.
+        before = selves * n_post + selves + shift - np.arange(selves.size)
+        pairs += np.searchsorted(before, pairs, side="right")
         indptr = np.searchsorted(pairs, np.arange(n_pre + 1, dtype=np.int64) * n_post)
         return indptr, (pairs % n_post).astype(np.int32), np.arange(pairs.size, dtype=np.int64)
     n_chunks = -(-n_post // CHUNK)
     degrees = np.zeros((n_chunks, n_pre), np.int64)
     totals = np.array([c.n], np.int64)
-    sizes = np.diff(np.minimum(np.arange(n_chunks + 1) * CHUNK, n_post)).astype(np.float64)
+    # Degrees are dealt out by how many pairs each chunk, and each source within it, allows.
+    pairs = np.repeat(np.diff(np.minimum(np.arange(n_chunks + 1) * CHUNK, n_post))[:, None], n_pre, axis=1)
+    pairs[(selves + shift) // CHUNK, selves] -= 1
     per_chunk = np.zeros(n_chunks, np.int64)
-    _split(stream_bits(key, 1), totals[0], sizes, per_chunk)
+    _split(stream_bits(key, 1), totals[0], pairs.sum(axis=1).astype(np.float64), per_chunk)
     for chunk in range(n_chunks):
-        _split(stream_bits(key, 2 + chunk), per_chunk[chunk], np.ones(n_pre), degrees[chunk])
+        _split(stream_bits(key, 2 + chunk), per_chunk[chunk], pairs[chunk].astype(np.float64), degrees[chunk])
     indptr, targets, order = _total_rows(key, degrees, n_pre, n_post, CHUNK, shift)
     return indptr, targets, order
 
@@ -307,6 +311,9 @@ def _split(key: Any, total: Any, sizes: Any, out: Any) -> None:
     while depth > 0:
         depth -= 1
         low, high, count, node = stack[depth]
+        if count == 0:
+            out[low:high] = 0
+            continue
         if high - low == 1:
             out[low] = count
             continue
@@ -333,7 +340,7 @@ def _total_rows(key: Any, degrees: Any, n_pre: Any, n_post: Any, chunk: Any, shi
             for _ in range(degrees[c, i]):
                 target = low + below(draw64(row, draw), size)
                 draw += 1
-                while target == i + shift and size > 1:
+                while target == i + shift:
                     target = low + below(draw64(row, draw), size)
                     draw += 1
                 targets[k] = target

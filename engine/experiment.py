@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import FormatError
+from ..neurons.errors import FormatError, SpecError
 from .archive import read_arrays, replace_file, write_archive
 from .encoding import Classes
 from .network import Network
@@ -55,7 +55,7 @@ def save_network(net: Network, path: str | Path) -> None:
     Raises
     ------
     SpecError
-        If two classes of models or rules in it share a name.
+        If two classes of models or rules in it share a name, or the file is to be called .npz.
     OSError
         If the file cannot be written.
 
@@ -69,6 +69,8 @@ def save_network(net: Network, path: str | Path) -> None:
     ...     rb.Network.load(f"{folder}/net.toml")["exc"].n
     400
     """
+    if Path(path).suffix == ".npz":
+        raise SpecError(f"save: got {str(path)!r}; allowed is a .toml file, with an .npz of arrays beside it")
     arrays: dict[str, np.ndarray] = {}
     text = toml_text(network_to_dict(net, arrays))
     if arrays:

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from ..neurons.errors import SpecError
-from ..neurons.model import steps_of
+from ..neurons.model import MOST_STEPS, steps_of
 from .backends.base import Feed, SpikeFeed, ValueFeed
 from .checks import check_spikes
 from .groups import Part
@@ -210,6 +210,11 @@ def _bin_in_order(times: Any, ids: Any, n: Any, dt: Any, indptr: Any, places: An
 def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, start: int) -> SpikeFeed:
     """Return the feed of listed spikes: those of a train in one step become one event."""
     steps, places = steps_of(times, dt), group.places(ids)
+    if steps.size and steps[-1] >= MOST_STEPS:
+        raise SpecError(
+            f"{group.name}: a spike at {times[-1]:g} s falls into step {steps[-1]} of {dt:g} s; allowed are "
+            f"times (in seconds) before step {MOST_STEPS}"
+        )
     length = int(steps[-1]) + 1 if steps.size else 0
     counts = np.ones(steps.size, np.int32)
     key = steps * group.n + places

@@ -17,9 +17,10 @@ class Part:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        if self.name is not None and (not isinstance(self.name, str) or not self.name.strip()):
+        name = self.name
+        if name is not None and not (isinstance(name, str) and name.strip() and "\0" not in name):
             raise SpecError(
-                f"{type(self).__name__}.name: got {self.name!r}; allowed is a text that is not empty"
+                f"{type(self).__name__}.name: got {name!r}; allowed is a text that is not empty, without NUL"
             )
 
     @property

@@ -149,19 +149,25 @@ class Matrix:
     first_column: int
 
 
-def dense_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:
-    """Return a dense projection in the order of storage."""
-    source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
+def described_weights(plan: Plan, p: ProjectionPlan) -> np.ndarray:
+    """Return the weights of a projection without a list of synapses, float64, in the user's order."""
     table, drawn = weight_table(p.part)
     shape = (p.part.post.n, p.part.pre.n)
     if drawn:
-        quantile = (
-            uniform_array(stream_key(plan.network.seed, p.name, "synapses"), shape[0] * shape[1]) * table.size
-        )
-        weights = table[quantile.astype(np.int64)].reshape(shape)
-    else:
-        weights = np.broadcast_to(table if table.size == 1 else np.reshape(table, shape), shape)
-    rows = weights.T
+        key = stream_key(plan.network.seed, p.name, "synapses")
+        quantile = uniform_array(key, shape[0] * shape[1]) * table.size
+        return np.asarray(table[quantile.astype(np.int64)].reshape(shape))
+    return (
+        np.broadcast_to(table, shape)
+        if p.storage == "dense"
+        else table.reshape(np.asarray(p.part.weight).shape)
+    )
+
+
+def dense_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:
+    """Return a dense projection in the order of storage."""
+    source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
+    rows = described_weights(plan, p).T
     if source.order is not None:
         rows = rows[source.order]
     if target.order is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..neurons.errors import PlanError
+from .connectivity import FixedTotal
 from .parts import Population
 from .plan import GroupPlan, ProjectionPlan
 
@@ -25,6 +26,9 @@ def estimate_bytes(
     """Return the bytes that building and running will need, roughly."""
     total = 0.0
     for p in projections.values():
+        c = p.part.connectivity
+        if isinstance(c, FixedTotal) and not c.multiple:
+            total += p.part.pre.n * p.part.post.n  # which pairs are taken
         if p.storage == "sparse":
             total += p.expected * (_DRAWING + _STORED[p.arithmetic] * (2 if float64 else 1))
         elif p.storage == "dense":

@@ -140,17 +140,22 @@ class Network:
         weights
             Projection (or its name) -> number, array or distribution.
         """
-        by_name = {key.name if isinstance(key, Projection) else key: value for key, value in weights.items()}
-        for name in by_name:
-            if not isinstance(self._parts.get(name or ""), Projection):
-                raise SpecError(f"Network.with_weights: {name!r} is not a projection of this network")
+        by_name = {}
+        for key, value in weights.items():
+            part = self._parts.get(str(key.name if isinstance(key, Projection) else key))
+            if not isinstance(part, Projection) or (isinstance(key, Projection) and key is not part):
+                raise SpecError(f"Network.with_weights: {key!r} is not a projection of this network")
+            by_name[part.label] = value
         copy = self.copy()
         for name, weight in by_name.items():
-            copy._parts[str(name)] = replace(self._parts[str(name)], weight=weight)  # type: ignore[call-arg]
+            copy._parts[name] = replace(self._parts[name], weight=weight)  # type: ignore[call-arg]
         return copy
 
     def save(self, path: str | Path) -> None:
-        """Write the network as TOML; errors as `engine.experiment.save_network`."""
+        """Write the network as TOML, and large arrays to an `.npz` of the same stem beside it.
+
+        Errors as `engine.experiment.save_network`.
+        """
         from .experiment import save_network
 
         save_network(self, path)

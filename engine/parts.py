@@ -6,6 +6,7 @@ a simulator builds its plan. A part without a name is given one by the network t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -69,12 +70,16 @@ class Population(Group):
                 f"{self.label}.model: its arrays describe {size} neurons, the population has {self.n}"
             )
         known = [state.name for state in self.model.used_states]
+        if not isinstance(self.initial, Mapping):
+            raise SpecError(f"{self.label}.initial: got {self.initial!r}; allowed is a dict from variables")
+        initial = {}
         for key, value in self.initial.items():
             if key not in known:
                 raise SpecError(
                     f"{self.label}.initial: unknown state variable {key!r}; {self.model!r} has {known}"
                 )
-            check_values(f"{self.label}.initial[{key!r}]", value, (self.n,))
+            initial[key] = check_values(f"{self.label}.initial[{key!r}]", value, (self.n,))
+        object.__setattr__(self, "initial", initial)
 
     @property
     def receptors(self) -> tuple[str, ...]:
@@ -118,7 +123,8 @@ class Operator(Group):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        inputs = (self.inputs,) if isinstance(self.inputs, Group) else tuple(self.inputs)
+        several = isinstance(self.inputs, (tuple, list))
+        inputs = tuple(self.inputs) if several else (self.inputs,)
         if not inputs or not all(isinstance(group, Population) for group in inputs):
             raise SpecError(f"{self.label}.inputs: got {self.inputs!r}; allowed is a Population, or several")
         object.__setattr__(self, "inputs", inputs)
@@ -195,7 +201,9 @@ class Projection(Part):
             raise SpecError(
                 f"{self.label}.delivery: got {self.delivery!r}; allowed is 'sparse', 'dense' or None"
             )
-        check_projection(self)
+        weight, delay = check_projection(self)
+        object.__setattr__(self, "weight", weight)
+        object.__setattr__(self, "delay", delay)
 
     @property
     def source(self) -> Group:
@@ -230,7 +238,9 @@ class Probe(Part):
     start, stop : float
         Seconds of simulation time between which to record.
     spool : path, optional
-        Write spikes to this file while running instead of keeping them in memory.
+        Write spikes to this file while running instead of keeping them in memory; their record is
+        mapped from it, in the order of the run: of several trials by stretches of steps. The file is
+        begun anew when a simulation starts again.
 
     Examples
     --------
@@ -245,7 +255,7 @@ class Probe(Part):
     ids: np.ndarray | None = field(default=None, kw_only=True)
     start: float = field(default=0.0, kw_only=True)
     stop: float | None = field(default=None, kw_only=True)
-    spool: str | None = field(default=None, kw_only=True)
+    spool: str | os.PathLike[str] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -265,15 +275,21 @@ class Probe(Part):
                 raise SpecError(
                     f"{self.label}.stop: got {stop}; allowed is a time after start={self.start} s"
                 )
-        if self.spool is not None and self.variable != "spikes":
-            raise SpecError(f"{self.label}.spool: only spikes can be spooled, not {self.variable!r}")
+        if self.spool is not None:
+            if not isinstance(self.spool, (str, os.PathLike)):
+                raise SpecError(f"{self.label}.spool: got {self.spool!r}; allowed is the path of a file")
+            if self.variable != "spikes":
+                raise SpecError(f"{self.label}.spool: only spikes can be spooled, not {self.variable!r}")
+            object.__setattr__(self, "spool", os.fspath(self.spool))
         if self.ids is not None:
-            ids = np.asarray(self.ids)
+            ids = np.array(self.ids)
             whole = ids.ndim == 1 and ids.size > 0 and ids.dtype.kind in "iu"
             if not whole or ids.min() < 0 or ids.max() >= self.target.n or np.unique(ids).size < ids.size:
                 raise SpecError(
                     f"{self.label}.ids: allowed are indices from 0 to {self.target.n - 1}, none twice"
                 )
+            ids.setflags(write=False)
+            object.__setattr__(self, "ids", ids)
 
     @property
     def group(self) -> Group:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ def make_plan(network: Network, dt: float, *, precision: str | None = None, tria
     check_positive("Simulator.dt", dt, "s")
     if precision not in PRECISIONS:
         raise SpecError(f"Simulator.precision: got {precision!r}; allowed is one of {PRECISIONS}")
+    _check_spools(network)
     bounds = {group.name: payload_bound(group, dt) for group in network.of(Group)}
     projections = {p.label: _plan_projection(p, dt, precision) for p in network.projections}
     levels = assign_levels(network, projections)
@@ -77,6 +79,18 @@ def make_plan(network: Network, dt: float, *, precision: str | None = None, tria
         projections=projections,
         steps=_order_steps(network, groups, projections),
     )
+
+
+def _check_spools(network: Network) -> None:
+    taken: dict[Path, str] = {}
+    for probe in network.probes:
+        if probe.spool is not None:
+            path = Path(probe.spool).resolve()
+            if path in taken:
+                raise SpecError(
+                    f"{probe.label}.spool: {taken[path]} already writes to {path}; name a file of its own"
+                )
+            taken[path] = probe.label
 
 
 def payload_bound(group: Group, dt: float) -> int:
@@ -147,10 +161,7 @@ def expected_synapses(p: Projection) -> float:
         _check_degree(p, c.k, n_post, c.multiple, c.self_connections, "targets")
         return float(c.k * n_pre)
     if isinstance(c, FixedTotal):
-        if not c.multiple and c.n > n_pre * n_post:
-            raise PlanError(
-                f"{p.label}: fixed_total asks for {c.n} single synapses of {n_pre * n_post} pairs"
-            )
+        _check_total(p, c)
         return float(c.n)
     if isinstance(c, OneToOne):
         return float(n_pre)
@@ -162,8 +173,29 @@ def expected_synapses(p: Projection) -> float:
     return float(n_post * math.prod(window))
 
 
+def _check_total(p: Projection, c: FixedTotal) -> None:
+    pairs = p.pre.n * p.post.n - (0 if c.self_connections else _shared(p))
+    if pairs < 1 or (c.n > pairs and not c.multiple):
+        raise PlanError(
+            f"{p.label}: fixed_total asks for {c.n} single synapses of {pairs} pairs; ask for fewer"
+            + (", or multiple=True" if pairs else "")
+        )
+    if pairs >= 2**31 and not c.multiple:
+        raise PlanError(
+            f"{p.label}: fixed_total of {pairs} pairs; without multiple=True allowed are fewer than 2**31"
+        )
+
+
+def _shared(p: Projection) -> int:
+    """Return how many neurons are on both ends of a projection."""
+    if p.source is not p.target:
+        return 0
+    ends = [(e.start, e.stop) if isinstance(e, Slice) else (0, e.n) for e in (p.pre, p.post)]
+    return max(min(stop for _, stop in ends) - max(start for start, _ in ends), 0)
+
+
 def _check_degree(p: Projection, k: int, n: int, multiple: bool, selves: bool, what: str) -> None:
-    available = n if selves or p.source is not p.target else n - 1
+    available = n if selves or not _shared(p) else n - 1
     if (k > available and not multiple) or available < 1:
         raise PlanError(
             f"{p.label}: {p.connectivity.kind}({k}) needs {k} different {what}, there are {available}; "

@@ -14,6 +14,7 @@ from ..neurons.errors import FormatError, SpecError
 from .counts import Counts
 from .parts import Probe
 from .records import CountRecord, Record, SpikeRecord, TraceRecord
+from .typed import typed
 
 KIND = "rheobase result"
 _ARRAYS: dict[type[Any], tuple[str, ...]] = {
@@ -196,17 +197,16 @@ class Result:
 
         content, arrays = read_archive(path, KIND)
         heads = header_field(path, content, "records", list)
+        populations = header_field(path, content, "populations", dict)
         try:
             records = {head["name"]: _record(head, i, arrays) for i, head in enumerate(heads)}
             return cls(
                 records=records,
                 counts=Counts.from_dict(content["counts"]),
-                info=RunInfo(**content["info"]),
-                populations=header_field(path, content, "populations", dict),
+                info=typed(RunInfo, content["info"]),
+                populations=populations,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, FormatError):
-                raise
             raise FormatError(f"{path}: its header does not describe a result ({str(error)[:200]})") from None
 
     def __str__(self) -> str:

@@ -12,22 +12,21 @@ import numpy as np
 from .. import __version__
 from ..learning.rule import PlasticityRule
 from ..neurons.errors import FormatError, SpecError
-from ..neurons.model import NeuronModel
+from ..neurons.model import MOST_STEPS, NeuronModel
 from .backends.registry import backend as find_backend
 from .checks import check_positive
 from .clocked import Collector, run_clocked
 from .feeds import Stretch, described_feeds, given_feeds
 from .groups import Group
+from .layout import described_weights
 from .network import Network
 from .parts import Operator, Population, Projection
-from .plan import Plan
+from .plan import GroupPlan, Plan
 from .planning import make_plan
 from .result import Result, RunInfo
 from .tally import Accountant
 
 Precision = Literal["fixed", "float32", "float64"]
-#: Longest run, in steps: step numbers are 32-bit integers inside neurons.
-_LONGEST = 2**31 - 2**16
 
 
 class Simulator:
@@ -129,10 +128,10 @@ class Simulator:
         seconds = check_positive("Simulator.run.duration", duration, "s")
         machine, start = self._machine, self._machine.now
         steps = max(int(np.floor(seconds / self.plan.dt + 0.5)), 1)
-        if start + steps > _LONGEST:
+        if start + steps > MOST_STEPS:
             raise SpecError(
                 f"Simulator.run.duration: got {duration} s, which ends at step {start + steps}; allowed are "
-                f"up to {_LONGEST} steps"
+                f"up to {MOST_STEPS} steps"
             )
         stretch = Stretch(self.plan, self._batch is not None, start, steps)
         for source, feeds in given_feeds(stretch, inputs or {}).items():
@@ -192,8 +191,9 @@ class Simulator:
         """Return a projection's weights as they are now.
 
         Those of a plastic projection: (n_synapses,), or (trials, n_synapses) from a batch, ordered by
-        source, delay, and then as drawn or listed. Others never change: they are returned as they
-        were described (drawn ones in the order of their drawing), before any rounding to a grid.
+        source, delay, and then as drawn or listed. Others never change: they are returned before any
+        rounding to a grid, in the shape of their description (dense: [n_post, n_pre]) or, of lists and
+        random patterns, by source and then as drawn or listed.
 
         Raises
         ------
@@ -208,7 +208,7 @@ class Simulator:
             weights = self.plan.synapses(part.label).weight_values()
             self.plan.release()
             return weights
-        return np.asarray(part.weight)
+        return described_weights(self.plan, self.plan.projections[part.label]).copy()
 
     def _part(self, key: Any, kinds: tuple[type[Any], ...], caller: str) -> Any:
         part = self.plan.network[key] if isinstance(key, str) else key
@@ -270,9 +270,9 @@ class Simulator:
                 backend=backend or info["backend"],
                 precision=info["precision"],
                 batch=info["batch"],
-                threads=threads or info["threads"],
+                threads=info["threads"] if threads is None else threads,
             )
-            _check_state(path, simulator._first, state)
+            _check_state(path, simulator.plan, simulator._first, state)
         except KeyError as error:
             raise FormatError(
                 f"{path}: its header does not say {error}; it is no checkpoint of ours"
@@ -299,13 +299,37 @@ def _check_choices(method: Any, batch: Any, threads: Any) -> None:
             raise SpecError(f"Simulator.{name}: got {value!r}; allowed is a whole number from 1, or None")
 
 
-def _check_state(path: str | Path, fresh: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]) -> None:
-    """Raise FormatError unless a checkpoint holds the state of this network; flights may have any length."""
-    missing = [key for key in fresh if key not in state]
-    misfits = [
-        key
-        for key, array in fresh.items()
-        if key in state and not key.startswith("flight/") and state[key].shape != array.shape
-    ]
-    if missing or misfits:
-        raise FormatError(f"{path}: does not hold the state of its network: {(missing + misfits)[:5]}")
+def _check_state(
+    path: str | Path, plan: Plan, fresh: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]
+) -> None:
+    """Raise FormatError unless a checkpoint holds the state of this network, and events that it can send."""
+    wrong = [key for key, array in fresh.items() if key not in state or not _fits(key, state[key], array)]
+    if not wrong and not 0 <= state["now"][0] <= MOST_STEPS:
+        wrong.append("now")
+    if not wrong:
+        flying = [group for group in plan.groups.values() if f"flight/{group.name}/steps" in fresh]
+        wrong += [f"flight/{group.name}" for group in flying if not _can_fly(plan, group, state)]
+    if wrong:
+        raise FormatError(f"{path}: does not hold the state of its network: {wrong[:5]}")
+
+
+def _fits(key: str, array: np.ndarray, fresh: np.ndarray) -> bool:
+    """Return whether an array has the kind and shape of the fresh one; flights may have any length."""
+    same = array.ndim == 1 if key.startswith("flight/") else array.shape == fresh.shape
+    return same and array.dtype.kind == fresh.dtype.kind
+
+
+def _can_fly(plan: Plan, group: GroupPlan, state: Mapping[str, np.ndarray]) -> bool:
+    """Return whether the events in flight are some that a group may have sent: each once, in range."""
+    trials, steps, places, payloads = (
+        state[f"flight/{group.name}/{name}"] for name in ("trials", "steps", "places", "payloads")
+    )
+    if not trials.size == steps.size == places.size == payloads.size:
+        return False
+    now = int(state["now"][0])
+    reach = max(p.delays[-1] for p in plan.projections.values() if p.part.source is group.part)
+    columns = ((trials, 0, plan.trials), (steps, now - reach, now), (places, 0, group.n))
+    if any(column.size and (column.min() < low or column.max() >= high) for column, low, high in columns):
+        return False
+    distinct = np.unique(np.stack([trials, steps, places]), axis=1).shape[1]
+    return distinct == trials.size and bool(np.isfinite(payloads).all())

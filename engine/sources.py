@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..neurons.errors import SpecError
-from .checks import check_array, check_positive, check_spikes, set_shape
+from .checks import check_array, check_positive, check_spikes, numbers, set_shape
 from .groups import Group
 
 
@@ -76,11 +76,11 @@ class RateSource(Source):
     def __post_init__(self) -> None:
         super().__post_init__()
         set_shape(self, self.n_or_shape)
-        times = np.array(self.times, dtype=np.float64)
+        times = numbers(f"{self.label}.times", self.times, "a list of times in seconds")
         ascending = times.ndim == 1 and times.size > 0 and times[0] == 0 and bool(np.all(np.diff(times) > 0))
         if not ascending or not np.isfinite(times[-1]):
             raise SpecError(f"{self.label}.times: must be ascending times in seconds that start at 0")
-        rates = np.array(self.rates, dtype=np.float64)
+        rates = numbers(f"{self.label}.rates", self.rates, "rates in hertz, [k] or [k, n]")
         if rates.shape not in ((times.size,), (times.size, self.n)):
             raise SpecError(
                 f"{self.label}.rates: got shape {rates.shape}; "
@@ -123,7 +123,7 @@ class SpikeSource(Source):
             raise SpecError(f"{self.label}: give both times and ids, or neither")
         if self.times is not None:
             times, ids = check_spikes(self.label, self.times, self.ids, self.n)
-            object.__setattr__(self, "times", times.copy())
+            object.__setattr__(self, "times", times)
             object.__setattr__(self, "ids", ids)
 
 
@@ -157,7 +157,7 @@ class CurrentSource(Source):
         super().__post_init__()
         set_shape(self, self.n_or_shape)
         if self.values is not None:
-            values = np.array(self.values, dtype=np.float64)
+            values = numbers(f"{self.label}.values", self.values, f"({self.n},) or (rows, {self.n}) numbers")
             if values.ndim not in (1, 2) or values.shape[-1] != self.n:
                 raise SpecError(
                     f"{self.label}.values: got shape {values.shape}; "
@@ -194,7 +194,7 @@ class FrameSource(Source):
         super().__post_init__()
         set_shape(self, self.n_or_shape)
         if self.values is not None:
-            values = np.array(self.values, dtype=np.float64)
+            values = numbers(f"{self.label}.values", self.values, f"{self.shape} numbers")
             if values.shape not in (self.shape, (self.n,)):
                 raise SpecError(f"{self.label}.values: got shape {values.shape}; allowed is {self.shape}")
             values = check_array(f"{self.label}.values", values.reshape(-1), (self.n,))

@@ -18,8 +18,8 @@ _HEADER = 256
 class Spool:
     """A file of spikes that grows: a NumPy array with fields `steps`, `ids` and `trials`.
 
-    Rows are in the order in which the run produced them. A simulation's first run begins the file
-    anew, later ones add to it.
+    Rows are in the order in which the run produced them: of several trials, by stretches of steps. A
+    simulation's first run begins a new file, later ones add to it.
 
     Parameters
     ----------
@@ -36,9 +36,12 @@ class Spool:
         If the file cannot be written.
     """
 
-    def __init__(self, path: str | Path, *, fresh: bool) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, fresh: bool) -> None:
         self.path = Path(path)
-        known = 0 if fresh or not self.path.exists() else _rows_of(self.path)
+        if fresh:
+            # Records of an earlier simulation may still be mapped from the old file, which they keep.
+            self.path.unlink(missing_ok=True)
+        known = _rows_of(self.path) if self.path.exists() else 0
         self._first = self._rows = known
         # Opening keeps what is there; a header for zero rows makes a fresh file readable at once.
         self._file = open(self.path, "r+b" if known else "w+b")

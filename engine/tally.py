@@ -27,7 +27,16 @@ class Accountant:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._fan_out = {name: fan_out(plan, p) for name, p in plan.projections.items()}
+        self._fan_out: dict[str, np.ndarray] = {}
+        self._reached: dict[str, np.ndarray] = {}
+        reached: dict[tuple[str, str], np.ndarray] = {}
+        for name, p in plan.projections.items():
+            self._fan_out[name] = fan_out(plan, p)
+            ends, here = (p.part.source.label, p.part.target.label), self._fan_out[name] > 0
+            before = reached.get(ends, np.zeros_like(here))
+            # What is summed over senders: events sent here, and those of them that are packets.
+            self._reached[name] = np.stack([here, here & ~before]).astype(np.int64)
+            reached[ends] = before | here
         # What a count says of a part whatever happens, as arguments of its class.
         self._projections = {p.name: self._describe_projection(p) for p in plan.projections.values()}
         self._groups = {
@@ -63,14 +72,19 @@ class Accountant:
     def _population(self, name: str, tally: Mapping[str, np.ndarray], steps: int) -> PopulationCounts:
         group = self.plan.groups[name]
         updates = group.n * steps * self.plan.trials if isinstance(group.part, Population) else 0
-        return PopulationCounts(**self._groups[name], spikes=int(tally[name].sum()), updates=updates)
+        return PopulationCounts(
+            **self._groups[name], spikes=int(tally[f"sent/{name}"].sum()), updates=updates
+        )
 
     def _projection(self, name: str, tally: Mapping[str, np.ndarray], steps: int) -> ProjectionCounts:
         described = self._projections[name]
-        changes = tally.get(f"{name} changes")
+        sent, changes = tally[f"sent/{described['pre']}"], tally.get(f"changes/{name}")
+        carried, packets = self._reached[name] @ sent
         return ProjectionCounts(
             **described,
-            events=int(np.dot(tally[described["pre"]], self._fan_out[name])),
+            sent=int(carried),
+            packets=int(packets),
+            events=int(np.dot(sent, self._fan_out[name])),
             dense_events=described["n_synapses"] * steps * self.plan.trials,
             weight_updates=0 if changes is None else int(changes.sum()),
         )
@@ -83,6 +97,7 @@ class Accountant:
             "pre": part.source.label,
             "post": part.target.label,
             "kind": "one_to_one" if part.connectivity.kind == "one_to_one" else p.storage,
+            "senders": int(self._reached[p.name][0].sum()),
             "n_synapses": n_synapses,
             "n_weights": n_weights,
             "weight_bits": bits,
@@ -121,12 +136,12 @@ def _arithmetic(p: ProjectionPlan) -> Arithmetic:
 
 
 def _operator(operator: Operator, tally: Mapping[str, np.ndarray]) -> OperatorCounts:
-    rows = int(tally[f"{operator.label} rows"].sum())
+    rows = int(tally[f"rows/{operator.label}"].sum())
     elements = rows * operator.shape[-1]
     return OperatorCounts(
         name=operator.label,
         kind=operator.kind,
         rows=rows,
-        spikes=int(tally[operator.label].sum()),
+        spikes=int(tally[f"sent/{operator.label}"].sum()),
         evaluations={kind: number * elements for kind, number in kind_of(operator).evaluations.items()},
     )

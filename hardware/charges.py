@@ -28,6 +28,7 @@ _PER_PROJECTION: dict[str, Callable[[ProjectionCounts], int]] = {
     "mac": lambda p: p.events if p.arithmetic == "mac" else 0,
     "weight_bit": lambda p: p.events * p.weight_bits,
     "weight_update": lambda p: p.weight_updates,
+    "packet": lambda p: p.packets,
 }
 _WORD_BITS = 32
 _PER_POPULATION: dict[str, Callable[[PopulationCounts], int]] = {
@@ -78,8 +79,6 @@ def event_charges(counts: Counts, chip: Chip) -> Iterator[Charge]:
     for projection in counts.projections:
         for part, count in _PER_PROJECTION.items():
             yield from charge(part, "projection", projection.name, count(projection))
-    for name, packets in _packets(counts):
-        yield from charge("packet", "projection", name, packets)
     for population in counts.populations:
         for part, count_of in _PER_POPULATION.items():
             yield from charge(part, "population", population.name, count_of(population))
@@ -88,21 +87,32 @@ def event_charges(counts: Counts, chip: Chip) -> Iterator[Charge]:
 
 
 def dense_charges(counts: Counts, chip: Chip, passes: int | None) -> Iterator[Charge]:
-    """Yield what a dense machine pays for `passes` runs of the whole network per trial."""
+    """Yield what a dense machine pays for `passes` runs of the whole network per trial.
+
+    One that runs the original network once does not pay for what only turns its input into spikes.
+    """
     if passes is None:
         passes = counts.steps if chip.passes == "every step" else 1
     share = passes / counts.steps if counts.steps else 0.0
+    encoders = _encoders(counts) if chip.passes == "once" else set()
     for projection in counts.projections:
-        if projection.dense_events:
+        if projection.dense_events and projection.post not in encoders:
             macs = projection.dense_events * share
             yield Charge("mac", "projection", projection.name, macs, chip.constants.get("mac"))
     if "neuron_update" not in chip.includes:
         price = chip.constants.get("neuron_update")
         for population in counts.populations:
-            if population.updates:
+            if population.updates and population.name not in encoders:
                 yield Charge(
                     "neuron_update", "population", population.name, population.updates * share, price
                 )
+
+
+def _encoders(counts: Counts) -> set[str]:
+    """Return the populations that hear nothing but frames, value by value."""
+    frames = {population.name for population in counts.populations if population.kind == "FrameSource"}
+    encoding = [p for p in counts.projections if p.kind == "one_to_one" and p.pre in frames]
+    return {p.post for p in encoding} - {p.post for p in counts.projections if p not in encoding}
 
 
 def _covered(chip: Chip) -> set[str]:
@@ -116,18 +126,6 @@ def _covered(chip: Chip) -> set[str]:
     if chip.operations:
         covered.add("neuron_update")
     return covered
-
-
-def _packets(counts: Counts) -> Iterator[tuple[str, int]]:
-    """Yield spike packets: one per event sent and population that it reaches, however many projections."""
-    sent = {population.name: population.spikes for population in counts.populations}
-    sent |= {operator.name: operator.spikes for operator in counts.operators}
-    seen = set()
-    for projection in counts.projections:
-        pair = (projection.pre, projection.post)
-        if pair not in seen:
-            seen.add(pair)
-            yield projection.name, sent.get(projection.pre, 0)
 
 
 def _operation_charges(counts: Counts, chip: Chip) -> Iterator[Charge]:

@@ -21,7 +21,7 @@ def counts(result: Any, dialect: str = "rheobase", *, ternary: Iterable[str] = (
       Dense; ActivationSparsity over all neurons and steps. It skips weights that are zero, so it
       agrees for networks that store none. Its MembraneUpdates (changed membranes only) need the
       membranes themselves and are not given.
-    * "syops" (0.0.5): mean rate of the sender times every synapse for unit payloads; every synapse for
+    * "syops" (0.0.5): mean rate of the senders times every synapse for unit payloads; every synapse for
       others, zero or not. It pads convolutions, which counts do not know: conv2d is refused.
     * "spikingjelly" (2.0): synops are spikes of unit payload times the synapses they reach; other
       payloads are no spikes to it.
@@ -48,8 +48,8 @@ def counts(result: Any, dialect: str = "rheobase", *, ternary: Iterable[str] = (
     Examples
     --------
     >>> from rheobase.engine.counts import Counts, ProjectionCounts
-    >>> one = ProjectionCounts(name="in", pre="a", post="b", kind="dense", n_synapses=10, n_weights=10,
-    ...     weight_bits=32, events=30, dense_events=200)
+    >>> one = ProjectionCounts(name="in", pre="a", post="b", kind="dense", senders=1, n_synapses=10,
+    ...     n_weights=10, weight_bits=32, sent=3, packets=3, events=30, dense_events=200)
     >>> run = Counts(steps=10, trials=2, dt=1e-3, populations=(), projections=(one,))
     >>> counts(run, "neurobench")["Effective_ACs"]
     15.0
@@ -83,17 +83,17 @@ def _neurobench(found: Counts, ternary: frozenset[str]) -> Numbers:
 
 
 def _syops(found: Counts, ternary: frozenset[str]) -> Numbers:
-    sent = {p.name: (p.spikes, p.n) for p in found.populations}
+    populations = {p.name for p in found.populations}
     additions = multiplications = 0.0
     for p in found.projections:
-        if p.kind == "conv2d" or p.pre not in sent:
+        if p.kind == "conv2d" or p.pre not in populations:
             raise SpecError(
                 f"counts: projection {p.name!r} ({p.kind}, from {p.pre!r}) is outside the syops dialect, "
                 "which needs a population as the sender and counts a convolution's padding; use 'neurobench'"
             )
         if p.arithmetic == "ac":
-            spikes, n = sent[p.pre]
-            additions += p.dense_events * spikes / (n * found.steps * found.trials)
+            if p.senders:
+                additions += p.dense_events * p.sent / (p.senders * found.steps * found.trials)
         else:
             multiplications += p.dense_events
     return {

@@ -214,8 +214,8 @@ def energy(result: Any, chip: str | Path | Chip, *, passes: int | None = None) -
     Examples
     --------
     >>> from rheobase.engine.counts import Counts, ProjectionCounts
-    >>> one = ProjectionCounts(name="in", pre="a", post="b", kind="dense", n_synapses=10, n_weights=10,
-    ...     weight_bits=32, events=1000, dense_events=5000)
+    >>> one = ProjectionCounts(name="in", pre="a", post="b", kind="dense", senders=1, n_synapses=10,
+    ...     n_weights=10, weight_bits=32, sent=100, packets=100, events=1000, dense_events=5000)
     >>> run = Counts(steps=500, trials=1, dt=1e-3, populations=(), projections=(one,))
     >>> round(energy(run, "cmos45").joules * 1e12, 6)
     900.0

@@ -46,6 +46,10 @@ class Tally:
 
     __add__ = __radd__ = __sub__ = __rsub__ = _counted("add")
     __neg__ = _counted("add")
+
+    def __pos__(self) -> Tally:
+        return self
+
     __mul__ = __rmul__ = _counted("multiply")
     __truediv__ = __rtruediv__ = _counted("divide")
     __lt__ = __le__ = __gt__ = __ge__ = _counted("compare")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from .errors import SpecError
-from .model import NeuronModel, Parameter, State, Value, steps_of
+from .model import MOST_STEPS, NeuronModel, Parameter, State, Value, steps_of
 from .vocabulary import spike, where
 
 Reset = Literal["hard", "soft", "none"]
@@ -70,7 +70,7 @@ class Firing(NeuronModel):
             "threshold": threshold,
             "v_reset": self.v_reset,
             "reset_by": threshold if self.reset_by is None else self.reset_by,
-            "silent_steps": steps_of(self.refractory, elapsed),
+            "silent_steps": np.minimum(steps_of(self.refractory, elapsed), MOST_STEPS - 1),
         }
 
     @staticmethod

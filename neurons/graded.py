@@ -98,9 +98,10 @@ class EventNeuron(NeuronModel):
     events : "pow2", "unit" or "graded"
         Signed powers of two; one unit at a time; any integer. Not used by "value".
     bits : int
-        Sets the range. Under "delta" n stays within 0 .. 2^bits - 1 (f = "relu") or
-        -(2^(bits-1) - 1) .. 2^(bits-1) - 1 (f = "identity"); under "rate" it bounds, in the same
-        way, the difference that one event may tell.
+        Sets the range. Under "delta" n* stays within 0 .. 2^bits - 1 (f = "relu") or
+        -(2^(bits-1) - 1) .. 2^(bits-1) - 1 (f = "identity"), and n ends there (on its way a power of
+        two may lead past it); under "rate" it bounds, in the same way, the difference that one event
+        may tell.
     rounding : "nearest" or "floor"
         How n* is rounded; ties go up: floor(u / theta + 0.5).
     f : "relu" or "identity"

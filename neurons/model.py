@@ -27,6 +27,7 @@ from .parameters import Parameter
 from .specialise import Variant, specialise
 
 __all__ = [
+    "MOST_STEPS",
     "NeuronModel",
     "Parameter",
     "Payload",
@@ -36,6 +37,9 @@ __all__ = [
     "decay_of",
     "steps_of",
 ]
+
+#: No simulation is longer, in steps: so that inside neurons the sum of two step numbers fits 32 bits.
+MOST_STEPS = 2**30
 
 Value = float | np.ndarray
 Payload = Literal["unit", "integer", "real"]
@@ -84,12 +88,9 @@ class NeuronModel:
         Names under which input arrives; a projection without a receptor goes to the first.
     payload : "unit", "integer" or "real"
         What a spike carries.
-    exact : bool
-        True if `flow` is exact for any elapsed time.
     """
 
     states: ClassVar[tuple[State, ...]] = (State("v"),)
-    exact: ClassVar[bool] = True
     flow: ClassVar[Callable[..., Any]]
     jump: ClassVar[Callable[..., Any]]
     fire: ClassVar[Callable[..., Any]]
@@ -235,8 +236,10 @@ class NeuronModel:
 
 
 def steps_of(duration: float | np.ndarray, elapsed: float) -> Any:
-    """Return a duration as a whole number of steps, rounded to the nearest (ties up)."""
-    return np.floor(np.asarray(duration, dtype=np.float64) / elapsed + 0.5).astype(np.int64)
+    """Return a duration as a whole number of steps, rounded to the nearest (ties up), 2**62 at most."""
+    with np.errstate(over="ignore"):
+        steps = np.floor(np.asarray(duration, dtype=np.float64) / elapsed + 0.5)
+    return np.minimum(steps, 2.0**62).astype(np.int64)
 
 
 def decay_of(tau: Value, elapsed: float) -> Any:

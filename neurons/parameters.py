@@ -64,7 +64,7 @@ class Limits:
             array = np.array(value, dtype=np.float64)
         except (TypeError, ValueError):
             return None
-        one = array.ndim == 0 or not (self.whole or self.scalar)
+        one = array.ndim == 0 or (array.ndim == 1 and not (self.whole or self.scalar))
         good = np.asarray(value).dtype.kind in "iuf" and array.size > 0 and one and self._within(array)
         return array if good and (not self.whole or array == np.floor(array)) else None
 

@@ -140,10 +140,10 @@ class Machine(ABC):
 
     @abstractmethod
     def take_tally(self) -> dict[str, np.ndarray]:
-        """Return, and forget, the events sent per neuron and group over all trials: int64 (n,) each.
+        """Return, and forget, what was counted over all trials, as int64 arrays by key.
 
-        Operators add an entry `NAME rows` with the number of rows recomputed, and plastic projections
-        `NAME changes` with the number of weight changes, as arrays of one number.
+        Keys: "sent/GROUP", the events sent by each neuron; "rows/OPERATOR", the rows recomputed, and
+        "changes/PROJECTION", the weight changes of a plastic projection, one number each.
         """
 
     @abstractmethod

@@ -235,16 +235,16 @@ class ReferenceMachine(Machine):
 
     def take_tally(self) -> dict[str, np.ndarray]:
         """Return, and forget, the events sent per neuron, the rows recomputed and the weights changed."""
-        tally: dict[str, np.ndarray] = {name: counts.copy() for name, counts in self._tally.items()}
+        tally = {f"sent/{name}": counts.copy() for name, counts in self._tally.items()}
         for counts in self._tally.values():
             counts[:] = 0
         for name in self._trials[0].operators:
             rows = [trial.operators[name] for trial in self._trials]
-            tally[f"{name} rows"] = np.array([sum(r.recomputed for r in rows)])
+            tally[f"rows/{name}"] = np.array([sum(r.recomputed for r in rows)])
             for r in rows:
                 r.recomputed = 0
         for name, synapses in self._plastic.items():
-            tally[f"{name} changes"] = np.array([synapses.changes])
+            tally[f"changes/{name}"] = np.array([synapses.changes])
             synapses.changes = 0
         return tally
 
@@ -276,7 +276,11 @@ class ReferenceMachine(Machine):
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
         """Set all state from a snapshot."""
         self.now = int(snapshot["now"][0])
+        for recording in self._recordings.values():
+            recording.forget()
         for index, trial in enumerate(self._trials):
+            for cells in trial.cells.values():
+                cells[:] = 0  # a step that failed may have left some
             for name, states in trial.states.items():
                 for variable, values in states.items():
                     values[:] = snapshot[f"state/{name}/{variable}"][index]

@@ -40,6 +40,11 @@ class Recording:
     samples: list[list[np.ndarray]] = field(default_factory=list)
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
+    def forget(self) -> None:
+        """Drop what has been recorded."""
+        self.spikes, self.samples = [], [[] for _ in self.samples]
+        self.counts[:] = 0
+
 
 def flight(group: str, sent: list[dict[int, Events]]) -> dict[str, np.ndarray]:
     """Return the events that a group has sent lately, by trial and step, as arrays for a snapshot."""

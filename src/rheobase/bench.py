@@ -219,7 +219,10 @@ def _in_turns(
         told = process.finish()
     except NotMeasured as reason:
         walls += [_turn(ours.run) for _ in range(repeats - len(walls))]
-        return walls, {"peer": peer, "peer_wall_s": None, "peer_note": f"not measured: {reason}"}
+        return walls, {
+            "peer": peer, "peer_version": None, "peer_wall_s": None, "ratio": None,
+            "peer_note": f"not measured: {reason}",
+        }  # fmt: skip
     finally:
         if process is not None:
             process.close()

@@ -115,6 +115,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
     _machine(command)
     command.add_argument("--peer", metavar="NAME", help="run this peer beside it")
     command.add_argument("--peer-python", metavar="PATH", help="the Python that has the peer")
+    command.add_argument("--peer-script", metavar="PATH", help="the script that runs the peer")
 
 
 def _chips(command: argparse.ArgumentParser) -> None:
@@ -135,10 +136,9 @@ def _machine(command: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
-    return value
+    return int(text)
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Any]]] = {

@@ -62,8 +62,10 @@ def run(args: Namespace) -> Answer:
     path = Path(args.experiment)
     if path.suffix != ".toml":
         raise FormatError(f"{path}: allowed is an experiment file that ends in .toml")
+    from .engine.archive import check_target
     from .engine.experiment import read_experiment
     from .engine.simulator import Simulator
+    from .hardware import Chip
 
     experiment = read_experiment(path)
     overrides = _given(dt=args.dt, backend=args.backend, threads=args.threads)
@@ -71,6 +73,11 @@ def run(args: Namespace) -> Answer:
     duration = args.duration if args.duration is not None else experiment.run.get("duration")
     if duration is None:
         raise SpecError(f"{path}: no duration; add [run] with duration = seconds, or give --duration")
+    # A run may be long: what would fail after it is tried before.
+    for file in (args.out, args.report):
+        if file:
+            check_target(file)
+    chips = [Chip.load(name) for name in args.chip or ()]
     result = simulator.run(duration)
     written = {}
     if args.out:
@@ -79,7 +86,7 @@ def run(args: Namespace) -> Answer:
     if args.report:
         from .report import write_report
 
-        write_report(result, args.report, chips=args.chip)
+        write_report(result, args.report, chips=chips or None)
         written["report"] = args.report
     text = "\n".join([str(result), *(f"wrote {file}" for file in written.values())])
     return Answer({**result.to_dict(), **written}, text)
@@ -128,9 +135,11 @@ def _layers(path: Path) -> list[Any]:
         )
     arrays = read_arrays(path, lambda name: _PARAMETER.fullmatch(name) is not None)
     n = sum(name.startswith("weight") for name in arrays)
-    if not n or any(f"weight{i}" not in arrays for i in range(1, n + 1)):
+    known = {f"{kind}{i}" for i in range(1, n + 1) for kind in ("weight", "bias")}
+    if not n or any(f"weight{i}" not in arrays for i in range(1, n + 1)) or not known.issuperset(arrays):
         raise FormatError(
-            f"{path}: has no arrays weight1, weight2, ... without a gap; it has {sorted(arrays)}"
+            f"{path}: allowed are arrays weight1, weight2, ... without a gap, and a bias1, bias2, ... for "
+            f"each; it has {sorted(arrays)}"
         )
     layers: list[Any] = []
     for i in range(1, n + 1):

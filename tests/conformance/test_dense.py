@@ -77,3 +77,19 @@ def test_sums_depend_neither_on_threads_nor_on_batches_nor_on_pieces(simulator, 
     batch = how.get("batch", 1)
     np.testing.assert_array_equal(v, np.stack([expected[0]] * batch) if batch > 1 else expected[0])
     np.testing.assert_array_equal(ids, np.tile(expected[1], batch))
+
+
+@pytest.mark.parametrize("size", [1, 5, 16, 33])
+def test_an_infinite_payload_reaches_no_neuron_but_its_targets(simulator, size):
+    net = rb.Network()
+    current = net.add(rb.CurrentSource(1, values=[3e38]))
+    sender = net.add(rb.Population(1, rb.ReLU(bias=0.0)))
+    pop = net.add(rb.Population(40, rb.LI(20e-3)))
+    net.add(rb.Projection(current, sender, rb.dense(), weight=[[1e38]], delay=1e-3))
+    # A first delivery, so that the second one is not summed ahead.
+    net.add(rb.Projection(current, pop, rb.dense(), weight=np.zeros((40, 1)), delay=1e-3))
+    net.add(rb.Projection(sender, pop[:size], rb.dense(), weight=np.ones((size, 1)), delay=1e-3))
+    v = net.add(rb.Probe(pop, "v"))
+    last = simulator(net, 1e-3).run(5e-3)[v].values[-1]
+    assert (last[:size] == np.inf).all()
+    assert not last[size:].any()

@@ -128,3 +128,25 @@ def test_a_window_beyond_the_run_is_empty(simulator):
     result = simulator(net, 1e-3).run(0.1)
     assert len(result[spikes]) == 0
     assert result[v].values.shape == (0, 30)
+
+
+def test_a_record_of_an_earlier_simulation_outlives_its_spool(simulator, tmp_path):
+    net, pop, _ = driven()
+    spooled = net.add(rb.Probe(pop, spool=tmp_path / "spikes.npy"))
+    sim = simulator(net, 1e-3)
+    first = sim.run(0.2)[spooled]
+    before = first.steps.copy()
+    sim.reset()
+    sim.run(0.01)
+    assert before.size > 10
+    np.testing.assert_array_equal(first.steps, before)
+    sim.checkpoint(tmp_path / "c.npz")
+    assert rb.Simulator.resume(tmp_path / "c.npz").plan.probes[0].spool == str(tmp_path / "spikes.npy")
+
+
+def test_two_probes_do_not_share_a_spool(simulator, tmp_path):
+    net, pop, _ = driven()
+    net.add(rb.Probe(pop, spool=tmp_path / "spikes.npy", name="one"))
+    net.add(rb.Probe(pop, spool=str(tmp_path / "x" / ".." / "spikes.npy"), name="two"))
+    with pytest.raises(rb.SpecError, match=r"two\.spool: one already writes to"):
+        simulator(net, 1e-3)

@@ -196,3 +196,106 @@ def test_what_is_added_to_a_network_later_does_not_touch_its_simulators(simulato
     assert_same([simulator(loop(), 1e-3).run(0.1)], [first, sim.run(0.05)])
     with pytest.raises(rb.SpecError, match="no probe is called"):
         first[late]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 16])
+def test_counts_of_small_noisy_populations_are_the_same_for_any_number_of_threads(simulator, threads):
+    def run(make, **options):
+        net = rb.Network(seed=1)
+        for n in (1, 3, 70):
+            source = net.add(rb.PoissonSource(n, rate=900.0, name=f"source{n}"))
+            pop = net.add(rb.Population(n, rb.LIF(tau=20e-3), name=f"pop{n}"))
+            net.add(rb.Projection(source, pop, rb.one_to_one(), weight=0.3, delay=2e-3))
+        return make(net, 1e-3, **options).run(0.3).counts
+
+    counts = run(simulator, threads=threads)
+    assert counts == run(rb.Simulator, backend="reference")
+    assert counts.source_spikes == pytest.approx(900 * 0.3 * 74, rel=0.05)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_first_nan_is_named_for_any_number_of_threads(simulator, threads):
+    net = rb.Network()
+    source = net.add(rb.SpikeSource(2))
+    for k, delay in enumerate((2e-3, 1e-3, 1e-3)):
+        pop = net.add(rb.Population(300, rb.IF(threshold=3e38, reset="none"), name=f"p{k}"))
+        pairs = rb.explicit([0, 0, 1, 1] * 2, np.repeat([290, 170], 4))
+        net.add(rb.Projection(source, pop, pairs, weight=[3e38, 3e38, -3e38, -3e38] * 2, delay=delay))
+    sim = simulator(net, 1e-3, precision="float32", threads=threads)
+    for _ in range(5):
+        with pytest.raises(rb.RunError, match="p1: v of neuron 170 became NaN in step 8"):
+            sim.run(0.02, inputs={source: ([2e-3, 7e-3], [0, 1])})
+        sim.reset()
+
+
+def test_a_reset_after_a_failure_forgets_what_probes_had_seen(simulator):
+    net = rb.Network()
+    drive, doom = net.add(rb.SpikeSource(3)), net.add(rb.CurrentSource(1))
+    pop = net.add(rb.Population(3, rb.IF(threshold=1.0)))
+    lost = net.add(rb.Population(1, rb.LI(20e-3)))
+    net.add(rb.Projection(drive, pop, rb.one_to_one(), delay=1e-3))
+    for sign, delay in ((1.0, 1e-3), (-1.0, 2e-3)):
+        net.add(rb.Projection(doom, lost, rb.one_to_one(), weight=3e38 * sign, delay=delay))
+    probes = [net.add(rb.Probe(pop, what)) for what in ("spikes", "counts", "v")]
+    sim = simulator(net, 1e-3)
+    values = np.zeros((40, 1))
+    values[30:32] = 3.0
+    with pytest.raises(rb.RunError):
+        sim.run(0.04, inputs={drive: np.ones((40, 3), int), doom: values})
+    sim.reset()
+    silent = sim.run(0.02)
+    assert len(silent[probes[0]]) == 0
+    assert not silent[probes[1]].counts.any()
+    assert silent[probes[2]].values.shape == (20, 3)
+    assert silent.counts.spikes == 0
+
+
+def test_a_refractory_time_longer_than_any_run_is_for_ever(simulator):
+    net = rb.Network()
+    # 2.2e9 steps do not fit 32 bits, 2**31 - 10 do but not when the step of the spike is added.
+    silence = np.array([2.2e6, (2**31 - 10) * 1e-3, 1e30, 4e-3])
+    pop = net.add(rb.Population(4, rb.LIF(20e-3, drive=2.0, refractory=silence)))
+    counts = net.add(rb.Probe(pop, "counts"))
+    found = simulator(net, 1e-3).run(0.5)[counts].counts
+    assert found[:3].tolist() == [1, 1, 1]
+    assert found[3] > 20
+
+
+def test_counts_tell_what_a_slice_sent(simulator):
+    net = rb.Network(seed=3)
+    source = net.add(rb.PoissonSource(40, rate=200.0))
+    a, b = (net.add(rb.Population(40, rb.IF(threshold=1.0), name=name)) for name in "ab")
+    net.add(rb.Projection(source, a, rb.one_to_one(), delay=1e-3))
+    for pre, post in ((a[:10], b[:10]), (a[5:15], b[:10])):
+        net.add(rb.Projection(pre, post, rb.one_to_one(), delay=2e-3))
+    spikes = net.add(rb.Probe(a))
+    result = simulator(net, 1e-3).run(0.2)
+    ids = result[spikes].ids
+    first, second = result.counts.projections[1:]
+    assert (first.senders, second.senders) == (10, 10)
+    assert first.sent == first.packets == first.events == np.count_nonzero(ids < 10)
+    assert second.sent == np.count_nonzero((ids >= 5) & (ids < 15))
+    assert second.packets == np.count_nonzero((ids >= 10) & (ids < 15))
+    # Packets to b: one for each spike of the fifteen neurons that reach it.
+    sanafe = rb.hardware.Chip.load("loihi-sanafe")
+    packets = result.counts.source_spikes + np.count_nonzero(ids < 15)
+    priced = rb.energy(result, sanafe).parts["packet"]
+    assert priced == pytest.approx(packets * sanafe.constants["packet"].si, rel=1e-12)
+    additions = result.counts.source_spikes + first.events + second.events
+    assert rb.hardware.counts(result, "syops")["ACs"] == pytest.approx(additions, rel=1e-12)
+
+
+def test_names_of_parts_never_mix_their_counts(simulator):
+    net = rb.Network(seed=0)
+    source = net.add(rb.PoissonSource(20, rate=100.0))
+    names = ("p changes", "changes/p", "sent/p")
+    pops = [net.add(rb.Population(20, rb.IF(threshold=1.0), name=name)) for name in names]
+    rule = rb.STDP(20e-3, 20e-3, a_pre=0.01, a_post=-0.01, w_max=2.0)
+    net.add(rb.Projection(source, pops[0], rb.one_to_one(), weight=1.0, rule=rule, name="p"))
+    for pop in pops[1:]:
+        net.add(rb.Projection(source, pop, rb.one_to_one(), weight=1.0))
+    probes = [net.add(rb.Probe(pop)) for pop in pops]
+    result = simulator(net, 1e-3).run(0.2)
+    spikes = {p.name: p.spikes for p in result.counts.populations}
+    for name, probe in zip(names, probes, strict=True):
+        assert spikes[name] == len(result[probe]) > 100

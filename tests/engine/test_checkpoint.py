@@ -108,3 +108,49 @@ def test_a_checkpoint_without_its_state_is_refused(tmp_path):
     write_checkpoint(tmp_path / "c.npz", noisy(), {"state/exc/v": np.zeros(7)}, info)
     with pytest.raises(rb.FormatError, match="does not hold the state"):
         rb.Simulator.resume(tmp_path / "c.npz")
+
+
+def _delayed():
+    net = rb.Network(seed=1)
+    source = net.add(rb.SpikeSource(5, times=[0.0, 1e-3, 1e-3], ids=[0, 1, 4], name="s"))
+    pop = net.add(rb.Population(5, rb.IF(), name="p"))
+    net.add(rb.Projection(source, pop, rb.one_to_one(), weight=0.3, delay=4e-3))
+    return net
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"flight/s/steps": np.array([0, 1])},
+        {"flight/s/steps": np.array([[0, 1, 1]])},
+        {"flight/s/steps": np.array([0, 1, 2])},
+        {"flight/s/steps": np.array([0, 1, -3])},
+        {"flight/s/places": np.array([0, 1, 5])},
+        {"flight/s/places": np.array([0, 1, -1])},
+        {"flight/s/places": np.array([0.0, 1.0, 4.5])},
+        {"flight/s/trials": np.array([0, 0, 1])},
+        {"flight/s/payloads": np.array([1.0, 1.0, np.nan])},
+        {f"flight/s/{name}": np.zeros(3, int) for name in ("trials", "steps", "places")},
+        {"now": np.array([-5])},
+        {"now": np.array([10**12])},
+        {"state/p/v": np.zeros((1, 5), np.int32)},
+    ],
+    ids=str,
+)
+def test_a_state_that_no_run_could_have_is_refused(backend, changes, tmp_path):
+    sim = rb.Simulator(_delayed(), 1e-3, backend=backend)
+    sim.run(2e-3)
+    sim.checkpoint(tmp_path / "c.npz")
+    net, state, info = read_checkpoint(tmp_path / "c.npz")
+    assert state["flight/s/places"].tolist() == [0, 1, 4]
+    write_checkpoint(tmp_path / "c.npz", net, state | changes, info)
+    with pytest.raises(rb.FormatError, match="does not hold the state of its network"):
+        rb.Simulator.resume(tmp_path / "c.npz")
+
+
+def test_resuming_checks_the_number_of_threads(tmp_path):
+    rb.Simulator(_delayed(), 1e-3).checkpoint(tmp_path / "c.npz")
+    with pytest.raises(rb.SpecError, match="threads: got 0"):
+        rb.Simulator.resume(tmp_path / "c.npz", threads=0)
+    assert rb.Simulator.resume(tmp_path / "c.npz", threads=np.int64(2)).run(1e-3).info.threads == 2

@@ -146,3 +146,35 @@ def test_weights_and_delays_are_drawn_from_their_quantiles_and_apart(connectivit
 def test_tables_hold_the_quantiles_of_their_law(distribution, law):
     table = distribution.table()
     np.testing.assert_allclose(table, law.ppf((np.arange(65_536) + 0.5) / 65_536), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0, 3, -3])
+def test_single_synapses_without_selves_are_exactly_as_many_as_asked_for(shift):
+    pairs = 100 - (10 - abs(shift))
+    for n in (1, 50, pairs):
+        pattern = rb.fixed_total(n, multiple=False, self_connections=False)
+        number = matrix(drawn(pattern, 10, 10, self_shift=shift), 10)
+        assert number.sum() == n
+        assert number.max() == 1
+        assert not np.diagonal(number, shift).any()
+    seen = sum(
+        matrix(drawn(rb.fixed_total(20, multiple=False, self_connections=False), 10, 10, seed=s,
+                     self_shift=shift), 10)
+        for s in range(1000)
+    )  # fmt: skip
+    others = ~np.eye(10, k=shift, dtype=bool)
+    assert fair(seen[others], seen.sum() / pairs)
+
+
+def test_totals_without_selves_are_even_over_what_pairs_there_are():
+    # The last chunk has one target, which is one of the sources itself.
+    n = CHUNK + 1
+    synapses = drawn(rb.fixed_total(400_000, self_connections=False), n, n, self_shift=0)
+    assert synapses.n == 400_000
+    sources = synapses.sources()
+    assert (sources != synapses.targets).all()
+    assert fair(np.bincount(sources // 1639), 400_000 * np.bincount(np.arange(n) // 1639) / n)
+    few = drawn(rb.fixed_total(3000, self_connections=False), 3, 3, self_shift=0)
+    number = matrix(few, 3)
+    assert not np.diagonal(number).any()
+    assert fair(number[~np.eye(3, dtype=bool)], 500)

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import rheobase as rb
 
@@ -31,7 +32,7 @@ def test_sizes_are_whole_numbers_from_one(n):
             make(n)
 
 
-@pytest.mark.parametrize("name", ["", "  ", 3, b"exc"])
+@pytest.mark.parametrize("name", ["", "  ", 3, b"exc", "a\0b"])
 def test_names_are_texts_that_are_not_empty(name):
     with pytest.raises(rb.SpecError, match=r"name: got .*; allowed is a text"):
         pop(name=name)
@@ -148,6 +149,26 @@ def test_degrees_are_whole_numbers_from_one(make, k):
         (lambda: rb.explicit([0, 1], [0]), "they must be pairs"),
         (lambda: rb.explicit([-1], [0]), "indices from 0"),
         (lambda: rb.explicit([0.5], [0]), "indices from 0"),
+        (lambda: rb.explicit(np.array([2**63], np.uint64), [0]), "indices from 0"),
+        (lambda: rb.conv2d(1.5), "conv2d.stride: got 1.5"),
+        (lambda: rb.pool2d(None), "pool2d.size: got None"),
+        (lambda: rb.sparse("weights"), "sparse.matrix: got 'weights'"),
+        (lambda: rb.sparse([[1.0, 2.0], [3.0]]), "sparse.matrix"),
+        (lambda: rb.normal("a", 1.0), "normal.mean: got 'a'"),
+        (lambda: rb.normal(1.0, None), "normal.sd: got None"),
+        (lambda: rb.uniform(True, 2.0), "uniform.low: got True"),
+        (lambda: rb.lognormal(1.0, 1e200).table(), "beyond what float64 holds"),
+        (lambda: rb.RateSource(2, ["x"], [1.0]), "RateSource.times: got"),
+        (lambda: rb.RateSource(2, [0.0], ["x"]), "RateSource.rates: got"),
+        (lambda: rb.SpikeSource(2, ["x"], [0]), "SpikeSource.times: got"),
+        (lambda: rb.SpikeSource(2, [0.1], ["a"]), "SpikeSource.ids: got <U1 values"),
+        (lambda: rb.CurrentSource(2, [[1, 2], [3]]), "CurrentSource.values: got"),
+        (lambda: rb.FrameSource(2, "ab"), "FrameSource.values: got 'ab'"),
+        (lambda: rb.PoissonSource(2, "40"), "PoissonSource.rate: got '40'"),
+        (lambda: rb.Operator("softmax", None), "Operator.inputs: got None"),
+        (lambda: rb.Population(2, rb.IF(), initial=None), "initial: got None"),
+        (lambda: rb.LIF(np.full((4, 1), 0.02)), "LIF.tau"),
+        (lambda: rb.Probe(pop(3), spool=3), "spool: got 3"),
         (lambda: rb.sparse([[NAN]]), "NaN or infinite"),
         (lambda: rb.random(0.5, multiple=True), "use fixed_total"),
         (lambda: rb.random(0.5, procedural=True), "not available yet"),
@@ -180,6 +201,58 @@ def test_patterns_and_distributions_refuse_what_they_cannot_be(make, words):
 def test_projections_refuse_bad_weights_delays_receptors_and_rules(kwargs, words):
     with pytest.raises(rb.SpecError, match=words):
         rb.Projection(pop(3), pop(4, name="exc"), rb.dense(), **({"weight": 1.0} | kwargs))
+
+
+@pytest.mark.parametrize("field", ["weight", "delay"])
+def test_positions_of_an_image_share_their_weights_and_delays(field):
+    drawn = {field: rb.uniform(1e-3, 3e-3)}
+    with pytest.raises(rb.SpecError, match=rf"{field}: got Uniform.*; allowed for conv2d is"):
+        rb.Projection(
+            image(1, 4, 4), image(1, 2, 2), rb.conv2d(stride=2), **({"weight": np.ones((1, 1, 2, 2))} | drawn)
+        )
+    with pytest.raises(rb.SpecError, match=rf"{field}: got Uniform.*; allowed for pool2d is a number"):
+        rb.Projection(image(1, 4, 4), image(1, 2, 2), rb.pool2d(2), **drawn)
+
+
+def test_the_weights_of_a_matrix_are_multiplied_not_drawn():
+    matrix = rb.sparse([[0.0, 10.0], [-1000.0, 0.0]])
+    with pytest.raises(rb.SpecError, match="allowed for sparse is a number or an array, which multiplies"):
+        rb.Projection(pop(2), pop(2), matrix, weight=rb.uniform(0.9, 1.1))
+
+
+def test_a_description_keeps_arrays_of_its_own():
+    net = rb.Network()
+    weight, first, ids = np.ones((3, 3)), np.zeros(3), np.array([0, 2])
+    exc = net.add(rb.Population(3, rb.IF(), initial={"v": first}))
+    dense = net.add(rb.Projection(exc, exc, rb.dense(), weight=weight))
+    drawn = net.add(rb.Projection(exc, exc, rb.dense(), weight=rb.normal(1.0, 0.1), name="drawn"))
+    probe = net.add(rb.Probe(exc, ids=ids))
+    weight[:], first[:], ids[:] = NAN, NAN, 1
+    assert (dense.weight == 1).all()
+    assert (exc.initial["v"] == 0).all()
+    assert probe.ids.tolist() == [0, 2]
+    sim = rb.Simulator(net, 1e-3, backend="reference")
+    sim.weights(dense)[:] = NAN
+    assert (sim.weights(dense) == 1).all()
+    values = sim.weights(drawn)
+    assert values.shape == (3, 3)
+    assert np.unique(values).size > 5
+    assert abs(values.mean() - 1.0) < 0.15
+
+
+def test_equal_patterns_have_equal_hashes():
+    for make in (lambda: rb.random(0.1), lambda: rb.explicit([0, 1], [1, 0]), rb.dense):
+        assert make() == make()
+        assert hash(make()) == hash(make())
+
+
+@pytest.mark.parametrize(("low", "high"), [(8.0, np.inf), (9.0, np.inf), (12.0, 12.5), (-np.inf, -9.0)])
+def test_a_normal_distribution_is_right_far_out_in_either_tail(low, high):
+    found = rb.normal(0.0, 1.0, low=low, high=high).table()
+    assert (np.diff(found) > 0).all()
+    assert (found >= low).all()
+    assert (found <= high).all()
+    assert found.mean() == pytest.approx(stats.truncnorm.mean(low, high), rel=1e-5)
 
 
 def test_projections_go_from_groups_to_what_takes_input():

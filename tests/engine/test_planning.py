@@ -127,6 +127,15 @@ def test_the_estimate_bounds_what_drawing_and_storing_hold(connectivity, drawn):
             "needs 5 different sources, there are 4",
         ),
         (lambda pop: rb.Projection(pop, pop, rb.fixed_total(26, multiple=False)), "26 single synapses of 25"),
+        (
+            lambda pop: rb.Projection(pop, pop, rb.fixed_total(21, multiple=False, self_connections=False)),
+            "21 single synapses of 20",
+        ),
+        (
+            lambda pop: rb.Projection(pop[:1], pop[:1], rb.fixed_total(1, self_connections=False)),
+            "1 single synapses of 0",
+        ),
+        (lambda pop: rb.Projection(pop, pop, rb.explicit([0], [1]), delay=1e17), "allowed are up to 65535"),
         (lambda pop: rb.Projection(pop, pop, rb.random(p=0.5), delivery="dense"), "stored as 'sparse'"),
         (
             lambda pop: rb.Projection(pop, pop, rb.explicit([0, 1], [1, 2]), delay=[0.0, 1e-3]),
@@ -160,3 +169,31 @@ def test_bounds_of_payloads_are_what_a_source_can_send():
 
     bound = planning.payload_bound(rb.PoissonSource(1, rate=1000.0), 1e-3)
     assert poisson.sf(bound, 1.0) < 2.0**-32 < poisson.sf(bound - 2, 1.0)
+
+
+def test_disjoint_slices_of_a_population_have_no_selves():
+    net = rb.Network()
+    pop = net.add(rb.Population(100, rb.IF()))
+    p = net.add(rb.Projection(pop[:50], pop[50:], rb.fixed_in(50, self_connections=False)))
+    assert make_plan(net, 1e-3).synapses(p.label).n == 2500
+
+
+def test_pairs_beyond_32_bits_are_refused_where_each_is_drawn_once():
+    net = rb.Network()
+    pop = net.add(rb.Population(47_000, rb.IF()))
+    net.add(rb.Projection(pop, pop, rb.fixed_total(5, multiple=False)))
+    with pytest.raises(rb.PlanError, match="2209000000 pairs; without multiple=True allowed are fewer"):
+        make_plan(net, 1e-3)
+
+
+def test_a_spike_after_the_longest_run_is_refused_where_it_is_described():
+    net = rb.Network()
+    net.add(rb.SpikeSource(1, [0.0, 5e8], [0, 0], name="far"))
+    with pytest.raises(rb.SpecError, match=r"far: a spike at 5e\+08 s falls into step .*allowed are"):
+        rb.Simulator(net, 1e-4, backend="reference")
+    given = net.copy()
+    net = rb.Network()
+    source = net.add(rb.SpikeSource(1, name="given"))
+    with pytest.raises(rb.SpecError, match="given: a spike at 1e\\+300 s falls into step"):
+        rb.Simulator(net, 1e-4, backend="reference").run(1.0, inputs={source: ([0.0, 1e300], [0, 0])})
+    assert len(given) == 1

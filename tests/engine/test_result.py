@@ -42,8 +42,8 @@ def result():
         ),
         projections=(
             ProjectionCounts(
-                name="noise->exc", pre="noise", post="exc", kind="dense", n_synapses=24, n_weights=24,
-                weight_bits=16, events=54, dense_events=2400,
+                name="noise->exc", pre="noise", post="exc", kind="dense", senders=4, n_synapses=24,
+                n_weights=24, weight_bits=16, sent=9, packets=9, events=54, dense_events=2400,
             ),
         ),
         operators=(OperatorCounts(name="soft", kind="softmax", rows=3, spikes=2, evaluations={"exp": 1}),),
@@ -313,3 +313,37 @@ def test_neo_gets_the_same_spikes_and_samples(result):
     signal = block.segments[1].analogsignals[0]
     np.testing.assert_array_equal(signal.magnitude, [[4.0, 5.0], [6.0, 7.0]])
     assert float(signal.sampling_period.rescale("ms")) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("info", "steps"), "abc"),
+        (("info", "dt"), "x"),
+        (("info", "dt"), float("nan")),
+        (("info", "trials"), -1),
+        (("info", "wall_s"), None),
+        (("info", "seed"), True),
+        (("info", "colour"), 1),
+        (("counts", "dt"), [1e-3]),
+        (("counts", "populations", 0, "n"), "x"),
+        (("counts", "populations", 0, "spikes"), None),
+        (("counts", "populations", 0, "operations"), {"add": 0.5}),
+        (("counts", "projections", 0, "arithmetic"), "nand"),
+        (("counts", "operators", 0), "soft"),
+        (("counts", "operators"), 3),
+    ],
+)
+def test_a_header_with_a_value_of_another_type_is_refused(result, tmp_path, place, value):
+    from rheobase.engine.archive import read_archive, write_archive
+    from rheobase.engine.result import KIND
+
+    result.save(tmp_path / "run.npz")
+    content, arrays = read_archive(tmp_path / "run.npz", KIND)
+    table = content
+    for key in place[:-1]:
+        table = table[key]
+    table[place[-1]] = value
+    write_archive(tmp_path / "run.npz", KIND, content, arrays)
+    with pytest.raises(rb.FormatError, match=r"run\.npz: its header does not describe a result"):
+        rb.Result.load(tmp_path / "run.npz")

@@ -30,8 +30,8 @@ def saved(tmp_path):
         populations=(PopulationCounts(name="<b>exc", kind="LIF", n=5, spikes=30, updates=500),),
         projections=(
             ProjectionCounts(
-                name="loop", pre="<b>exc", post="<b>exc", kind="dense", n_synapses=25, n_weights=25,
-                weight_bits=16, events=1000, dense_events=2500,
+                name="loop", pre="<b>exc", post="<b>exc", kind="dense", senders=5, n_synapses=25,
+                n_weights=25, weight_bits=16, sent=200, packets=200, events=1000, dense_events=2500,
             ),
         ),
     )  # fmt: skip
@@ -215,6 +215,9 @@ def test_a_user_s_mistake_is_one_line_and_exit_code_two(capsys, tmp_path, saved)
     endless.write_text(EXPERIMENT.replace("duration = 0.1", "duration = inf"))
     unset = tmp_path / "unset.toml"
     unset.write_text(EXPERIMENT.replace("duration = 0.1", ""))
+    good, stray = tmp_path / "good.toml", tmp_path / "stray.npz"
+    good.write_text(EXPERIMENT)
+    np.savez(stray, weight1=np.ones((3, 4)), bias3=np.ones(3))
     text = tmp_path / "text.npz"
     text.write_text("hello")
     cases = [
@@ -234,6 +237,14 @@ def test_a_user_s_mistake_is_one_line_and_exit_code_two(capsys, tmp_path, saved)
         (("convert", tmp_path / "m.pt2", "--sample", "x.npz"), "rheobase.convert(module, sample)"),
         (("convert", tmp_path / "m.npz", "--sample", "x.npz"), "m.npz"),
         (("convert", saved, "--sample", "x.npz"), "weight1"),
+        (("convert", stray, "--sample", "x.npz"), "bias3"),
+        (("run", odd, "--out", "."), "got -20"),
+        (("run", good, "--out", "."), "is a folder"),
+        (("run", good, "--out", folder), "is a folder"),
+        (("run", good, "--report", "/"), "is a folder"),
+        (("run", good, "--out", tmp_path / "no" / "x.npz"), f"'{tmp_path / 'no' / 'x.npz'}'"),
+        (("run", good, "--report", tmp_path / "r.html", "--chip", "brain"), "no chip is called 'brain'"),
+        (("demo", "--digits", "x"), "x is not a whole number from 1"),
         (("bench", "sorting"), "sorting"),
         (("fly",), "fly"),
         ((), "COMMAND"),

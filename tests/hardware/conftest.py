@@ -33,9 +33,10 @@ def published():
     return json.loads((Path(__file__).parent / "case_figures.json").read_text())
 
 
-def projection(name, pre, post, n, events, arithmetic="ac", steps=25, trials=8, **more):
+def projection(name, pre, post, n, events, arithmetic="ac", steps=25, trials=8, *, sent=0, senders=1, **more):
     """A dense projection's counts, with what the tests leave alone filled in."""
     fields = {"kind": "dense", "n_synapses": n, "n_weights": n, "weight_bits": 32, **more}
+    fields |= {"senders": senders, "sent": sent, "packets": more.get("packets", sent)}
     fields.setdefault("dense_events", fields["n_synapses"] * steps * trials)
     return ProjectionCounts(name=name, pre=pre, post=post, events=events, arithmetic=arithmetic, **fields)
 
@@ -58,8 +59,27 @@ def make_case():
             PopulationCounts(name="out", kind="Leaky", n=10, spikes=spikes_out, updates=10 * 25 * trials),
         )
         projections = (
-            projection("w1", "input", "hidden", 784 * 256, events_in, arithmetic, trials=trials),
-            projection("w2", "hidden", "out", 2560, spikes_hidden * 10, trials=trials),
+            projection(
+                "w1",
+                "input",
+                "hidden",
+                784 * 256,
+                events_in,
+                arithmetic,
+                trials=trials,
+                sent=spikes_in,
+                senders=784,
+            ),
+            projection(
+                "w2",
+                "hidden",
+                "out",
+                2560,
+                spikes_hidden * 10,
+                trials=trials,
+                sent=spikes_hidden,
+                senders=256,
+            ),
         )
         return Counts(steps=25, trials=trials, dt=1e-3, populations=populations, projections=projections)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 import rheobase as rb
@@ -30,9 +31,21 @@ def run(make_projection):
             ),
         ),
         projections=(
-            make_projection("ff", "in", "exc", 12, 150, steps=10, trials=2),
-            make_projection("graded", "exc", "exc", 9, 21, "mac", steps=10, trials=2, weight_bits=8),
-            make_projection("learn", "exc", "exc", 9, 20, steps=10, trials=2, plastic=True, weight_updates=6),
+            make_projection("ff", "in", "exc", 12, 150, steps=10, trials=2, sent=50),
+            make_projection("graded", "exc", "exc", 9, 21, "mac", steps=10, trials=2, weight_bits=8, sent=7),
+            make_projection(
+                "learn",
+                "exc",
+                "exc",
+                9,
+                20,
+                steps=10,
+                trials=2,
+                plastic=True,
+                weight_updates=6,
+                sent=7,
+                packets=0,
+            ),
         ),
         operators=(
             OperatorCounts(name="soft", kind="softmax", rows=4, spikes=0, evaluations={"multiply": 8}),
@@ -194,3 +207,18 @@ def test_bars_have_the_length_of_the_energies(run):
     ax = found.bars()
     assert sum(bar.get_width() for bar in ax.patches) == pytest.approx(found.joules)
     assert len(rb.compare_chips(run, ["loihi", "gpu"]).bars().patches) == 2
+
+
+def test_the_original_network_does_not_pay_for_turning_its_input_into_spikes():
+    net = rb.Network()
+    frame = net.add(rb.FrameSource(6, values=np.full(6, 0.5)))
+    encoder = net.add(rb.Population(6, rb.IF(reset="soft"), name="encoder"))
+    layer = net.add(rb.Population(3, rb.IF(reset="soft"), name="layer"))
+    net.add(rb.Projection(frame, encoder, rb.one_to_one(), delay=0.0))
+    net.add(rb.Projection(encoder, layer, rb.dense(), weight=np.ones((3, 6)), delay=0.0))
+    result = rb.Simulator(net, 1e-3, backend="reference").run(8e-3)
+    prices = {"mac": (1.0, "pJ/mac"), "neuron_update": (100.0, "pJ/update")}
+    once = rb.energy(result, chip("dense", "once", **prices))
+    assert once.joules == pytest.approx((3 * 6 * 1 + 3 * 100) * 1e-12, rel=1e-12)
+    always = rb.energy(result, chip("dense", "every step", **prices))
+    assert always.joules == pytest.approx(8 * (3 * 6 + 6 + 9 * 100) * 1e-12, rel=1e-12)

@@ -101,7 +101,7 @@ class Binder:
 
     def tally(self, trial: Trial, group: str) -> np.ndarray:
         """Return the events sent per neuron of a group in a trial."""
-        return self._tally(trial, group, self.plan.groups[group].n)
+        return self._tally(trial, f"sent/{group}", self.plan.groups[group].n)
 
     def ring(self, trial: Trial, group: str) -> dict[str, Any]:
         """Return the arguments by which kernels read a group's events."""
@@ -124,7 +124,7 @@ class Binder:
 
     def rows_done(self, trial: Trial, group: str) -> np.ndarray:
         """Return the number of rows that an operator has computed in a trial, as an array of one."""
-        return self._tally(trial, f"{group} rows", 1)
+        return self._tally(trial, f"rows/{group}", 1)
 
     def _tally(self, trial: Trial, name: str, size: int) -> np.ndarray:
         of_trial = self._tallies.setdefault(trial.index, {})
@@ -200,7 +200,17 @@ class Binder:
                 n = int(block.kept["filled"][0])
                 block.kept["filled"][0] = 0
                 steps, places = block.kept["steps"][:n].copy(), block.kept["places"][:n].astype(np.int64)
-                yield probe.label, SpikeChunk(steps, places, np.full(n, trial.index, np.int64))
+                if block.kept["times"].size > 1:
+                    times = block.kept["times"][:n]
+                    steps, places = np.repeat(steps, times), np.repeat(places, times)
+                yield probe.label, SpikeChunk(steps, places, np.full(steps.size, trial.index, np.int64))
+
+    def forget(self, trial: Trial) -> None:
+        """Drop what probes have recorded in one trial."""
+        for block, _ in self._probes(trial):
+            for name in ("filled", "counts"):
+                if name in block.kept:
+                    block.kept[name][:] = 0
 
     def take_samples(self, trial: Trial, probe: str) -> np.ndarray:
         """Return the samples of one trial, (n_samples, n_recorded), ascending by place."""
@@ -223,18 +233,18 @@ class Binder:
         return np.asarray(total[places])
 
     def take_tally(self, trial: Trial) -> dict[str, np.ndarray]:
-        """Return and forget the events sent per neuron in one trial."""
+        """Return and forget what was counted in one trial, by the keys of `Machine.take_tally`."""
         taken = {}
         for name, counts in self._tallies[trial.index].items():
             taken[name] = counts.copy()
             counts[:] = 0
         for name, plastic in self.plastic.items():
-            taken[f"{name} changes"] = plastic.take_changes(trial)
+            taken[f"changes/{name}"] = plastic.take_changes(trial)
         return taken
 
 
 def _sums_ahead(plan: Plan) -> set[str]:
-    """Return the projections whose sums nothing comes before: whole numbers, or a receptor's first."""
+    """Return the projections whose sums nothing comes before: those of a receptor's first delivery."""
     found, begun = set(), set()
     for step in plan.steps:
         if step.kind == "deliver":

@@ -122,7 +122,7 @@ def _deliver_shared(
         scratch = binder.scratch(
             (p.name, part),
             lambda: {
-                "sums": zeros(strip * width if ahead else 1, cells.dtype),
+                "sums": zeros(strip * width if ahead else tiles.shape[2], cells.dtype),
                 "spans": np.zeros(2 * strip * binder.share.n, np.int64),
             },
         )
@@ -137,7 +137,7 @@ def _deliver_shared(
     (height, width, c_in), (_, out_width, c_out) = kernel.image, kernel.out
     kh, kw, out_group = kernel.weights.shape[1:]
     geometry = [width, c_in, kh, kw, out_width, c_out, c_in // kernel.groups, out_group]
-    taps = {}
+    taps: dict[str, Any] = {}
     # Of the rows only those that this part owns some of: most events of others end there.
     rows = range(low // (out_width * c_out), -(-high // (out_width * c_out)))
     for axis, name, size, out in ((0, "y", height, rows), (1, "x", width, range(out_width))):

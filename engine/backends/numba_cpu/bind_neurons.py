@@ -54,7 +54,7 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
         **noise,
         length=own["length"],
         tally=binder.tally(trial, group.name),
-        fault=trial.fault,
+        fault=trial.faults[part],
         key=stream_key(binder.plan.network.seed, group.name, "uniform", trial.index),
         sent=zeros(256, binder.plan.real),
         **{name: own[name] for name in ("ring_ids", "ring_counts", "ring_payload")},
@@ -128,12 +128,13 @@ def record_block(binder: Binder, probe: Probe, trial: Trial, part: int) -> Block
         chosen = np.zeros(group.n, np.uint8)
         chosen[places] = 1
         # A run stops between strips only: what is left must hold a whole strip.
-        reserve = (high - low) * (group.payload_bound if counted else 1) * binder.schedule.strip
+        reserve = (high - low) * binder.schedule.strip
         size = _SPIKE_BUFFER + reserve
         return compile_kernel(record.record_spikes, **options).pack(
             start=window.start, stop=window.stop, chosen=chosen, counted=counted, low=low,
-            steps=np.empty(size, np.int64), places=np.empty(size, np.int32), filled=np.zeros(1, np.int64),
-            reserve=reserve, **own,
+            steps=np.empty(size, np.int64), places=np.empty(size, np.int32),
+            times=np.empty(size if counted else 1, np.int32), filled=np.zeros(1, np.int64), reserve=reserve,
+            **own,
         )  # fmt: skip
     if probe.variable == "counts":
         return compile_kernel(record.record_counts, **options).pack(

@@ -127,7 +127,7 @@ def deliver_wide(
                 source = np.uint64(ring_ids[begin + j])
                 at = source * np.uint64(delays.size + 1) + np.uint64(d)
                 start = np.uint64(row_start[source])
-                payload = CELL(ring_payload[begin + j])
+                payload = CELL(1) if UNIT else CELL(ring_payload[begin + j])
                 for k in range(start + np.uint64(offsets[at]), start + np.uint64(offsets[at + np.uint64(1)])):
                     if UNIT:
                         cells[np.uint64(targets[k])] += weights[k]
@@ -149,7 +149,6 @@ def deliver_dense(
     """
     parts, tile, k, used = first.size, TILE // weights.itemsize, 0, 0
     start, stop = (clock[0], clock[1]) if AHEAD else (now, now + 1)
-    target = sums if AHEAD else cells
     if now == start:
         for step in range(start, stop):
             slot = (step - delay) % length
@@ -167,13 +166,20 @@ def deliver_dense(
             sums[: (stop - start) * width] = 0
         for column in range(0, columns, tile):
             here = weights[column * rows :]
+            # The padding of a last tile would lie over the cells of others: it is summed apart.
+            apart = not AHEAD and column + tile > columns
+            if apart:
+                for i in range(columns - column):
+                    sums[i] = cells[column + i]
             if used >= rows:
                 # Most rows will be used: read in order, they come in at the full speed of the memory.
                 tile_start = address + column * rows * weights.itemsize
                 for line in range(tile_start, tile_start + rows * TILE, 64):
                     load_word(line)
             for k in range((stop - start) * parts):
-                at, begin, end = k // parts * width + column, spans[2 * k], spans[2 * k + 1]
+                begin, end = spans[2 * k], spans[2 * k + 1]
+                at = 0 if apart else k // parts * width + column
+                target = sums if AHEAD or apart else cells
                 if TILE == 128 and UNIT:
                     add_wide_rows(target, at, here, ring_ids, begin, end, first_row, ring_ids)
                 elif TILE == 128:
@@ -182,6 +188,9 @@ def deliver_dense(
                     add_narrow_rows(target, at, here, ring_ids, begin, end, first_row, ring_ids)
                 else:
                     add_scaled_narrow_rows(target, at, here, ring_ids, begin, end, first_row, ring_payload)
+            if apart:
+                for i in range(columns - column):
+                    cells[column + i] = sums[i]
     if AHEAD:
         for i in range(columns):
             cells[i] = sums[np.uint64((now - start) * width + i)]

@@ -61,13 +61,31 @@ class Meeting:
         ]
         if n == 1:
             return int(drive(*calls[0]))
-        others = [threading.Thread(target=drive, args=call) for call in calls[1:]]
-        for thread in others:
-            thread.start()
+        others = _together(calls[1:])
         reached = drive(*calls[0])
         for thread in others:
             thread.join()
         return int(reached)
+
+
+def _together(calls: list[tuple[Any, ...]]) -> list[threading.Thread]:
+    """Start a thread for each call of `drive`, all or none: they would wait for a missing one for ever."""
+    gate, complete, started = threading.Event(), threading.Event(), []
+
+    def follow(*call: Any) -> None:
+        gate.wait()
+        if complete.is_set():
+            drive(*call)
+
+    try:
+        for call in calls:
+            thread = threading.Thread(target=follow, args=call)
+            thread.start()
+            started.append(thread)
+        complete.set()
+    finally:
+        gate.set()
+    return started
 
 
 @njit("void(int64, int64, int64)", nogil=True, cache=True)

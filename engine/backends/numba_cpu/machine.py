@@ -24,6 +24,7 @@ from .schedule import make_schedule, remembers, trials_held
 _LONG_STRIP = 8
 #: Below this many neurons a step is shorter than the threads' meeting: one thread is faster.
 _WORTH_SHARING = 2000
+_MOST_THREADS = 64
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,12 @@ class NumbaMachine(Machine):
                         self._spikes.setdefault(probe, []).append(chunk)
 
     def _check(self, trial: Trial) -> None:
-        if not trial.fault[0]:
+        if not trial.faults[:, 0].any():
             return
-        _, place, variable, step, index = (int(x) for x in trial.fault)
-        group = list(self.plan.groups.values())[index]
+        groups = list(self.plan.groups.values())
+        met = [tuple(map(int, fault[1:])) for fault in trial.faults if fault[0]]
+        place, variable, step, index = min(met, key=lambda m: (m[2], groups[m[3]].level, m[3], m[0]))
+        group = groups[index]
         population = self.plan.population(group.name)
         states = population.model.used_states
         neuron = int(place if group.order is None else group.order[place])
@@ -140,7 +143,7 @@ class NumbaMachine(Machine):
         # Private sources are counted as they are delivered: move the count to where events are sent.
         for name in self.binder.private:
             in_flight = self._private_in_flight(name)
-            total[name][0] += in_flight - self._counted_before.get(name, 0)
+            total[f"sent/{name}"][0] += in_flight - self._counted_before.get(name, 0)
             self._counted_before[name] = in_flight
         return total
 
@@ -210,7 +213,8 @@ class NumbaMachine(Machine):
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
         self.now = int(snapshot["now"][0])
         for trial in self.trials:
-            trial.fault[:] = 0
+            trial.faults[:] = 0
+            self.binder.forget(trial)
             for (group, variable), values in trial.states.items():
                 key = f"{variable}/{group}" if variable in ("value", "last") else f"state/{group}/{variable}"
                 if key in snapshot:
@@ -251,7 +255,7 @@ def _check_threads(plan: Plan, threads: int | None) -> int:
     if threads is None:
         neurons = sum(group.n for group in plan.groups.values()) * plan.trials
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return threads if neurons >= _WORTH_SHARING else 1
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 64:
-        raise SpecError(f"Simulator.threads: got {threads!r}; allowed is a whole number from 1 to 64")
-    return threads
+        return min(threads, _MOST_THREADS) if neurons >= _WORTH_SHARING else 1
+    if threads > _MOST_THREADS:
+        raise SpecError(f"Simulator.threads: got {threads}; allowed are 1 to {_MOST_THREADS}")
+    return int(threads)

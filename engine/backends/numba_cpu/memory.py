@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,7 +13,6 @@ from ...plan import GroupPlan, Plan
 from .parts import Share
 
 _LINE_BYTES = 64
-_TILE = 64
 
 
 def zeros(size: int, dtype: DTypeLike) -> np.ndarray:
@@ -85,8 +84,8 @@ class Trial:
         Group -> its recent events.
     fixed, floating : list
         Cells of each part.
-    fault : int64 (5,)
-        Whether a NaN was met, the place, variable, step and group.
+    faults : int64 (parts, 5)
+        Whether a part met a NaN, and the place, variable, step and group of the first.
     """
 
     index: int
@@ -94,7 +93,7 @@ class Trial:
     rings: dict[str, Ring]
     fixed: list[np.ndarray]
     floating: list[np.ndarray]
-    fault: np.ndarray = field(default_factory=lambda: np.zeros(5, np.int64))
+    faults: np.ndarray
 
 
 def make_trial(plan: Plan, share: Share, index: int, rings: dict[str, Ring]) -> Trial:
@@ -111,9 +110,9 @@ def make_trial(plan: Plan, share: Share, index: int, rings: dict[str, Ring]) -> 
         index=index,
         states=states,
         rings=rings,
-        # The last tile of a dense projection may end beyond the cells.
-        fixed=[zeros(size + _TILE, np.int32) for size in share.sizes["fixed"]],
-        floating=[zeros(size + _TILE, plan.real) for size in share.sizes["float"]],
+        fixed=[zeros(size, np.int32) for size in share.sizes["fixed"]],
+        floating=[zeros(size, plan.real) for size in share.sizes["float"]],
+        faults=np.zeros((share.n, 5), np.int64),
     )
 
 

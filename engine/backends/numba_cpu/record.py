@@ -10,9 +10,9 @@ from .types_of_kernels import I8, I4s, I8s, Payloads, Reals, U1s, Variables
 def record_spikes(
     now: I8, start: I8, stop: I8, chosen: U1s, counted: I8, ring_ids: I4s, ring_counts: I4s,
     ring_payload: Payloads, low: I8, part: I8, parts: I8, n: I8, length: I8, steps: I8s,
-    places: I4s, filled: I8s, reserve: I8,
+    places: I4s, times: I4s, filled: I8s, reserve: I8,
 ) -> int:  # fmt: skip
-    """Note the events of this step; stop the run while the rest of the buffer still holds a full step."""
+    """Note the events of this step; stop the run while the rest of the buffer still holds a whole strip."""
     if now < start or now >= stop:
         return 0
     slot, k = now % length, filled[0]
@@ -20,11 +20,11 @@ def record_spikes(
     for j in range(ring_counts[slot * parts + part]):
         place = ring_ids[begin + j]
         if chosen[place] != 0:
-            times = np.int64(ring_payload[begin + j]) if counted != 0 else 1
-            for _ in range(times):
-                steps[k] = now
-                places[k] = place
-                k += 1
+            steps[k] = now
+            places[k] = place
+            if counted != 0:
+                times[k] = np.int32(ring_payload[begin + j])
+            k += 1
     filled[0] = k
     return 1 if steps.size - k < reserve else 0
 

@@ -165,7 +165,8 @@ def _noise(receptor: str) -> list[str]:
     return [
         f"if now >= noise_delay_{receptor}:",
         f"    draw_counts(noise_step_{receptor}, low + chunk, {drawn})",
-        f"    noise_tally_{receptor}[part] += {total}",
+        # Only sums count of this tally: a place that no other part has, so that parts never share one.
+        f"    noise_tally_{receptor}[low] += {total}",
         "else:",
         "    for i in range(256):",
         f"        {counts}[i] = 0",
@@ -261,13 +262,13 @@ def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
         lines.append(f"                ring_payload[np.uint64(j)] = {value}")
     lines += [
         "            k = listed",
-        "        if bad != 0 and fault[0] == 0:",
+        "        if bad != 0 and (fault[0] == 0 or now < fault[3]):",
         "            for i in range(size):",
     ]
     for index, (name, whole) in enumerate(states):
         if not whole:
             lines += [
-                f"                if a_s_{name}[i] != a_s_{name}[i] and fault[0] == 0:",
+                f"                if a_s_{name}[i] != a_s_{name}[i] and (fault[0] == 0 or now < fault[3]):",
                 f"                    fault[0], fault[1], fault[2] = 1, low + chunk + i, {index}",
                 "                    fault[3], fault[4] = now, group",
                 "                    status = 1",
