@@ -27,16 +27,14 @@ class Accountant:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._fan_out: dict[str, np.ndarray] = {}
-        self._reached: dict[str, np.ndarray] = {}
+        # What an event of each neuron counts for: synaptic events, whether it is sent, and as a packet.
+        self._worth: dict[str, np.ndarray] = {}
         reached: dict[tuple[str, str], np.ndarray] = {}
         for name, p in plan.projections.items():
-            self._fan_out[name] = fan_out(plan, p)
-            ends, here = (p.part.source.label, p.part.target.label), self._fan_out[name] > 0
-            before = reached.get(ends, np.zeros_like(here))
-            # What is summed over senders: events sent here, and those of them that are packets.
-            self._reached[name] = np.stack([here, here & ~before]).astype(np.int64)
-            reached[ends] = before | here
+            synapses, ends = fan_out(plan, p), (p.part.source.label, p.part.target.label)
+            before = reached.get(ends, np.zeros(synapses.size, bool))
+            self._worth[name] = np.stack([synapses, synapses > 0, (synapses > 0) & ~before])
+            reached[ends] = before | (synapses > 0)
         # What a count says of a part whatever happens, as arguments of its class.
         self._projections = {p.name: self._describe_projection(p) for p in plan.projections.values()}
         self._groups = {
@@ -78,26 +76,27 @@ class Accountant:
 
     def _projection(self, name: str, tally: Mapping[str, np.ndarray], steps: int) -> ProjectionCounts:
         described = self._projections[name]
-        sent, changes = tally[f"sent/{described['pre']}"], tally.get(f"changes/{name}")
-        carried, packets = self._reached[name] @ sent
+        changes = tally.get(f"changes/{name}")
+        events, sent, packets = (self._worth[name] @ tally[f"sent/{described['pre']}"]).tolist()
         return ProjectionCounts(
             **described,
-            sent=int(carried),
-            packets=int(packets),
-            events=int(np.dot(sent, self._fan_out[name])),
+            sent=sent,
+            packets=packets,
+            events=events,
             dense_events=described["n_synapses"] * steps * self.plan.trials,
             weight_updates=0 if changes is None else int(changes.sum()),
         )
 
     def _describe_projection(self, p: ProjectionPlan) -> dict[str, Any]:
-        part, n_synapses = p.part, int(self._fan_out[p.name].sum())
+        part = p.part
+        n_synapses, senders, _ = self._worth[p.name].sum(axis=1).tolist()
         n_weights, bits = self._stored(p, n_synapses)
         return {
             "name": p.name,
             "pre": part.source.label,
             "post": part.target.label,
             "kind": "one_to_one" if part.connectivity.kind == "one_to_one" else p.storage,
-            "senders": int(self._reached[p.name][0].sum()),
+            "senders": senders,
             "n_synapses": n_synapses,
             "n_weights": n_weights,
             "weight_bits": bits,

@@ -14,6 +14,8 @@ import numpy as np
 from protocol import Prepared, answer, options, spike_facts
 
 STEP_MS = 0.1
+#: Neurons whose connections are looked at together.
+_HANDLED = 250
 
 
 def main() -> None:
@@ -35,9 +37,12 @@ def prepare(args: argparse.Namespace) -> Prepared:
         return time.perf_counter() - start
 
     def facts() -> dict[str, Any]:
-        events = recorder.events
-        connections = nest.GetConnections(network["neurons"], network["neurons"])
-        fan_out = np.bincount(np.asarray(connections.get("source")) - 1, minlength=n)
+        events, neurons = recorder.events, network["neurons"]
+        fan_out = np.zeros(n, np.int64)
+        # Some at a time: a handle to a connection takes more than a kilobyte.
+        for first in range(0, n, _HANDLED):
+            connections = nest.GetConnections(neurons[first : first + _HANDLED], neurons)
+            fan_out += np.bincount(np.asarray(connections.get("source")) - 1, minlength=n)
         return spike_facts(events["times"] * 1e-3, events["senders"] - 1, n, args.seconds, fan_out)
 
     return Prepared(nest.__version__, built, run, facts, {"peer_mode": "static_synapse_hpc"})
