@@ -28,12 +28,12 @@ class Accountant:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         # What an event of each neuron counts for: synaptic events, whether it is sent, and as a packet.
-        self._worth: dict[str, np.ndarray] = {}
+        self._worth: dict[str, tuple[int | np.ndarray, ...]] = {}
         reached: dict[tuple[str, str], np.ndarray] = {}
         for name, p in plan.projections.items():
             synapses, ends = fan_out(plan, p), (p.part.source.label, p.part.target.label)
             before = reached.get(ends, np.zeros(synapses.size, bool))
-            self._worth[name] = np.stack([synapses, synapses > 0, (synapses > 0) & ~before])
+            self._worth[name] = _short(synapses), _short(synapses > 0), _short((synapses > 0) & ~before)
             reached[ends] = before | (synapses > 0)
         # What a count says of a part whatever happens, as arguments of its class.
         self._projections = {p.name: self._describe_projection(p) for p in plan.projections.values()}
@@ -58,29 +58,33 @@ class Accountant:
         steps
             Steps of the stretch.
         """
+        sent = {name: int(tally[f"sent/{name}"].sum()) for name in self.plan.groups}
         return Counts(
             steps=steps,
             trials=self.plan.trials,
             dt=self.plan.dt,
-            populations=tuple(self._population(name, tally, steps) for name in self._groups),
-            projections=tuple(self._projection(name, tally, steps) for name in self._projections),
+            populations=tuple(self._population(name, sent[name], steps) for name in self._groups),
+            projections=tuple(self._projection(name, tally, sent, steps) for name in self._projections),
             operators=tuple(_operator(o, tally) for o in self.plan.network.operators),
         )
 
-    def _population(self, name: str, tally: Mapping[str, np.ndarray], steps: int) -> PopulationCounts:
+    def _population(self, name: str, sent: int, steps: int) -> PopulationCounts:
         group = self.plan.groups[name]
         updates = group.n * steps * self.plan.trials if isinstance(group.part, Population) else 0
-        return PopulationCounts(
-            **self._groups[name], spikes=int(tally[f"sent/{name}"].sum()), updates=updates
-        )
+        return PopulationCounts(**self._groups[name], spikes=sent, updates=updates)
 
-    def _projection(self, name: str, tally: Mapping[str, np.ndarray], steps: int) -> ProjectionCounts:
+    def _projection(
+        self, name: str, tally: Mapping[str, np.ndarray], sent: Mapping[str, int], steps: int
+    ) -> ProjectionCounts:
         described = self._projections[name]
-        changes = tally.get(f"changes/{name}")
-        events, sent, packets = (self._worth[name] @ tally[f"sent/{described['pre']}"]).tolist()
+        pre, changes = described["pre"], tally.get(f"changes/{name}")
+        events, carried, packets = (
+            sent[pre] * worth if isinstance(worth, int) else int(np.dot(tally[f"sent/{pre}"], worth))
+            for worth in self._worth[name]
+        )
         return ProjectionCounts(
             **described,
-            sent=sent,
+            sent=carried,
             packets=packets,
             events=events,
             dense_events=described["n_synapses"] * steps * self.plan.trials,
@@ -88,8 +92,10 @@ class Accountant:
         )
 
     def _describe_projection(self, p: ProjectionPlan) -> dict[str, Any]:
-        part = p.part
-        n_synapses, senders, _ = self._worth[p.name].sum(axis=1).tolist()
+        part, n = p.part, p.part.source.n
+        n_synapses, senders = (
+            n * worth if isinstance(worth, int) else int(worth.sum()) for worth in self._worth[p.name][:2]
+        )
         n_weights, bits = self._stored(p, n_synapses)
         return {
             "name": p.name,
@@ -112,6 +118,12 @@ class Accountant:
         if p.storage in ("sparse", "dense"):
             return n_synapses, bits
         return int(np.size(weight_table(p.part)[0])), bits
+
+
+def _short(worth: np.ndarray) -> int | np.ndarray:
+    """Return one number where it is that of all."""
+    worth = worth.astype(np.int64)
+    return int(worth[0]) if (worth == worth[0]).all() else worth
 
 
 def _describe_group(group: GroupPlan) -> dict[str, Any]:
