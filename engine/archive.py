@@ -179,6 +179,8 @@ def replace_file(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
             write(file)
         os.replace(temporary, target)
     except OSError as error:
+        if error.errno is None:
+            raise
         raise type(error)(error.errno, error.strerror, str(target)) from None
     finally:
         temporary.unlink(missing_ok=True)

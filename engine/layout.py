@@ -157,11 +157,9 @@ def described_weights(plan: Plan, p: ProjectionPlan) -> np.ndarray:
         key = stream_key(plan.network.seed, p.name, "synapses")
         quantile = uniform_array(key, shape[0] * shape[1]) * table.size
         return np.asarray(table[quantile.astype(np.int64)].reshape(shape))
-    return (
-        np.broadcast_to(table, shape)
-        if p.storage == "dense"
-        else table.reshape(np.asarray(p.part.weight).shape)
-    )
+    if p.storage == "dense":
+        return np.broadcast_to(table, shape)
+    return table.reshape(np.asarray(p.part.weight).shape)
 
 
 def dense_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:
