@@ -15,7 +15,7 @@ from . import operate, record
 from .bind_sources import lane_arguments, noise_arguments
 from .kernel import Block, Kernel, compile_kernel
 from .memory import Trial, copied, zeros
-from .update import Shape, update_kernel
+from .update import CHUNK, Shape, update_kernel
 
 if TYPE_CHECKING:
     from .bind import Binder
@@ -47,7 +47,7 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
     for p in noisy:
         noise |= noise_arguments(binder, p, trial)
     if noisy:
-        noise |= {**lane_arguments(), "close": zeros(256, np.int16), "close_ids": np.zeros(256, np.int32)}
+        noise |= {**lane_arguments(), "close": zeros(256, np.int8), "close_ids": np.zeros(256, np.int32)}
     return kernel.pack(
         **arguments,
         **states,
@@ -56,7 +56,8 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
         tally=binder.tally(trial, group.name),
         fault=trial.faults[part],
         key=stream_key(binder.plan.network.seed, group.name, "uniform", trial.index),
-        sent=zeros(256, binder.plan.real),
+        fired=zeros(CHUNK, np.int8),
+        sent=zeros(1 if group.part.payload == "unit" else CHUNK, binder.plan.real),
         **{name: own[name] for name in ("ring_ids", "ring_counts", "ring_payload")},
     )
 

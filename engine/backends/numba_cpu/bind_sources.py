@@ -15,6 +15,7 @@ from ...sources import PoissonSource, RateSource, SpikeSource
 from . import emit
 from .kernel import Block, compile_kernel
 from .memory import Trial, zeros
+from .update import CHUNK
 
 if TYPE_CHECKING:
     from .bind import Binder
@@ -54,7 +55,7 @@ def _emit_poisson(binder: Binder, group: GroupPlan, own: dict[str, Any], trial: 
         key=stream_key(binder.plan.network.seed, group.name, "noise", trial.index), base=table.base,
         thresholds=table.thresholds, lengths=table.lengths, width=table.thresholds.shape[1],
         rows=rows.reshape(-1).astype(np.int32), firsts=firsts, starts=starts, **lane_arguments(),
-        hits=zeros(256, np.int16), **own,
+        hits=zeros(256, np.int8), **own,
     )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def noise_arguments(binder: Binder, p: ProjectionPlan, trial: Trial) -> dict[str
         "weight": int(grid.to_integers(np.asarray(p.part.weight))),
         "thresholds": thresholds,
         "uppers": _threes(table.lanes()[0, : thresholds.size]),
-        "counts": zeros(256, np.int16),
+        "counts": zeros(CHUNK, np.int16),
         "tally": binder.tally(trial, source.label),
     }
     return {f"noise_{name}_{receptor}": value for name, value in values.items()}

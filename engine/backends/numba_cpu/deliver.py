@@ -73,13 +73,15 @@ def deliver_packed(
 
 
 def _fetch_line(due_start: I8s, due_stop: I8s, last: I8, i: I8, line: I8, end: I8, address: I8) -> Any:
-    """Ask for the cache line at `line` of segment i; return where the next one lies."""
+    """Ask for the cache line at `line` of segment i, if any is left; return where the next one lies."""
     if line >= end and i < last:
         i += 1
         line = (address + due_start[np.uint64(i)] * BYTES) & -64
         end = address + due_stop[np.uint64(i)] * BYTES
-    prefetch(line)
-    return i, line + 64, end
+    if line < end:
+        prefetch(line)
+        line += 64
+    return i, line, end
 
 
 def _scatter(
@@ -87,10 +89,11 @@ def _scatter(
     base: I8, address: I8,
 ) -> None:  # fmt: skip
     """Add listed segments to a block of cells, asking for every line of synapses some lines ahead."""
-    last, i_ahead = listed - 1, np.int64(-1)
+    last, i_ahead, ahead = listed - 1, np.int64(-1), 0
     line = end = np.int64(0)
-    for _ in range(LINES_AHEAD):
+    while ahead < LINES_AHEAD and (line < end or i_ahead < last):
         i_ahead, line, end = _fetch_line(due_start, due_stop, last, i_ahead, line, end, address)
+        ahead += 1
     for i in range(listed):
         at, stop = np.uint64(due_start[np.uint64(i)]), np.uint64(due_stop[np.uint64(i)])
         factor = np.int32(1) if UNIT and not ONE_WEIGHT else due_factor[np.uint64(i)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .types_of_kernels import I8, U8, I2s, I4s, I8s, Reals, U4s
+from .types_of_kernels import I8, U8, I1s, I2s, I4s, I8s, Reals, U4s
 
 REAL: Any = None  # given by the options of compile_kernel
 
@@ -30,7 +30,7 @@ def list_set(flags: Any, size: Any, first: Any, ids: Any, k: Any) -> Any:
 def emit_poisson(
     now: I8, key: U8, base: I4s, thresholds: U4s, lengths: I4s, width: I8, rows: I4s, firsts: I2s,
     starts: I8s, low: I8, high: I8, part: I8, parts: I8, n: I8, length: I8, ring_ids: I4s,
-    ring_counts: I4s, ring_payload: I4s, tally: I8s, pairs: U4s, lanes: I2s, hits: I2s,
+    ring_counts: I4s, ring_payload: I4s, tally: I8s, pairs: U4s, lanes: I2s, hits: I1s,
 ) -> int:  # fmt: skip
     """Draw Poisson counts for neurons [low, high); `rows` says which thresholds each uses.
 
@@ -50,17 +50,17 @@ def emit_poisson(
     for chunk in range(low, high, 256):
         size = min(256, high - chunk)
         draw_pairs(step_key, chunk, pairs)
-        some = np.int16(0)
+        some = np.int8(0)
         if alike:
             first = firsts[stretch]
             for i in range(size):
-                hits[i] = np.int16(lanes[i] >= first)
-                some = np.int16(some | hits[i])
+                hits[i] = np.int8(lanes[i] >= first)
+                some = np.int8(some | hits[i])
         else:
             mine = firsts[stretch * per_stretch + chunk : stretch * per_stretch + chunk + size]
             for i in range(size):
-                hits[i] = np.int16(lanes[i] >= mine[i])
-                some = np.int16(some | hits[i])
+                hits[i] = np.int8(lanes[i] >= mine[i])
+                some = np.int8(some | hits[i])
         if some == 0:
             continue
         for j in range(sent, list_set(hits, size, chunk, ring_ids, sent)):

@@ -34,16 +34,16 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, cfunc, njit
 from {package}.words import *
-from {package}.words import float32_of, float64_of, load_word, pointer, prefetch
+from {package}.words import float32_of, float64_of, load_word, pointer, prefetch, stretch
 from {package}.words_of_rules import *
 from {package}.listing import list_set
 from {package}.rows import add_narrow_rows, add_scaled_narrow_rows, add_scaled_wide_rows, add_wide_rows
 from {package}.rows import add_scaled_stretch, add_stretch
-from {package}.noise import draw_counts, draw_pairs, exact_count, sum_of
+from {package}.noise import draw_counts, draw_pairs, exact_count
 from {engine}.random import draw64, mix32
 '''
 _TYPES = {
-    "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "i8": "int64",
+    "u1": "uint8", "i1": "int8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "i8": "int64",
     "u8": "uint64", "f4": "float32", "f8": "float64",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,18 +13,25 @@ from ...parts import Operator, Population
 from ...plan import GroupPlan, Plan
 from .parts import Share
 
-_LINE_BYTES = 64
+LINE_BYTES, PAGE_BYTES = 64, 4096
+#: Where within a page the next large array starts: see `zeros`.
+_QUARTERS = itertools.cycle(range(0, PAGE_BYTES, PAGE_BYTES // 4))
 
 
 def zeros(size: int, dtype: DTypeLike) -> np.ndarray:
-    """Return zeros that start on a cache line.
+    """Return zeros that start on a cache line; large ones at a quarter of a page, each at the next.
 
-    NumPy's own arrays start 16 bytes behind one, so that half of all vectors would lie across two.
+    NumPy's own arrays start 16 bytes behind a line, so that half of all vectors would lie across two.
+    And a processor that reads one array while it writes another compares places within a page alone:
+    where these are a few lines apart, it waits for writes that have nothing to do with what it reads.
     """
     dtype = np.dtype(dtype)
-    room = np.zeros(size * dtype.itemsize + _LINE_BYTES, np.uint8)
-    start = -room.ctypes.data % _LINE_BYTES
-    return room[start : start + size * dtype.itemsize].view(dtype)
+    n_bytes = size * dtype.itemsize
+    large = n_bytes >= PAGE_BYTES
+    room = np.zeros(n_bytes + (2 * PAGE_BYTES if large else LINE_BYTES), np.uint8)
+    start = -room.ctypes.data % (PAGE_BYTES if large else LINE_BYTES)
+    start += next(_QUARTERS) if large else 0
+    return room[start : start + n_bytes].view(dtype)
 
 
 def copied(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:

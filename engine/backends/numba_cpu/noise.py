@@ -55,31 +55,24 @@ def draw_counts(
     draw_pairs(step_key, place, pairs)
     for i in range(256):
         counts[i] = 0
-    some = np.int16(0)
+    nearest = np.uint16(65535)
     for k in range(0, uppers.size, 3):
         t0, t1, t2 = uppers[k], uppers[k + 1], uppers[k + 2]
         for i in range(256):
             x = lanes[i]
             above = np.int16(np.int16(np.int16(x > t0) + np.int16(x > t1)) + np.int16(x > t2))
-            equal = np.int16(np.int16(np.int16(x == t0) | np.int16(x == t1)) | np.int16(x == t2))
             counts[i] = np.int16(counts[i] + above)
-            some = np.int16(some | equal)
-    if some != 0:
+            # Minima of distances cost a vector half of what comparing for equality does.
+            nearest = min(nearest, np.uint16(x - t0))
+            nearest = min(nearest, np.uint16(x - t1))
+            nearest = min(nearest, np.uint16(x - t2))
+    if nearest == 0:
         for i in range(256):
             close[i] = 0
         for k in range(uppers.size):
             t0 = uppers[k]
             for i in range(256):
-                close[i] = np.int16(close[i] | np.int16(lanes[i] == t0))
+                close[i] = np.int8(close[i] | np.int8(lanes[i] == t0))
         for j in range(list_set(close, 256, 0, listed, 0)):
             at = np.int64(listed[j])
             counts[at] = exact_count(step_key, lanes[at], place + at, thresholds, 0, thresholds.size)
-
-
-@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def sum_of(counts: Any, size: Any) -> Any:
-    """Return the sum of the first counts."""
-    total = np.int32(0)
-    for i in range(size):
-        total = np.int32(total + np.int32(counts[i]))
-    return np.int64(total)

@@ -8,8 +8,8 @@ from ...layout import Cells, cells_of
 from ...parts import Operator
 from ...plan import Arithmetic, Plan
 
-#: Cells on a cache line: every receptor starts on one of its own.
-LINE = 16
+#: Cells on a cache line, and on a page of memory (of 4 bytes each): see `_room`.
+_LINE, _PAGE = 16, 1024
 
 
 class Share:
@@ -45,7 +45,7 @@ class Share:
             for key in cells.offsets:
                 here[key] = at
                 low, high = self.stretch(key[0], part)
-                at += -(-(high - low) // LINE) * LINE
+                at += _room(high - low)
             starts.append(here)
             sizes.append(at)
         self._starts[arithmetic], self.sizes[arithmetic] = starts, sizes
@@ -58,6 +58,13 @@ class Share:
     def start(self, arithmetic: Arithmetic, part: int, group: str, receptor: str) -> int:
         """Return a part's first cell of a receptor."""
         return self._starts[arithmetic][part][group, receptor]
+
+
+def _room(n: int) -> int:
+    """Return the cells that n take up, so that the next ones start as arrays of `memory.zeros` do."""
+    if n < _PAGE:
+        return -(-n // _LINE) * _LINE
+    return -(-n // _PAGE) * _PAGE + _PAGE // 4
 
 
 def _stretches(n: int, shared: int, parts: int) -> np.ndarray:

@@ -14,6 +14,7 @@ I8: TypeAlias = Any
 U8: TypeAlias = Any
 Real: TypeAlias = Any
 U1s: TypeAlias = Any
+I1s: TypeAlias = Any
 I2s: TypeAlias = Any
 I4s: TypeAlias = Any
 U4s: TypeAlias = Any

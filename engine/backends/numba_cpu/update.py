@@ -1,20 +1,18 @@
 """The update kernel of a model: its three rules, bound in one loop over contiguous arrays.
 
-The loop runs over chunks of 256 neurons without a branch, so that the compiler vectorises it; events
+The loop runs over chunks of neurons without a branch, so that the compiler vectorises it; events
 are searched only in chunks in which something fired.
 """
 
 from __future__ import annotations
 
-import ast
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ....neurons.model import NeuronModel
-from ....neurons.specialise import Variant
-from ..literals import as_float32
 from .kernel import INLINE, Argument, Kernel, kernel_from_source
+from .latch import LATCH, split_latches
+from .rules import Rule, returned, rule_of
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,9 @@ class Shape:
     real: str
 
 
+#: Neurons whose updates are vectors of one loop, and whose events are then listed.
+CHUNK = 1024
+
 #: What a private Poisson source adds to the arguments: element type, and whether it is an array.
 _NOISE = (
     ("key", "u8", False), ("delay", "i8", False), ("base", "i4", False), ("weight", "i4", False),
@@ -53,51 +54,25 @@ _NOISE = (
 def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
     """Return the update kernel of a model's variant; equal variants share one."""
     rules = model.rules
-    integers = shape.integers | {"now"} | {s.name for s in model.used_states if s.kind == "integer"}
-    functions = []
-    for variant in (rules.flow, rules.jump, rules.fire):
-        functions.append((variant.name, _source(variant, integers), variant.arguments, variant.n_returned))
     states = tuple((state.name, state.kind == "integer") for state in model.used_states)
-    return _build(tuple(functions), states, model.constant_names, model.receptors, model.payload, shape)
-
-
-def _source(variant: Variant, integers: frozenset[str]) -> str:
-    whole = [name for name in variant.arguments if name in integers]
-    tree = ast.fix_missing_locations(_Whole(whole).visit(as_float32(variant.tree, whole)))
-    draws = "".join(f", {name}" for name in _draws(variant))
-    text = re.sub(r"\buniform\((\d+)\)", r"draw_\1", Variant(
-        variant.name, tree, variant.arguments, variant.n_returned, variant.words
-    ).source(f"rule_{variant.name}"))  # fmt: skip
-    return re.sub(r"\):", f"{draws}):", text, count=1)
-
-
-class _Whole(ast.NodeTransformer):
-    """Keeps sums of whole numbers in 32 bits: wider ones would halve what a vector holds."""
-
-    def __init__(self, integers: list[str]) -> None:
-        self.integers = integers
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        self.generic_visit(node)
-        if self._is_whole(node.left) and self._is_whole(node.right):
-            return ast.Call(ast.Name("i4", ast.Load()), [node], [])
-        return node
-
-    def _is_whole(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.Call):
-            return isinstance(node.func, ast.Name) and node.func.id == "i4"
-        if isinstance(node, ast.Constant):
-            return type(node.value) is int
-        return isinstance(node, ast.Name) and node.id in self.integers
-
-
-def _draws(variant: Variant) -> list[str]:
-    return sorted({f"draw_{k}" for k in re.findall(r"\buniform\((\d+)\)", variant.source())})
+    names = dict(states)
+    integers = shape.integers | {"now"} | {name for name, whole in states if whole}
+    moving = {name for rule in (rules.flow, rules.jump) for name in returned(rule, names)}
+    fire, *latches = split_latches(rules.fire, names, moving, {*model.constant_names, "now"})
+    variants = (rules.flow, rules.jump, fire, *latches)
+    return _build(
+        tuple(rule_of(variant, names, integers) for variant in variants),
+        states,
+        model.constant_names,
+        model.receptors,
+        model.payload,
+        shape,
+    )
 
 
 @lru_cache(maxsize=256)
 def _build(
-    functions: tuple[tuple[str, str, tuple[str, ...], int], ...],
+    rules: tuple[Rule, ...],
     states: tuple[tuple[str, bool], ...],
     constants: tuple[str, ...],
     receptors: tuple[str, ...],
@@ -105,22 +80,30 @@ def _build(
     shape: Shape,
 ) -> Kernel:
     arguments = _arguments(states, constants, receptors, payload, shape)
-    rules = "\n".join(f"{INLINE}\n{source}" for _, source, _, _ in functions)
-    draws = sorted({name for _, source, _, _ in functions for name in re.findall(r"\bdraw_\d+\b", source)})
+    draws = sorted({name for rule in rules for name in rule.draws})
     lines = [INLINE, f"def update(now, {', '.join(a.name for a in arguments)}):"]
     lines += _prologue(draws, shape)
+    lines += [
+        f"    for chunk in range(0, n, {CHUNK}):",
+        f"        size = min({CHUNK}, n - chunk)",
+        "        offset = np.uint32(low + chunk)",
+    ]
     lines += [f"        {line}" for name in sorted(shape.noisy) for line in _noise(name)]
     lines += [
-        f"        a_{a.name} = {a.name}[chunk : chunk + size]"
+        f"        a_{a.name} = stretch({a.name}, chunk, size)"
         for a in arguments
         if a.array and _per_neuron(a)
     ]
-    lines += ["        some, bad = np.int32(0), np.int32(0)", "        for i in range(size):"]
-    lines += [f"            {line}" for line in _body(functions, states, receptors, shape, draws)]
-    lines += _epilogue(states, payload)
+    lines += ["        some, bad = np.int8(0), np.int32(0)"]
+    lines += [f"        drawn_{name} = np.int32(0)" for name in sorted(shape.noisy)]
+    lines += ["        for i in range(size):"]
+    lines += [f"            {line}" for line in _body(rules, states, receptors, payload, shape, draws)]
+    # Only sums count of this tally: a place that no other part has, so that parts never share one.
+    lines += [f"        noise_tally_{name}[low] += drawn_{name}" for name in sorted(shape.noisy)]
+    lines += _epilogue(rules, states, payload, shape)
     return kernel_from_source(
         "update",
-        rules + "\n\n" + "\n".join(lines),
+        "\n".join([*(f"{INLINE}\n{rule.source}" for rule in rules), "", *lines]),
         arguments,
         {"REAL": shape.real, "f4": shape.real, "i4": "i4"},
     )
@@ -150,26 +133,25 @@ def _arguments(
             out += [Argument(f"noise_{what}_{name}", dtype, array) for what, dtype, array in _NOISE]
     if shape.noisy:
         out += [Argument("pairs", "u4", True), Argument("lanes", "i2", True)]
-        out += [Argument("close", "i2", True), Argument("close_ids", "i4", True)]
+        out += [Argument("close", "i1", True), Argument("close_ids", "i4", True)]
     out += [Argument("ring_ids", "i4", True), Argument("ring_counts", "i4", True)]
     out += [Argument("ring_payload", "i4" if payload != "real" else shape.real, True)]
-    out += [Argument("tally", "i8", True), Argument("fault", "i8", True), Argument("sent", shape.real, True)]
+    out += [Argument("tally", "i8", True), Argument("fault", "i8", True)]
+    out += [Argument("fired", "i1", True), Argument("sent", shape.real, True)]
     return tuple(out)
 
 
 def _noise(receptor: str) -> list[str]:
     """Return what draws the private spikes of a chunk."""
     counts = f"noise_counts_{receptor}"
-    drawn = f"noise_uppers_{receptor}, noise_thresholds_{receptor}, pairs, lanes, {counts}, close, close_ids"
-    total = f"sum_of({counts}, size) + np.int64(base_{receptor}) * size"
+    tables = f"noise_uppers_{receptor}, noise_thresholds_{receptor}"
+    scratch = f"pairs, lanes, stretch({counts}, at, 256), close, close_ids"
     return [
         f"if now >= noise_delay_{receptor}:",
-        f"    draw_counts(noise_step_{receptor}, low + chunk, {drawn})",
-        # Only sums count of this tally: a place that no other part has, so that parts never share one.
-        f"    noise_tally_{receptor}[low] += {total}",
+        "    for at in range(0, size, 256):",
+        f"        draw_counts(noise_step_{receptor}, low + chunk + at, {tables}, {scratch})",
         "else:",
-        "    for i in range(256):",
-        f"        {counts}[i] = 0",
+        f"    {counts}[:] = 0",
     ]
 
 
@@ -186,78 +168,97 @@ def _prologue(draws: list[str], shape: Shape) -> list[str]:
     for name in sorted(shape.noisy):
         lines.append(f"    noise_step_{name} = draw64(noise_key_{name}, now - noise_delay_{name})")
         lines.append(f"    base_{name} = noise_base_{name} if now >= noise_delay_{name} else np.int32(0)")
-    return [
-        *lines,
-        "    for chunk in range(0, n, 256):",
-        "        size = min(256, n - chunk)",
-        "        offset = np.uint32(low + chunk)",
-    ]
+    return lines
 
 
 def _body(
-    functions: tuple[tuple[str, str, tuple[str, ...], int], ...],
+    rules: tuple[Rule, ...],
     states: tuple[tuple[str, bool], ...],
     receptors: tuple[str, ...],
+    payload: str,
     shape: Shape,
     draws: list[str],
 ) -> list[str]:
+    """Return the lines that update one neuron, the i-th of a chunk."""
     lines = [f"v_{name} = a_s_{name}[i]" for name, _ in states]
     for name in receptors:
-        if name in shape.fixed:
-            total = f"a_c_{name}[i]"
-            if name in shape.noisy:
-                count = f"np.int32(np.int32(noise_counts_{name}[i]) + base_{name})"
-                total = f"np.int32({total} + np.int32({count} * noise_weight_{name}))"
-            lines += [f"in_{name} = REAL(REAL({total}) * step_{name})", f"a_c_{name}[i] = 0"]
-            if name in shape.floating:
-                lines.append(f"in_{name} = REAL(in_{name} + a_x_{name}[i])")
-        else:
-            lines.append(f"in_{name} = a_x_{name}[i]" if name in shape.floating else f"in_{name} = REAL(0)")
-        if name in shape.floating:
-            lines.append(f"a_x_{name}[i] = 0")
+        lines += _input(name, shape)
     for name in draws:
         number = name.removeprefix("draw_")
         place = "np.uint32(np.uint32(i) + offset)"
         lines.append(f"{name} = uniform_bits(mix32({place}, key_a_{number}, key_b_{number}))")
-    names = {name for name, _ in states}
-    whole = {name for name, is_whole in states if is_whole}
-
-    def value(name: str) -> str:
-        if name in names:
-            return f"v_{name}"
-        if name in receptors:
-            return f"in_{name}"
-        if name == "now":
-            return "step"
-        return f"a_k_{name}[i]" if name in shape.arrays else f"k_{name}"
-
-    for rule, source, arguments, n_returned in functions:
-        given = [value(name) for name in arguments] + sorted(set(re.findall(r"\bdraw_\d+\b", source)))
-        taken = [name for name in arguments if name in names]
-        returned = taken[: n_returned - (rule == "fire")]
-        left = ", ".join([*(["event"] if rule == "fire" else []), *(f"t_{name}" for name in returned)])
+    whole = dict(states)
+    values = {name: f"v_{name}" for name in whole} | {name: f"in_{name}" for name in receptors}
+    values |= {"now": "step"}
+    written: set[str] = set()
+    for rule in rules:
+        if rule.name.startswith(LATCH):
+            continue
+        given = [values.get(name) or _constant(name, shape, "a_", "i") for name in rule.arguments]
+        left = [*(["event"] if rule.name == "fire" else []), *(f"t_{name}" for name in rule.returned)]
         if left:
-            lines.append(f"{left} = rule_{rule}({', '.join(given)})")
-        lines += [f"v_{name} = {'np.int32' if name in whole else 'REAL'}(t_{name})" for name in returned]
-    lines += [f"a_s_{name}[i] = v_{name}" for name, _ in states]
-    lines += ["sent[i] = REAL(event)", "some = np.int32(some | np.int32(event != 0))"]
+            lines.append(f"{', '.join(left)} = rule_{rule.name}({', '.join([*given, *rule.draws])})")
+        lines += [f"v_{name} = {'np.int32' if whole[name] else 'REAL'}(t_{name})" for name in rule.returned]
+        written.update(rule.returned)
+    lines += [f"a_s_{name}[i] = v_{name}" for name in whole if name in written]
+    lines += ["flag = np.int8(event != 0)", "fired[i] = flag", "some = np.int8(some | flag)"]
+    if payload != "unit":
+        lines.append("sent[i] = REAL(event)")
     # A NaN in any variable makes the sum NaN; infinities may too, so what is found is looked at again.
-    total = " + ".join(f"v_{name}" for name, is_whole in states if not is_whole)
-    return (
-        [*lines, f"total_ = {total}", "bad = np.int32(bad | np.int32(total_ != total_))"] if total else lines
-    )
+    total = " + ".join(f"v_{name}" for name in whole if name in written and not whole[name])
+    if total:
+        lines += [f"total_ = {total}", "bad = np.int32(1) if total_ != total_ else bad"]
+    return lines
 
 
-def _epilogue(states: tuple[tuple[str, bool], ...], payload: str) -> list[str]:
+def _input(receptor: str, shape: Shape) -> list[str]:
+    """Return the lines that take what has arrived at a receptor of one neuron, and clear it."""
+    name, lines = receptor, []
+    if name in shape.noisy:
+        lines += [
+            f"count_{name} = np.int32(np.int32(noise_counts_{name}[i]) + base_{name})",
+            f"drawn_{name} = np.int32(drawn_{name} + count_{name})",
+        ]
+    if name in shape.fixed:
+        total = f"a_c_{name}[i]"
+        if name in shape.noisy:
+            total = f"np.int32({total} + np.int32(count_{name} * noise_weight_{name}))"
+        lines += [f"in_{name} = REAL(REAL({total}) * step_{name})", f"a_c_{name}[i] = 0"]
+        if name in shape.floating:
+            lines.append(f"in_{name} = REAL(in_{name} + a_x_{name}[i])")
+    else:
+        lines.append(f"in_{name} = a_x_{name}[i]" if name in shape.floating else f"in_{name} = REAL(0)")
+    if name in shape.floating:
+        lines.append(f"a_x_{name}[i] = 0")
+    return lines
+
+
+def _constant(name: str, shape: Shape, prefix: str, index: str) -> str:
+    return f"{prefix}k_{name}[{index}]" if name in shape.arrays else f"k_{name}"
+
+
+def _epilogue(
+    rules: tuple[Rule, ...], states: tuple[tuple[str, bool], ...], payload: str, shape: Shape
+) -> list[str]:
+    """Return the lines after a chunk's loop: list who sent something, and look for the first NaN."""
     lines = [
         "        if some != 0:",
-        "            listed = list_set(sent, size, low + chunk, ring_ids, k)",
+        "            listed = list_set(fired, size, low + chunk, ring_ids, k)",
         "            for j in range(k, listed):",
         "                place = np.uint64(ring_ids[np.uint64(j)])",
+        "                own = np.uint64(place - np.uint64(low))",
         "                tally[place] += 1",
     ]
+    for rule in rules:
+        if rule.name.startswith(LATCH):
+            state = rule.name.removeprefix(LATCH)
+            given = (
+                "step" if name == "now" else _constant(name, shape, "", "own") for name in rule.arguments
+            )
+            kind = "np.int32" if dict(states)[state] else "REAL"
+            lines.append(f"                s_{state}[own] = {kind}(rule_{rule.name}({', '.join(given)}))")
     if payload != "unit":
-        value = "sent[place - np.uint64(low + chunk)]"
+        value = "sent[own - np.uint64(chunk)]"
         value = f"np.int32({value})" if payload == "integer" else value
         lines.append(f"                ring_payload[np.uint64(j)] = {value}")
     lines += [

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -24,6 +24,12 @@ def pointer(typingctx: Any, address: Any) -> Any:
         return builder.inttoptr(args[0], cgutils.voidptr_t)
 
     return types.voidptr(types.int64), codegen
+
+
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def stretch(array: Any, first: Any, size: Any) -> Any:
+    """Return `size` elements of an array from `first` on: a slice without its tests."""
+    return carray(pointer(array.ctypes.data + first * array.itemsize), (size,), array.dtype)
 
 
 @intrinsic
