@@ -260,7 +260,7 @@ def fan_out(plan: Plan, p: ProjectionPlan) -> np.ndarray:
     out = np.zeros(source.n, np.int64)
     low, high = p.pre_range
     if p.storage == "sparse":
-        out[low:high] = np.diff(plan.synapses(p.name).indptr)
+        out[low:high] = plan.degrees(p.name)
     elif p.storage == "dense":
         out[low:high] = p.part.post.n
     else:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from ..neurons.errors import PlanError
-from .connectivity import FixedTotal
+from .connectivity import FixedOut, FixedTotal, Random
 from .parts import Population
 from .plan import GroupPlan, ProjectionPlan
 
-#: Bytes per sparse synapse while it is drawn (lists, targets, order, quantiles), and when it is stored.
-_DRAWING = 4 + 4 + 8 + 4
-_STORED = {"fixed": 4, "float": 8}
+#: Bytes per sparse synapse: when it is stored, and while those that are not drawn row by row are listed
+#: (targets, order, and lists that are turned round).
+_STORED, _LISTED = {"fixed": 4, "float": 8}, 4 + 4 + 8
 #: Trials whose events are held at a time where none lasts, and events of a stretch of steps at most.
 _HELD, _STRETCH = 64, 1 << 26
 
@@ -30,7 +30,9 @@ def estimate_bytes(
         if isinstance(c, FixedTotal) and not c.multiple:
             total += p.part.pre.n * p.part.post.n  # which pairs are taken
         if p.storage == "sparse":
-            total += p.expected * (_DRAWING + _STORED[p.arithmetic] * (2 if float64 else 1))
+            by_row = isinstance(c, Random | FixedOut) or (isinstance(c, FixedTotal) and c.multiple)
+            listed = 0 if by_row else _LISTED
+            total += p.expected * (listed + _STORED[p.arithmetic] * (2 if float64 else 1))
         elif p.storage == "dense":
             total += p.expected * (16 if float64 else 8)  # the matrix, and its tiles
     held = trials if any(p.delays[-1] for p in projections.values()) else min(trials, _HELD)

@@ -15,10 +15,11 @@ from typing import Literal
 import numpy as np
 
 from ..neurons.errors import SpecError
-from .draw import Synapses, draw_synapses
+from .draw import Synapses, degrees_of, draw_synapses
 from .grid import Grid
 from .network import Network
 from .parts import Group, Operator, Population, Probe, Projection, Slice
+from .recipes import Recipe, recipe_of
 from .tables import delay_table, weight_table
 
 Storage = Literal["sparse", "dense", "conv2d", "pool2d"]
@@ -200,7 +201,8 @@ class Plan:
     groups: dict[str, GroupPlan]
     projections: dict[str, ProjectionPlan]
     steps: tuple[Step, ...]
-    _drawn: dict[str, Synapses] = field(default_factory=dict, repr=False)
+    _recipes: dict[str, Recipe] = field(default_factory=dict, repr=False)
+    _degrees: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def n_levels(self) -> int:
@@ -245,34 +247,51 @@ class Plan:
         assert isinstance(part, Operator)
         return part
 
-    def synapses(self, name: str) -> Synapses:
-        """Return the synapses of an indexed projection, drawn when first asked for.
+    def recipe(self, name: str) -> Recipe:
+        """Return what the synapses of an indexed projection are drawn from, made when first asked for.
 
         Sources and targets count from the first neuron of the projection's ends, by the user's index.
         """
-        if name not in self._drawn:
+        if name not in self._recipes:
             planned = self.projections[name]
             part = planned.part
             same = part.source is part.target
-            weights, drawn_weights = weight_table(part)
-            delays, drawn_delays, _ = delay_table(part, self.dt)
-            self._drawn[name] = draw_synapses(
+            self._recipes[name] = recipe_of(
                 part.connectivity,
                 part.pre.n,
                 part.post.n,
                 seed=self.network.seed,
                 name=name,
-                weights=weights,
-                delays=delays,
-                drawn_weights=drawn_weights,
-                drawn_delays=drawn_delays,
                 self_shift=planned.pre_range[0] - planned.post_range[0] if same else None,
             )
-        return self._drawn[name]
+        return self._recipes[name]
 
-    def release(self) -> None:
-        """Forget the drawn synapses; they are drawn again, the same, when asked for."""
-        self._drawn.clear()
+    def degrees(self, name: str) -> np.ndarray:
+        """Return the number of synapses of every source of an indexed projection, int64."""
+        if name not in self._degrees:
+            self._degrees[name] = degrees_of(self.recipe(name))
+        return self._degrees[name]
+
+    def synapses(self, name: str) -> Synapses:
+        """Return the synapses of an indexed projection, drawn anew: keep them no longer than needed."""
+        part = self.projections[name].part
+        weights, drawn_weights = weight_table(part)
+        delays, drawn_delays, _ = delay_table(part, self.dt)
+        return draw_synapses(
+            self.recipe(name),
+            seed=self.network.seed,
+            name=name,
+            weights=weights,
+            delays=delays,
+            drawn_weights=drawn_weights,
+            drawn_delays=drawn_delays,
+        )
+
+    def release(self, *names: str) -> None:
+        """Forget the recipes of some projections, or of all; when asked for they are made again, the same."""
+        for name in names or tuple(self.projections):
+            self._recipes.pop(name, None)
+            self._degrees.pop(name, None)
 
     def __str__(self) -> str:
         lines = [

@@ -90,8 +90,8 @@ def test_a_network_too_big_for_memory_is_refused_with_an_estimate():
         rb.Simulator(net, 1e-3)
     message = str(caught.value)
     needed, left = (float(number) for number in re.findall(r"([0-9.e+]+) GB", message))
-    # Half a million million synapses of some 24 bytes.
-    assert 1e4 < needed < 2e4
+    # Half a million million synapses of 4 bytes.
+    assert 2e3 <= needed < 3e3
     assert left < needed
     assert "'huge'" in message or "huge with 5e+11 synapses" in message
 
@@ -103,18 +103,18 @@ def test_a_network_too_big_for_memory_is_refused_with_an_estimate():
 )
 @pytest.mark.parametrize("drawn", [False, True])
 def test_the_estimate_bounds_what_drawing_and_storing_hold(connectivity, drawn):
-    """What is held at once: the drawn lists as counted here, and the packed synapses."""
+    """What is held at once: lists of what is not drawn row by row, and the packed synapses."""
     net = rb.Network()
     pop = net.add(rb.Population(2000, rb.LIF(20e-3)))
     weight = rb.normal(0.1, 0.01) if drawn else 0.1
     net.add(rb.Projection(pop, pop, connectivity, weight=weight, delay=rb.uniform(1e-3, 5e-3), name="p"))
     sim = rb.Simulator(net, 1e-3)
-    synapses = sim.plan.synapses("p")
-    held = sum(a.nbytes for a in vars(synapses).values() if isinstance(a, np.ndarray) and a.size > 2000)
-    order = 8 * synapses.n
+    recipe, n = sim.plan.recipe("p"), sim.plan.degrees("p").sum()
+    held = sum(array.nbytes for array in recipe if isinstance(array, np.ndarray))
+    turned_round = 4 * recipe.targets.size
     estimate = memory.estimate_bytes(sim.plan.groups, sim.plan.projections, 1)
-    assert held + order + sim._machine.synapse_bytes < 1.15 * estimate
-    assert estimate < 40 * synapses.n + 1e6
+    assert held + turned_round + sim._machine.synapse_bytes < 1.15 * estimate
+    assert estimate < 24 * n + 1e6
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ class Binder:
         Poisson sources that are fused into their target's update -> their only projection.
     """
 
-    def __init__(self, plan: Plan, share: Share, schedule: Schedule) -> None:
-        self.plan, self.share, self.schedule = plan, share, schedule
+    def __init__(self, plan: Plan, share: Share, schedule: Schedule, threads: int) -> None:
+        self.plan, self.share, self.schedule, self.threads = plan, share, schedule, threads
         self.real = "f8" if plan.real == np.float64 else "f4"
         self.private = private_sources(plan)
         self.reach = {name: 0 for name in plan.groups}

@@ -32,13 +32,14 @@ def store(binder: Binder, step: Step) -> None:
         return
     cells = binder.share.cells[p.arithmetic]
     if p.storage == "sparse":
-        stored = [vars(table) for table in pack(binder.plan, binder.share, step.names)]
+        stored = [vars(table) for table in pack(binder.plan, binder.share, step.names, binder.threads)]
     elif p.storage == "dense":
         stored = _store_dense(binder, p)
     else:
         kernel = conv_kernel(binder.plan, p, cells)
         stored = [{"kernel": kernel, "weights": kernel.weights}] * binder.share.n
     binder.stored[step.names] = stored
+    binder.plan.release(*step.names)
     distinct = {id(a): a for tables in stored for a in tables.values() if isinstance(a, np.ndarray)}
     binder.synapse_bytes += sum(a.nbytes for a in distinct.values())
 

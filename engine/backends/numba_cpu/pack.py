@@ -1,22 +1,25 @@
-"""Packing synapses: each is written where it belongs by counting, without sorting and without copies.
+"""Packing synapses: each row is drawn, sorted while it lies in the cache, and written once.
 
-A part's synapses stand in rows by source, and within a row by block of cells and delay. One of 4
-bytes holds 16 bits of target within its block and 16 bits of weight; where each source has one weight
-for all of them, 2 bytes hold the target, and the weight (then of up to 32 bits) stands by the source.
-Real weights, and whole ones of more bits, stand beside 32-bit targets.
+Synapses stand in rows by source, and within a row by part, block of cells and delay. One of 4 bytes
+holds 16 bits of target within its block and 16 bits of weight; where each source has one weight for
+all of them, 2 bytes hold the target, and the weight (then of up to 32 bits) stands by the source.
+How long each row is is known before it is drawn, so threads share the rows and nothing is moved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numba import njit
 
-from ...draw import Synapses
 from ...layout import refuse_overflow, stored_weights
 from ...plan import Plan, ProjectionPlan
+from ...random import stream_key
+from ...recipes import Recipe
+from ...tables import delay_table, weight_table
+from .fill import draw_share, place_packed, place_wide
 from .memory import zeros
 from .parts import Share
 
@@ -25,6 +28,8 @@ _LARGEST_BLOCK = 65_536
 #: Cells that lie in a core's first-level cache while a step's events are added to them, and how many
 #: synapses a segment needs on average, so that finding more of them costs less than that saves.
 _CACHED_BLOCK, _LONG_SEGMENT = 8192, 512
+#: Synapses drawn before they are sorted: few enough for a cache, many enough to be worth a call.
+_BATCH = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,11 @@ class PackedTable:
     n_blocks, block : int
         Blocks of cells, and cells in each.
     row_start : int64 (n_source,)
-        Where the row of each place of the source group starts.
+        Where the part's synapses of each place of the source group start.
     offsets : uint32 (n_source * (n_blocks * n_delays + 1),)
         Where the segment of each block and delay starts within its row, and where the row ends.
     synapses : uint32 or uint16 (n_synapses,)
-        Targets within their block, in the lower 16 bits, and weights above.
+        Targets within their block, in the lower 16 bits, and weights above; those of all parts.
     row_weight : int32 (n_source,), or (1,)
         The weight of each source's synapses, where they have but one.
     """
@@ -78,45 +83,69 @@ class WideTable:
 
 
 @dataclass(frozen=True)
-class _Listed:
-    """One projection as the loops below read it: every index is that of storage.
+class _Ingredient:
+    """One projection as its rows are packed: every index is that of storage.
 
-    Tables of weights and delays have an entry for each synapse's index, or one entry and no indices.
+    Attributes
+    ----------
+    recipe : Recipe
+        What its rows are drawn from.
+    key : uint64
+        Key of the quantiles of weights and delays.
+    rows : int32 (n_source,)
+        Row of each place of the source group; -1 where it has none.
+    blocks : int32 (n_post,)
+        Block of each target, counted through all parts.
+    cells : uint32 (n_post,)
+        Cell of each target within its block.
+    weights : int32, float32 or float64
+        Table of weights as they are stored.
+    weight_by : int
+        What chooses from the table: 0 nothing, 1 a quantile, 2 the order in which synapses are listed.
+    slots : int32
+        Table of indices of delays.
+    slot_by : int
+        As `weight_by`.
     """
 
-    indptr: np.ndarray
-    targets: np.ndarray
-    sources: np.ndarray
-    parts: np.ndarray
+    recipe: Recipe
+    key: np.uint64
+    rows: np.ndarray
+    blocks: np.ndarray
     cells: np.ndarray
     weights: np.ndarray
-    weight_index: np.ndarray
+    weight_by: int
     slots: np.ndarray
-    slot_index: np.ndarray
+    slot_by: int
 
 
+@dataclass(frozen=True)
 class _Rows:
-    """Where every synapse of some projections goes: counted once, for one division into blocks."""
+    """Rows of all parts in one piece, and where their segments end.
 
-    def __init__(self, listed: list[_Listed], shape: tuple[int, int, int], n_blocks: int, block: int) -> None:
-        n_parts, n_sources, n_delays = shape
-        self.listed, self.block, self.n_delays = listed, block, n_delays
-        # One more than the segments of a row, and one more again while synapses are being placed.
-        self.ends = np.zeros((n_parts, n_sources, n_blocks * n_delays + 2), np.uint32)
-        for one in listed:
-            _count(*_where(one), block, n_delays, self.ends)
-        sizes = self.ends.sum(axis=2, dtype=np.int64)
-        self.row_start = np.cumsum(sizes, axis=1) - sizes
-        self.part_start = np.concatenate([[0], np.cumsum(sizes.sum(axis=1))])
-        np.cumsum(self.ends, axis=2, out=self.ends)
+    Attributes
+    ----------
+    start : int64 (n_source + 1,)
+        Where the row of each place of the source group starts.
+    ends : uint32 (n_source, n_segments + 1)
+        Where the segments of each part, block and delay start within the row.
+    width : int
+        Segments of one part.
+    """
 
-    def part(self, part: int) -> tuple[np.ndarray, np.ndarray, slice]:
-        """Return where a part's rows start, their segments' offsets, and its synapses; after placing."""
-        synapses = slice(int(self.part_start[part]), int(self.part_start[part + 1]))
-        return self.row_start[part], self.ends[part, :, :-1].reshape(-1), synapses
+    start: np.ndarray
+    ends: np.ndarray
+    width: int
+
+    def part(self, part: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return where a part's synapses of each source start, and the offsets of its segments from there."""
+        mine = self.ends[:, part * self.width : (part + 1) * self.width + 1]
+        return self.start[:-1] + mine[:, 0], (mine - mine[:, :1]).reshape(-1)
 
 
-def pack(plan: Plan, share: Share, names: tuple[str, ...]) -> list[PackedTable] | list[WideTable]:
+def pack(
+    plan: Plan, share: Share, names: tuple[str, ...], threads: int
+) -> list[PackedTable] | list[WideTable]:
     """Return the synapses of projections of one source and one arithmetic, a table for each part.
 
     Raises
@@ -125,75 +154,103 @@ def pack(plan: Plan, share: Share, names: tuple[str, ...]) -> list[PackedTable] 
         If the integer sum of a target could overflow.
     """
     projections = [plan.projections[name] for name in names]
-    source = plan.group_of(projections[0].part.source)
+    source, arithmetic = plan.group_of(projections[0].part.source), projections[0].arithmetic
     delays = np.unique([delay for p in projections for delay in p.delays]).astype(np.int64)
-    listed = [_listed(plan, share, p, delays) for p in projections]
-    shape, n_cells = (share.n, source.n, delays.size), max(share.sizes[projections[0].arithmetic])
-    if projections[0].arithmetic == "float":
-        return _wide(_Rows(listed, shape, 1, n_cells), delays, plan.real)
-    load = np.zeros((share.n, n_cells), np.int64)
-    row_weight, seen, one_weight = np.zeros(source.n, np.int32), np.zeros(source.n, np.bool_), True
-    for one in listed:
-        one_weight &= _weigh(*vars(one).values(), load, row_weight, seen)
-    refuse_overflow(names, load.max(initial=0) * source.payload_bound)
-    if not one_weight and any(_bits(plan, p) > 16 for p in projections):
-        return _wide(_Rows(listed, shape, 1, n_cells), delays, np.dtype(np.int32))
-    n_synapses = sum(one.targets.size for one in listed)
-    n_blocks, block = _blocks(n_cells, n_synapses / (share.n * source.n * delays.size))
-    rows = _Rows(listed, shape, n_blocks, block)
-    synapses = zeros(n_synapses, np.uint16 if one_weight else np.uint32)
-    for one in listed:
-        _place_packed(
-            *vars(one).values(), block, delays.size, rows.ends, rows.row_start, rows.part_start, synapses
-        )
-    tables = []
-    for part in range(share.n):
-        row_start, offsets, mine = rows.part(part)
-        weights = row_weight if one_weight else np.zeros(1, np.int32)
-        tables.append(PackedTable(delays, n_blocks, block, row_start, offsets, synapses[mine], weights))
-    return tables
+    lengths = np.zeros(source.n, np.int64)
+    for p in projections:
+        lengths[source.places(np.arange(*p.pre_range))] += plan.degrees(p.name)
+    start = np.concatenate([[0], np.cumsum(lengths)])
+    n_cells = max(share.sizes[arithmetic])
+    row_weight = None if arithmetic == "float" else _row_weights(plan, projections, source.n)
+    wide = arithmetic == "float" or (row_weight is None and any(_bits(plan, p) > 16 for p in projections))
+    n_blocks, block = (
+        (1, n_cells) if wide else _blocks(n_cells, start[-1] / (share.n * source.n * delays.size))
+    )
+    ingredients = [_ingredient(plan, share, p, delays, n_blocks, block) for p in projections]
+    ends = np.zeros((source.n, share.n * n_blocks * delays.size + 1), np.uint32)
+    rows = _Rows(start, ends, n_blocks * delays.size)
+    n = int(start[-1])
+    synapses = zeros(n, np.uint32 if wide or row_weight is None else np.uint16)
+    weights = zeros(n if wide else 0, ingredients[0].weights.dtype)
+    loads = [
+        np.zeros(share.n * n_blocks * block if arithmetic == "fixed" else 0, np.int64) for _ in range(threads)
+    ]
+
+    def work(batches: Iterator[tuple[int, int]], load: np.ndarray) -> None:
+        for low, high in batches:
+            _pack_rows(ingredients, delays.size, block, rows, low, high, synapses, weights, load)
+
+    batches = iter(_batches(start))
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work, batches, load) for load in loads]:
+            done.result()
+    refuse_overflow(names, np.sum(loads, axis=0).max(initial=0) * source.payload_bound)
+    if wide:
+        return [WideTable(delays, *rows.part(part), synapses, weights) for part in range(share.n)]
+    one = np.zeros(1, np.int32) if row_weight is None else row_weight
+    return [PackedTable(delays, n_blocks, block, *rows.part(part), synapses, one) for part in range(share.n)]
 
 
-def _wide(rows: _Rows, delays: np.ndarray, dtype: np.dtype) -> list[WideTable]:
-    n_synapses = int(rows.part_start[-1])
-    targets, weights = zeros(n_synapses, np.uint32), zeros(n_synapses, dtype)
-    for one in rows.listed:
-        _place_wide(
-            *vars(one).values(), rows.block, rows.n_delays, rows.ends, rows.row_start, rows.part_start,
-            targets, weights,
-        )  # fmt: skip
-    tables = []
-    for part in range(rows.ends.shape[0]):
-        row_start, offsets, mine = rows.part(part)
-        tables.append(WideTable(delays, row_start, offsets, targets[mine], weights[mine]))
-    return tables
+def _batches(start: np.ndarray) -> list[tuple[int, int]]:
+    """Return stretches of rows of about `_BATCH` synapses."""
+    cuts = np.searchsorted(start, np.arange(0, start[-1] + _BATCH, _BATCH), side="left")
+    cuts = np.unique(np.minimum(np.append(cuts, start.size - 1), start.size - 1))
+    return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
 
-def _listed(plan: Plan, share: Share, p: ProjectionPlan, delays: np.ndarray) -> _Listed:
-    synapses: Synapses = plan.synapses(p.name)
+def _ingredient(
+    plan: Plan, share: Share, p: ProjectionPlan, delays: np.ndarray, n_blocks: int, block: int
+) -> _Ingredient:
     source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
+    rows = np.full(source.n, -1, np.int32)
+    rows[source.places(np.arange(*p.pre_range))] = np.arange(p.part.pre.n)
     places = target.places(np.arange(*p.post_range))
-    part_of = np.searchsorted(share.bounds[target.name], places, side="right") - 1
+    part = np.searchsorted(share.bounds[target.name], places, side="right") - 1
     starts = np.array(
         [share.start(p.arithmetic, k, target.name, p.part.receptor_name) for k in range(share.n)]
     )
-    none = np.zeros(0, np.uint16)
-    return _Listed(
-        indptr=synapses.indptr,
-        targets=synapses.targets,
-        sources=source.places(np.arange(*p.pre_range)),
-        parts=part_of.astype(np.int64),
-        cells=places - share.bounds[target.name][part_of] + starts[part_of],
-        weights=stored_weights(plan, p, synapses.weights),
-        weight_index=none if synapses.weight_index is None else synapses.weight_index,
-        slots=np.searchsorted(delays, synapses.delays),
-        slot_index=none if synapses.delay_index is None else synapses.delay_index,
+    cells = places - share.bounds[target.name][part] + starts[part]
+    weights, drawn_weights = weight_table(p.part)
+    steps, drawn_delays, _ = delay_table(p.part, plan.dt)
+    return _Ingredient(
+        recipe=plan.recipe(p.name),
+        key=stream_key(plan.network.seed, p.name, "synapses"),
+        rows=rows,
+        blocks=(part * n_blocks + cells // block).astype(np.int32),
+        cells=(cells % block).astype(np.uint32),
+        weights=stored_weights(plan, p, weights.reshape(-1)),
+        weight_by=_chosen_by(weights, drawn_weights),
+        slots=np.searchsorted(delays, steps).astype(np.int32),
+        slot_by=_chosen_by(steps, drawn_delays),
     )
 
 
-def _where(one: _Listed) -> tuple[np.ndarray, ...]:
-    """Return what says where synapses go, but for their weights."""
-    return one.indptr, one.targets, one.sources, one.parts, one.cells, one.slots, one.slot_index
+def _chosen_by(table: np.ndarray, drawn: bool) -> int:
+    return 1 if drawn else 2 if table.size > 1 else 0
+
+
+def _row_weights(plan: Plan, projections: list[ProjectionPlan], n: int) -> np.ndarray | None:
+    """Return the one weight that all synapses of each source have, int32; None if some have several."""
+    weights, seen = np.zeros(n, np.int32), np.zeros(n, bool)
+    for p in projections:
+        table, drawn = weight_table(p.part)
+        if drawn:
+            return None
+        degrees, stored = plan.degrees(p.name), stored_weights(plan, p, table.reshape(-1))
+        some = np.flatnonzero(degrees)
+        if stored.size > 1:
+            recipe = plan.recipe(p.name)
+            listed = stored[recipe.order]
+            mine = listed[recipe.indptr[some]]
+            if np.any(listed != np.repeat(mine, degrees[some])):
+                return None
+        else:
+            mine = np.full(some.size, stored[0] if stored.size else 0)
+        places = plan.group_of(p.part.source).places(some + p.pre_range[0])
+        if np.any(seen[places] & (weights[places] != mine)):
+            return None
+        weights[places], seen[places] = mine, True
+    return weights
 
 
 def _bits(plan: Plan, p: ProjectionPlan) -> int:
@@ -210,80 +267,21 @@ def _blocks(n_cells: int, mean_row: float) -> tuple[int, int]:
     return n_blocks, max(-(-n_cells // n_blocks), 1)
 
 
-@njit(cache=True)
-def _weigh(
-    indptr: Any, targets: Any, sources: Any, parts: Any, cells: Any, weights: Any, weight_index: Any,
-    slots: Any, slot_index: Any, load: Any, row_weight: Any, seen: Any,
-) -> Any:  # fmt: skip
-    """Add up absolute weights by cell; return whether all of a source's synapses have one weight."""
-    one_weight = True
-    for i in range(indptr.size - 1):
-        source = sources[i]
-        for k in range(indptr[i], indptr[i + 1]):
-            weight = weights[weight_index[k]] if weight_index.size else weights[0]
-            load[parts[targets[k]], cells[targets[k]]] += abs(np.int64(weight))
-            if not seen[source]:
-                seen[source], row_weight[source] = True, weight
-            elif row_weight[source] != weight:
-                one_weight = False
-    return one_weight
-
-
-@njit(cache=True)
-def _count(
-    indptr: Any, targets: Any, sources: Any, parts: Any, cells: Any, slots: Any, slot_index: Any, block: Any,
-    n_delays: Any, ends: Any,
+def _pack_rows(
+    ingredients: list[_Ingredient], n_delays: int, block: int, rows: _Rows, low: int, high: int,
+    synapses: np.ndarray, weights: np.ndarray, load: np.ndarray,
 ) -> None:  # fmt: skip
-    """Count synapses by part, source and segment."""
-    for i in range(indptr.size - 1):
-        for k in range(indptr[i], indptr[i + 1]):
-            target = targets[k]
-            slot = slots[slot_index[k]] if slot_index.size else slots[0]
-            # Two places further on: the loops that place synapses move each start to its end.
-            segment = cells[target] // block * n_delays + slot + 2
-            ends[parts[target], sources[i], segment] += np.uint32(1)
-
-
-@njit(inline="always")
-def _next(part: Any, source: Any, segment: Any, ends: Any, row_start: Any, part_start: Any) -> Any:
-    """Return where the next synapse of a segment goes, and move its end."""
-    at = part_start[part] + row_start[part, source] + ends[part, source, segment]
-    ends[part, source, segment] += np.uint32(1)
-    return at
-
-
-@njit(cache=True)
-def _place_packed(
-    indptr: Any, targets: Any, sources: Any, parts: Any, cells: Any, weights: Any, weight_index: Any,
-    slots: Any, slot_index: Any, block: Any, n_delays: Any, ends: Any, row_start: Any, part_start: Any,
-    synapses: Any,
-) -> None:  # fmt: skip
-    """Write packed synapses, each at the end that its segment has reached."""
-    wide = synapses.itemsize == 4
-    for i in range(indptr.size - 1):
-        for k in range(indptr[i], indptr[i + 1]):
-            target = targets[k]
-            weight = weights[weight_index[k]] if weight_index.size else weights[0]
-            slot = slots[slot_index[k]] if slot_index.size else slots[0]
-            segment = cells[target] // block * n_delays + slot + 1
-            packed = np.uint32(cells[target] % block)
-            if wide:
-                packed = np.uint32(packed | np.uint32(np.uint32(weight) << np.uint32(16)))
-            synapses[_next(parts[target], sources[i], segment, ends, row_start, part_start)] = packed
-
-
-@njit(cache=True)
-def _place_wide(
-    indptr: Any, targets: Any, sources: Any, parts: Any, cells: Any, weights: Any, weight_index: Any,
-    slots: Any, slot_index: Any, block: Any, n_delays: Any, ends: Any, row_start: Any, part_start: Any,
-    out_targets: Any, out_weights: Any,
-) -> None:  # fmt: skip
-    """Write targets and weights, each at the end that its segment has reached."""
-    for i in range(indptr.size - 1):
-        for k in range(indptr[i], indptr[i + 1]):
-            target = targets[k]
-            slot = slots[slot_index[k]] if slot_index.size else slots[0]
-            segment = cells[target] // block * n_delays + slot + 1
-            at = _next(parts[target], sources[i], segment, ends, row_start, part_start)
-            out_targets[at] = cells[target]
-            out_weights[at] = weights[weight_index[k]] if weight_index.size else weights[0]
+    """Draw the rows low, ..., high - 1 of all projections, and write them where they belong."""
+    start, ends = rows.start[low : high + 1], rows.ends[low:high]
+    n, filled = int(start[-1] - start[0]), start[:-1] - start[0]
+    segments, cells = np.empty(n, np.int32), np.empty(n, np.uint32)
+    drawn = np.empty(n, ingredients[0].weights.dtype)
+    for one in ingredients:
+        draw_share(
+            one.recipe, one.key, one.rows[low:high], one.blocks, one.cells, one.weights, one.weight_by,
+            one.slots, one.slot_by, n_delays, block, filled, segments, cells, drawn, load,
+        )  # fmt: skip
+    if weights.size:
+        place_wide(segments, cells, drawn, start, ends, synapses, weights)
+    else:
+        place_packed(segments, cells, drawn, start, ends, synapses)

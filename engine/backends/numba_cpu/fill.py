@@ -1,0 +1,82 @@
+"""The loops that fill tables of synapses: rows are drawn, sorted by counting, and written in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ...draw import draw_quantiles
+from ...recipes import draw_row
+
+
+@njit(nogil=True, cache=True)
+def draw_share(
+    recipe: Any, key: Any, rows: Any, block_of: Any, cell_of: Any, table: Any, weight_by: Any, slots: Any,
+    slot_by: Any, n_delays: Any, block: Any, filled: Any, segments: Any, cells: Any, weights: Any, load: Any,
+) -> None:  # fmt: skip
+    """Draw one projection's share of some rows: of each synapse its segment, cell and weight."""
+    targets, order = np.empty(recipe.longest, np.int32), np.empty(recipe.longest, np.int64)
+    first, second = np.zeros(recipe.longest, np.uint16), np.zeros(recipe.longest, np.uint16)
+    taken = np.zeros(recipe.n_post, np.uint8)
+    for r in range(rows.size):
+        if rows[r] < 0:
+            continue
+        n = draw_row(recipe, rows[r], targets, order, taken)
+        if weight_by == 1 or slot_by == 1:
+            draw_quantiles(key, order[:n], first, second)
+        at = filled[r]
+        for k in range(n):
+            target = targets[k]
+            weight = table[first[k] if weight_by == 1 else order[k] if weight_by == 2 else 0]
+            slot = slots[second[k] if slot_by == 1 else order[k] if slot_by == 2 else 0]
+            segments[at + k] = block_of[target] * n_delays + slot
+            cells[at + k], weights[at + k] = cell_of[target], weight
+            if load.size:
+                load[block_of[target] * block + cell_of[target]] += abs(np.int64(weight))
+        filled[r] = at + n
+
+
+@njit(nogil=True, cache=True)
+def place_packed(segments: Any, cells: Any, weights: Any, start: Any, ends: Any, synapses: Any) -> None:
+    """Write each row, sorted by segment, where it belongs among all synapses."""
+    wide = synapses.itemsize == 4
+    position = np.zeros(ends.shape[1], np.int64)
+    for r in range(ends.shape[0]):
+        low, high = start[r] - start[0], start[r + 1] - start[0]
+        _count(segments, low, high, position, ends[r])
+        for k in range(low, high):
+            at = start[r] + position[segments[k]]
+            position[segments[k]] += 1
+            packed = cells[k]
+            if wide:
+                packed = np.uint32(packed | np.uint32(np.uint32(weights[k]) << np.uint32(16)))
+            synapses[at] = packed
+
+
+@njit(nogil=True, cache=True)
+def place_wide(
+    segments: Any, cells: Any, weights: Any, start: Any, ends: Any, out_cells: Any, out_weights: Any
+) -> None:
+    """Write each row, sorted by segment, where it belongs among all cells and weights."""
+    position = np.zeros(ends.shape[1], np.int64)
+    for r in range(ends.shape[0]):
+        low, high = start[r] - start[0], start[r + 1] - start[0]
+        _count(segments, low, high, position, ends[r])
+        for k in range(low, high):
+            at = start[r] + position[segments[k]]
+            position[segments[k]] += 1
+            out_cells[at], out_weights[at] = cells[k], weights[k]
+
+
+@njit(nogil=True, cache=True)
+def _count(segments: Any, low: Any, high: Any, position: Any, ends: Any) -> None:
+    """Count a row's synapses by segment, and note where each segment starts."""
+    position[:] = 0
+    for k in range(low, high):
+        position[segments[k] + 1] += 1
+    for s in range(position.size - 1):
+        position[s + 1] += position[s]
+    for s in range(position.size):
+        ends[s] = position[s]
