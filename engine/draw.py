@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from .compiled import compiled
 from .random import draw64, stream_key
 from .recipes import Recipe, count_rows, draw_rows
+from .workers import side_by_side, stretches
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,11 @@ class Synapses:
         return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
 
 
-def degrees_of(recipe: Recipe) -> np.ndarray:
+def degrees_of(recipe: Recipe, threads: int = 1) -> np.ndarray:
     """Return the number of synapses of every source, int64."""
     degrees = np.empty(recipe.n_pre, np.int64)
-    count_rows(recipe, 0, recipe.n_pre, degrees)
+    rows = stretches(recipe.n_pre, -(-recipe.n_pre // (16 * threads)))
+    side_by_side([lambda row: count_rows(recipe, *row, degrees)] * threads, rows)
     return degrees
 
 
@@ -106,7 +108,7 @@ def draw_synapses(
     return Synapses(indptr, targets, weights.reshape(-1), weight_index, delays, delay_index)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def draw_quantiles(key: Any, order: Any, first: Any, second: Any) -> None:
     """Draw which quantiles the weight and the delay of each synapse are."""
     for k in range(order.size):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from ..neurons.errors import SpecError
 from ..neurons.model import MOST_STEPS, steps_of
 from .backends.base import Feed, SpikeFeed, ValueFeed
 from .checks import check_spikes
+from .compiled import compiled
 from .groups import Part
 from .network import Network
 from .plan import GroupPlan, Plan
@@ -190,7 +190,7 @@ def _in_order(group: GroupPlan, stretch: Stretch, times: Any, ids: Any) -> Spike
     return SpikeFeed(stretch.start, indptr, places, np.ones(t.size, np.int32))
 
 
-@njit(cache=True)
+@compiled()
 def _bin_in_order(times: Any, ids: Any, n: Any, dt: Any, indptr: Any, places: Any) -> Any:
     """Fill where each step's spikes start, and their places; False at the first that is not in order."""
     last_step, last_place = 0.0, -1

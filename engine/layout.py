@@ -254,13 +254,13 @@ def conv_kernel(plan: Plan, p: ProjectionPlan, cells: Cells) -> Kernel:
     )
 
 
-def fan_out(plan: Plan, p: ProjectionPlan) -> np.ndarray:
+def fan_out(plan: Plan, p: ProjectionPlan, threads: int = 1) -> np.ndarray:
     """Return how many synapses of a projection an event of each source neuron reaches, by storage place."""
     source = plan.group_of(p.part.source)
     out = np.zeros(source.n, np.int64)
     low, high = p.pre_range
     if p.storage == "sparse":
-        out[low:high] = plan.degrees(p.name)
+        out[low:high] = plan.degrees(p.name, threads)
     elif p.storage == "dense":
         out[low:high] = p.part.post.n
     else:

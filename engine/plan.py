@@ -247,7 +247,7 @@ class Plan:
         assert isinstance(part, Operator)
         return part
 
-    def recipe(self, name: str) -> Recipe:
+    def recipe(self, name: str, threads: int = 1) -> Recipe:
         """Return what the synapses of an indexed projection are drawn from, made when first asked for.
 
         Sources and targets count from the first neuron of the projection's ends, by the user's index.
@@ -263,13 +263,14 @@ class Plan:
                 seed=self.network.seed,
                 name=name,
                 self_shift=planned.pre_range[0] - planned.post_range[0] if same else None,
+                threads=threads,
             )
         return self._recipes[name]
 
-    def degrees(self, name: str) -> np.ndarray:
+    def degrees(self, name: str, threads: int = 1) -> np.ndarray:
         """Return the number of synapses of every source of an indexed projection, int64."""
         if name not in self._degrees:
-            self._degrees[name] = degrees_of(self.recipe(name))
+            self._degrees[name] = degrees_of(self.recipe(name, threads), threads)
         return self._degrees[name]
 
     def synapses(self, name: str) -> Synapses:

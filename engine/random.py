@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .compiled import compiled
+
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
@@ -68,7 +70,7 @@ def mix32(index: Any, key_a: Any, key_b: Any) -> Any:
     return np.uint32(x ^ np.uint32(x >> np.uint32(15)))
 
 
-@njit(cache=True)
+@compiled()
 def binomial(n: Any, p: Any, u: Any) -> Any:
     """Return a binomial number from one uniform, by exact inversion outwards from the mode."""
     if p <= 0.0 or n == 0:
@@ -126,7 +128,7 @@ def uniform_array(key: np.uint64, n: int) -> np.ndarray:
     return np.asarray(_uniform_array(key, n))
 
 
-@njit(cache=True)
+@compiled()
 def _uniform_array(key: Any, n: Any) -> Any:
     out = np.empty(n, np.float64)
     for i in range(n):

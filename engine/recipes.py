@@ -10,15 +10,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .compiled import compiled
 from .connectivity import Dense, Drawn, Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Random
 from .random import below, draw64, stream_key, to_unit
 from .sampling import deal_out, sample, sample_lists, turn_round
 
 #: Targets per chunk: the unit in which degrees are split, and so the smallest share of a machine.
 CHUNK = 16384
-_LISTED, _RANDOM, _FIXED_OUT, _FIXED_TOTAL = range(4)
+_LISTED, _RANDOM, _FIXED_IN, _FIXED_OUT, _FIXED_TOTAL = range(5)
 
 
 class Recipe(NamedTuple):
@@ -33,7 +33,7 @@ class Recipe(NamedTuple):
     n_pre, n_post : int
         Sizes of the two ends.
     k : int
-        Synapses of each source, for fixed out-degrees.
+        Synapses of each source or target, for fixed degrees.
     p : float
         Probability of a pair, for random pairs.
     multiple : bool
@@ -45,7 +45,7 @@ class Recipe(NamedTuple):
     indptr : int64 (n_pre + 1,)
         Where each source's row of the list starts.
     targets : int32 (n_synapses,)
-        The list.
+        The list; empty for fixed in-degrees, where the order says it.
     order : uint32 (n_synapses,)
         Place of each synapse as it was listed or drawn: it keys its weight and delay.
     longest : int
@@ -68,7 +68,14 @@ class Recipe(NamedTuple):
 
 
 def recipe_of(
-    connectivity: Any, n_pre: int, n_post: int, *, seed: int, name: str, self_shift: int | None
+    connectivity: Any,
+    n_pre: int,
+    n_post: int,
+    *,
+    seed: int,
+    name: str,
+    self_shift: int | None,
+    threads: int = 1,
 ) -> Recipe:
     """Return the recipe of a pattern between two ends.
 
@@ -82,6 +89,8 @@ def recipe_of(
         Key the stream.
     self_shift
         Target index minus source index of one and the same neuron; None if the ends differ.
+    threads
+        Threads to use; the recipe does not depend on it.
     """
     c, key = connectivity, stream_key(seed, name, "pairs")
     shift = n_post + n_pre
@@ -100,8 +109,9 @@ def recipe_of(
         longest = int(degrees.sum(axis=0).max(initial=0))
         return recipe._replace(kind=_FIXED_TOTAL, degrees=degrees, longest=longest)
     if isinstance(c, FixedIn):
-        lists = sample_lists(key, n_post, n_pre, c.k, c.multiple, -shift)
-        indptr, targets, order = turn_round(lists, n_pre, n_post, c.k)
+        lists = sample_lists(key, n_post, n_pre, c.k, c.multiple, -shift, threads)
+        indptr, order = turn_round(lists, n_pre, threads)
+        targets, recipe = recipe.targets, recipe._replace(kind=_FIXED_IN, k=c.k)
     elif isinstance(c, FixedTotal):
         indptr, targets, order = _single_pairs(recipe, c.n)
     else:
@@ -130,7 +140,7 @@ def _single_pairs(recipe: Recipe, n: int) -> tuple[np.ndarray, np.ndarray, np.nd
     """Draw n different pairs: sources ascend, and targets of each source."""
     n_pre, n_post, shift = recipe.n_pre, recipe.n_post, recipe.shift
     selves = _selves(recipe)
-    pairs = sample_lists(recipe.key, 1, n_pre * n_post - selves.size, n, False, -1).astype(np.int64)
+    pairs = np.sort(sample_lists(recipe.key, 1, n_pre * n_post - selves.size, n, False, -1).astype(np.int64))
     # Allowed pairs are numbered without the forbidden ones: step over those before each.
     before = selves * n_post + selves + shift - np.arange(selves.size)
     pairs += np.searchsorted(before, pairs, side="right")
@@ -159,7 +169,7 @@ def _degrees_of_total(recipe: Recipe, n: int) -> np.ndarray:
     return degrees
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def draw_row(recipe: Any, i: Any, targets: Any, order: Any, taken: Any) -> Any:
     """Draw the synapses of source i; return how many.
 
@@ -170,6 +180,12 @@ def draw_row(recipe: Any, i: Any, targets: Any, order: Any, taken: Any) -> Any:
         start, n = recipe.indptr[i], recipe.indptr[i + 1] - recipe.indptr[i]
         for j in range(n):
             targets[j], order[j] = recipe.targets[start + j], recipe.order[start + j]
+        return n
+    if recipe.kind == _FIXED_IN:
+        start, n = recipe.indptr[i], recipe.indptr[i + 1] - recipe.indptr[i]
+        for j in range(n):
+            order[j] = recipe.order[start + j]
+            targets[j] = recipe.order[start + j] // np.uint32(recipe.k)
         return n
     if recipe.kind == _FIXED_OUT:
         stream = draw64(recipe.key, i)
@@ -191,7 +207,7 @@ def draw_row(recipe: Any, i: Any, targets: Any, order: Any, taken: Any) -> Any:
     return n
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _skip(recipe: Any, part: Any, low: Any, high: Any, forbidden: Any, targets: Any, order: Any) -> Any:
     """Jump from one connected target to the next: the gaps are geometric."""
     if recipe.p <= 0.0:
@@ -212,7 +228,7 @@ def _skip(recipe: Any, part: Any, low: Any, high: Any, forbidden: Any, targets: 
         j += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _scatter(
     key: Any, degree: Any, first: Any, low: Any, high: Any, forbidden: Any, targets: Any, order: Any
 ) -> None:
@@ -233,7 +249,7 @@ def _scatter(
         targets[j], order[j] = target, first + draw
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def count_rows(recipe: Any, low: Any, high: Any, out: Any) -> None:
     """Write how many synapses the sources low, ..., high - 1 have."""
     room = recipe.longest if recipe.kind == _RANDOM else 0
@@ -249,7 +265,7 @@ def count_rows(recipe: Any, low: Any, high: Any, out: Any) -> None:
             out[i] = recipe.indptr[i + 1] - recipe.indptr[i]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def draw_rows(recipe: Any, indptr: Any, targets: Any, order: Any) -> None:
     """Draw all synapses, row after row."""
     taken = np.zeros(recipe.n_post, np.uint8)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from .compiled import compiled
 from .random import below, binomial, draw64, to_unit
+from .workers import side_by_side, stretches
+
+#: Synapses that a thread draws at a time, and those whose places fit into a cache.
+_AT_ONCE, _IN_CACHE = 1 << 20, 1 << 22
 
 
-@njit(cache=True)
+@compiled()
 def deal_out(key: Any, total: Any, sizes: Any, out: Any) -> None:
     """Deal `total` over bins in proportion to their sizes, by a tree of binomial draws."""
     n = sizes.size
@@ -37,9 +42,9 @@ def deal_out(key: Any, total: Any, sizes: Any, out: Any) -> None:
         depth += 2
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def sample(stream: Any, n_columns: Any, k: Any, multiple: Any, forbidden: Any, out: Any, taken: Any) -> None:
-    """Draw k columns; without `multiple` by rejection, or by their complement if k is large, ascending.
+    """Draw k columns; without `multiple` by rejection, or by rejecting those to leave out if k is large.
 
     `taken` is scratch of a byte for each column, zero before and after.
     """
@@ -62,39 +67,85 @@ def sample(stream: Any, n_columns: Any, k: Any, multiple: Any, forbidden: Any, o
         draw += 1
         if column != forbidden and taken[column] == 0:
             taken[column] = 1
+            if not invert:
+                out[found] = column
             found += 1
+    if not invert:
+        for j in range(k):
+            taken[out[j]] = 0
+        return
     j = 0
     for column in range(n_columns):
-        if (taken[column] == 0) == invert and column != forbidden:
+        if taken[column] == 0 and column != forbidden:
             out[j] = column
             j += 1
         taken[column] = 0
 
 
-@njit(cache=True)
-def sample_lists(key: Any, n_rows: Any, n_columns: Any, k: Any, multiple: Any, shift: Any) -> Any:
-    """Draw k columns for every row."""
-    out, taken = np.empty(n_rows * k, np.int32), np.zeros(n_columns, np.uint8)
-    for row in range(n_rows):
-        stream = draw64(key, row)
-        sample(stream, n_columns, k, multiple, row + shift, out[row * k : (row + 1) * k], taken)
+def sample_lists(
+    key: np.uint64, n_rows: int, n_columns: int, k: int, multiple: bool, shift: int, threads: int = 1
+) -> np.ndarray:
+    """Draw k columns for every row, int32 (n_rows * k,); row i never draws column i + shift."""
+    out = np.empty(n_rows * k, np.int32)
+
+    def work(rows: tuple[int, int]) -> None:
+        _sample_rows(key, *rows, n_columns, k, multiple, shift, out)
+
+    side_by_side([work] * threads, stretches(n_rows, max(_AT_ONCE // max(k, 1), 1)))
     return out
 
 
-@njit(cache=True)
-def turn_round(lists: Any, n_pre: Any, n_post: Any, k: Any) -> Any:
-    """Turn lists of sources by target into rows of targets by source (a counting sort)."""
-    indptr = np.zeros(n_pre + 1, np.int64)
+@compiled()
+def _sample_rows(
+    key: Any, low: Any, high: Any, n_columns: Any, k: Any, multiple: Any, shift: Any, out: Any
+) -> None:
+    taken = np.zeros(n_columns, np.uint8)
+    for row in range(low, high):
+        stream = draw64(key, row)
+        sample(stream, n_columns, k, multiple, row + shift, out[row * k : (row + 1) * k], taken)
+
+
+def turn_round(lists: np.ndarray, n_columns: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Turn lists of columns by row into lists of places by column.
+
+    Returns
+    -------
+    indptr : int64 (n_columns + 1,)
+        Where each column's places start.
+    order : uint32 (lists.size,)
+        The places of `lists` at which each column stands, ascending.
+    """
+    counts = np.zeros((threads, n_columns), np.int64)
+
+    def count(part: np.ndarray) -> Callable[[tuple[int, int]], None]:
+        return lambda stretch: _count_columns(lists[slice(*stretch)], part)
+
+    side_by_side([count(part) for part in counts], stretches(lists.size, _AT_ONCE))
+    indptr = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+    order = np.empty(lists.size, np.uint32)
+    # All lists are read once for each stretch of columns whose places fit into a cache: to write at
+    # random over everything would take many times as long.
+    cuts = np.searchsorted(indptr, np.arange(0, lists.size + _IN_CACHE, _IN_CACHE)).clip(max=n_columns)
+    cuts = np.unique(np.append(cuts, n_columns))
+
+    def place(columns: tuple[int, int]) -> None:
+        _place_columns(lists, *columns, indptr[columns[0] : columns[1]].copy(), order)
+
+    side_by_side([place] * threads, zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
+    return indptr, order
+
+
+@compiled()
+def _count_columns(lists: Any, counts: Any) -> None:
+    for column in lists:
+        counts[column] += 1
+
+
+@compiled()
+def _place_columns(lists: Any, low: Any, high: Any, position: Any, order: Any) -> None:
+    """Write the places of columns low, ..., high - 1, each list from its `position` on."""
     for i in range(lists.size):
-        indptr[lists[i] + 1] += 1
-    for i in range(n_pre):
-        indptr[i + 1] += indptr[i]
-    position = indptr[:-1].copy()
-    targets, order = np.empty(lists.size, np.int32), np.empty(lists.size, np.uint32)
-    for post in range(n_post):
-        for j in range(post * k, (post + 1) * k):
-            at = position[lists[j]]
-            position[lists[j]] = at + 1
-            targets[at] = post
-            order[at] = j
-    return indptr, targets, order
+        column = lists[i]
+        if low <= column < high:
+            order[position[column - low]] = i
+            position[column - low] += 1

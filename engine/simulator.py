@@ -25,6 +25,7 @@ from .plan import GroupPlan, Plan
 from .planning import make_plan
 from .result import Result, RunInfo
 from .tally import Accountant
+from .workers import available_cores
 
 Precision = Literal["fixed", "float32", "float64"]
 
@@ -88,8 +89,8 @@ class Simulator:
         self._backend = find_backend(backend)
         self._batch, self._precision, self._threads = batch, precision, threads
         self.plan: Plan = make_plan(net, dt, precision=precision, trials=1 if batch is None else int(batch))
-        # The accountant draws all synapses, the machine lays them out and lets go of them.
-        self._accountant = Accountant(self.plan)
+        # The accountant asks how many synapses there are, the machine draws them and lays them out.
+        self._accountant = Accountant(self.plan, threads or available_cores())
         self._machine = self._backend.bind(self.plan, threads)
         self.plan.release()
         for source, feeds in described_feeds(self.plan).items():

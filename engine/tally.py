@@ -22,16 +22,18 @@ class Accountant:
     Parameters
     ----------
     plan : Plan
-        What runs; its synapses are drawn, so make it before they are released.
+        What runs; recipes of its synapses are made, so make it before they are released.
+    threads : int
+        Threads to make them with.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, threads: int = 1) -> None:
         self.plan = plan
         # What an event of each neuron counts for: synaptic events, whether it is sent, and as a packet.
         self._worth: dict[str, tuple[int | np.ndarray, ...]] = {}
         reached: dict[tuple[str, str], np.ndarray] = {}
         for name, p in plan.projections.items():
-            synapses, ends = fan_out(plan, p), (p.part.source.label, p.part.target.label)
+            synapses, ends = fan_out(plan, p, threads), (p.part.source.label, p.part.target.label)
             before = reached.get(ends, np.zeros(synapses.size, bool))
             self._worth[name] = _short(synapses), _short(synapses > 0), _short((synapses > 0) & ~before)
             reached[ends] = before | (synapses > 0)

@@ -111,7 +111,7 @@ def test_the_estimate_bounds_what_drawing_and_storing_hold(connectivity, drawn):
     sim = rb.Simulator(net, 1e-3)
     recipe, n = sim.plan.recipe("p"), sim.plan.degrees("p").sum()
     held = sum(array.nbytes for array in recipe if isinstance(array, np.ndarray))
-    turned_round = 4 * recipe.targets.size
+    turned_round = 4 * recipe.order.size
     estimate = memory.estimate_bytes(sim.plan.groups, sim.plan.projections, 1)
     assert held + turned_round + sim._machine.synapse_bytes < 1.15 * estimate
     assert estimate < 24 * n + 1e6

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 #: Segments of rows listed before they are read, and cache lines asked for before they are needed.
-_SEGMENTS, _LINES_AHEAD = 4096, 32
+_SEGMENTS, _LINES_AHEAD = 4096, 16
 
 
 def store(binder: Binder, step: Step) -> None:
@@ -97,13 +97,17 @@ def _deliver_packed(
     synapses = stored["synapses"]
     narrow = synapses.dtype == np.uint16
     kernel = compile_kernel(
-        deliver.deliver_packed, deliver._fetch_line, deliver._scatter, ONE_WEIGHT=narrow,
-        SYNAPSE="u2" if narrow else "u4", BYTES=synapses.itemsize, LINES_AHEAD=_LINES_AHEAD, **options,
+        deliver.deliver_packed, deliver._ask, deliver._scatter, ONE_WEIGHT=narrow,
+        SYNAPSE="u2" if narrow else "u4", BYTES=synapses.itemsize, **options,
     )  # fmt: skip
     due = np.zeros(_SEGMENTS, np.int64)
+    ends = stored["offsets"].reshape(stored["row_start"].size, -1)[:, -1]
+    segments = ends.size * stored["n_blocks"] * stored["delays"].size
+    lines = 1 + ends.sum(dtype=np.int64) * synapses.itemsize / (64 * segments)
     return kernel.pack(
         **arguments, **stored, cells=cells, due_start=due, due_stop=due.copy(),
         due_factor=due.astype(np.int32), address=synapses.ctypes.data,
+        ahead=max(round(_LINES_AHEAD / lines), 1),
     )  # fmt: skip
 
 

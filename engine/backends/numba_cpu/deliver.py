@@ -16,7 +16,6 @@ from .types_of_kernels import I8, Cells, I4s, I8s, Payloads, Synapses, U4s
 UNIT: Any = None  # these are given by the options of compile_kernel
 ONE_WEIGHT: Any = None
 BYTES: Any = None
-LINES_AHEAD: Any = None
 REAL: Any = None
 CELL: Any = None
 AHEAD: Any = None
@@ -37,7 +36,7 @@ def load_word(address: Any) -> None:
 def deliver_packed(
     now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
     delays: I8s, row_start: I8s, offsets: U4s, n_blocks: I8, block: I8, synapses: Synapses,
-    row_weight: I4s, cells: I4s, due_start: I8s, due_stop: I8s, due_factor: I4s, address: I8,
+    row_weight: I4s, cells: I4s, due_start: I8s, due_stop: I8s, due_factor: I4s, ahead: I8, address: I8,
 ) -> int:  # fmt: skip
     """Deliver rows of packed synapses: 16 bits of target within a block of cells, 16 bits of weight.
 
@@ -65,55 +64,51 @@ def deliver_packed(
                         due_factor[entry] = ring_payload[np.uint64(i)]
                     listed += np.int64(high > low)
                     if listed == capacity:
-                        _scatter(due_start, due_stop, due_factor, listed, synapses, cells, base, address)
+                        _scatter(
+                            due_start, due_stop, due_factor, listed, ahead, synapses, cells, base, address
+                        )
                         listed = np.int64(0)
         if listed > 0:
-            _scatter(due_start, due_stop, due_factor, listed, synapses, cells, base, address)
+            _scatter(due_start, due_stop, due_factor, listed, ahead, synapses, cells, base, address)
     return 0
 
 
-def _fetch_line(due_start: I8s, due_stop: I8s, last: I8, i: I8, line: I8, end: I8, address: I8) -> Any:
-    """Ask for the cache line at `line` of segment i, if any is left; return where the next one lies."""
-    if line >= end and i < last:
-        i += 1
-        line = (address + due_start[np.uint64(i)] * BYTES) & -64
-        end = address + due_stop[np.uint64(i)] * BYTES
-    if line < end:
+def _ask(due_start: I8s, due_stop: I8s, i: I8, address: I8) -> None:
+    """Ask for the cache lines of listed segment i."""
+    line = (address + due_start[i] * BYTES) & -64
+    end = address + due_stop[i] * BYTES
+    # Most segments are short: three lines are asked for without a branch that would be guessed wrong.
+    prefetch(line)
+    prefetch(line + 64)
+    prefetch(line + 128)
+    line += 192
+    while line < end:
         prefetch(line)
         line += 64
-    return i, line, end
 
 
 def _scatter(
-    due_start: I8s, due_stop: I8s, due_factor: I4s, listed: I8, synapses: Synapses, cells: I4s,
+    due_start: I8s, due_stop: I8s, due_factor: I4s, listed: I8, ahead: I8, synapses: Synapses, cells: I4s,
     base: I8, address: I8,
 ) -> None:  # fmt: skip
-    """Add listed segments to a block of cells, asking for every line of synapses some lines ahead."""
-    last, i_ahead, ahead = listed - 1, np.int64(-1), 0
-    line = end = np.int64(0)
-    while ahead < LINES_AHEAD and (line < end or i_ahead < last):
-        i_ahead, line, end = _fetch_line(due_start, due_stop, last, i_ahead, line, end, address)
-        ahead += 1
+    """Add listed segments to a block of cells, asking for each some segments before its turn."""
+    for i in range(min(ahead, listed)):
+        _ask(due_start, due_stop, np.uint64(i), address)
     for i in range(listed):
+        if i + ahead < listed:
+            _ask(due_start, due_stop, np.uint64(i + ahead), address)
         at, stop = np.uint64(due_start[np.uint64(i)]), np.uint64(due_stop[np.uint64(i)])
         factor = np.int32(1) if UNIT and not ONE_WEIGHT else due_factor[np.uint64(i)]
-        # As many lines are asked for as are read: one more than there are chunks where none is aligned.
-        lines = ((address + np.int64(stop) * BYTES - 1) >> 6) - ((address + np.int64(at) * BYTES) >> 6) + 1
-        if lines * (64 // BYTES) >= np.int64(stop - at) + 64 // BYTES:
-            i_ahead, line, end = _fetch_line(due_start, due_stop, last, i_ahead, line, end, address)
         while at < stop:
-            i_ahead, line, end = _fetch_line(due_start, due_stop, last, i_ahead, line, end, address)
-            chunk_stop = min(at + np.uint64(64 // BYTES), stop)
-            while at < chunk_stop:
-                synapse = synapses[at]
-                if ONE_WEIGHT:
-                    cells[base + np.uint64(synapse)] += factor
-                else:
-                    weight = np.int32(np.int32(synapse) >> np.int32(16))
-                    if not UNIT:
-                        weight = np.int32(weight * factor)
-                    cells[base + np.uint64(synapse & np.uint32(0xFFFF))] += weight
-                at += np.uint64(1)
+            synapse = synapses[at]
+            if ONE_WEIGHT:
+                cells[base + np.uint64(synapse)] += factor
+            else:
+                weight = np.int32(np.int32(synapse) >> np.int32(16))
+                if not UNIT:
+                    weight = np.int32(weight * factor)
+                cells[base + np.uint64(synapse & np.uint32(0xFFFF))] += weight
+            at += np.uint64(1)
 
 
 def deliver_wide(

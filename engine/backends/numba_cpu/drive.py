@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from ...compiled import compiled
 from .words import fetch_add, invoke, invoke_plain, load_word, store_word, yield_address
 
 #: Bytes at which words lie in the block that threads share, each on a cache line of its own.
@@ -88,7 +88,7 @@ def _together(calls: list[tuple[Any, ...]]) -> list[threading.Thread]:
     return started
 
 
-@njit("void(int64, int64, int64)", nogil=True, cache=True)
+@compiled("void(int64, int64, int64)")
 def wait(shared: Any, n: Any, yielder: Any) -> None:
     """Wait until all n threads have arrived: spin for some microseconds, then give the processor away."""
     turn = load_word(shared + _ROUND)
@@ -103,11 +103,7 @@ def wait(shared: Any, n: Any, yielder: Any) -> None:
             invoke_plain(yielder)
 
 
-@njit(
-    "int64(int64[::1], int64[:, ::1], int64[::1], int64, int64, int64, int64, int64, int64)",
-    nogil=True,
-    cache=True,
-)
+@compiled("int64(int64[::1], int64[:, ::1], int64[::1], int64, int64, int64, int64, int64, int64)")
 def drive(
     words: Any, segments: Any, clock: Any, strip: Any, start: Any, stop: Any, shared: Any, n: Any,
     yielder: Any,

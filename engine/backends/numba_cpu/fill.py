@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from ...compiled import compiled
 from ...draw import draw_quantiles
 from ...recipes import draw_row
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def draw_share(
     recipe: Any, key: Any, rows: Any, block_of: Any, cell_of: Any, table: Any, weight_by: Any, slots: Any,
     slot_by: Any, n_delays: Any, block: Any, filled: Any, segments: Any, cells: Any, weights: Any, load: Any,
@@ -38,7 +38,7 @@ def draw_share(
         filled[r] = at + n
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def place_packed(segments: Any, cells: Any, weights: Any, start: Any, ends: Any, synapses: Any) -> None:
     """Write each row, sorted by segment, where it belongs among all synapses."""
     wide = synapses.itemsize == 4
@@ -55,7 +55,7 @@ def place_packed(segments: Any, cells: Any, weights: Any, start: Any, ends: Any,
             synapses[at] = packed
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def place_wide(
     segments: Any, cells: Any, weights: Any, start: Any, ends: Any, out_cells: Any, out_weights: Any
 ) -> None:
@@ -70,7 +70,7 @@ def place_wide(
             out_cells[at], out_weights[at] = cells[k], weights[k]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _count(segments: Any, low: Any, high: Any, position: Any, ends: Any) -> None:
     """Count a row's synapses by segment, and note where each segment starts."""
     position[:] = 0

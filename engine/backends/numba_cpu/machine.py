@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from ...parts import Population
 from ...plan import Plan
 from ...poisson import count_table
 from ...random import draw64, paired_bits_array, stream_key
+from ...workers import available_cores
 from ..base import Feed, Machine, SpikeChunk
 from .bind import Binder
 from .drive import Meeting, Program
@@ -254,8 +254,7 @@ def _crews(trials: int, strip: int, threads: int, held: int) -> list[list[int]]:
 def _check_threads(plan: Plan, threads: int | None) -> int:
     if threads is None:
         neurons = sum(group.n for group in plan.groups.values()) * plan.trials
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(threads, _MOST_THREADS) if neurons >= _WORTH_SHARING else 1
+        return min(available_cores(), _MOST_THREADS) if neurons >= _WORTH_SHARING else 1
     if threads > _MOST_THREADS:
         raise SpecError(f"Simulator.threads: got {threads}; allowed are 1 to {_MOST_THREADS}")
     return int(threads)

@@ -8,8 +8,7 @@ How long each row is is known before it is drawn, so threads share the rows and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from ...plan import Plan, ProjectionPlan
 from ...random import stream_key
 from ...recipes import Recipe
 from ...tables import delay_table, weight_table
+from ...workers import side_by_side
 from .fill import draw_share, place_packed, place_wide
 from .memory import zeros
 from .parts import Share
@@ -176,14 +176,12 @@ def pack(
         np.zeros(share.n * n_blocks * block if arithmetic == "fixed" else 0, np.int64) for _ in range(threads)
     ]
 
-    def work(batches: Iterator[tuple[int, int]], load: np.ndarray) -> None:
-        for low, high in batches:
-            _pack_rows(ingredients, delays.size, block, rows, low, high, synapses, weights, load)
+    def filler(load: np.ndarray) -> Callable[[tuple[int, int]], None]:
+        return lambda batch: _pack_rows(
+            ingredients, delays.size, block, rows, *batch, synapses, weights, load
+        )
 
-    batches = iter(_batches(start))
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work, batches, load) for load in loads]:
-            done.result()
+    side_by_side([filler(load) for load in loads], _batches(start))
     refuse_overflow(names, np.sum(loads, axis=0).max(initial=0) * source.payload_bound)
     if wide:
         return [WideTable(delays, *rows.part(part), synapses, weights) for part in range(share.n)]

@@ -1,0 +1,49 @@
+"""Functions compiled once and kept on disk, until any source of this room changes.
+
+Numba's own cache of a function looks at the file that the function stands in, not at those whose
+functions it calls: after a change there it would go on running what it had. Here the time and size of
+every file of the room decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(signature: str | None = None) -> Callable[[Function], Function]:
+    """Return a decorator that compiles a function, without the interpreter's lock, and keeps it on disk.
+
+    Parameters
+    ----------
+    signature
+        Types to compile at once, the only ones to be accepted; types of arguments when called if None.
+    """
+
+    def bind(function: Function) -> Function:
+        dispatcher: Any = njit(nogil=True)(function)
+        if hasattr(dispatcher, "enable_caching"):  # with NUMBA_DISABLE_JIT it is the function itself
+            dispatcher.enable_caching()
+            kept = getattr(dispatcher._cache, "_cache_file", None)
+            if kept is not None:
+                kept._source_stamp = _stamp()
+            if signature is not None:
+                dispatcher.compile(signature)
+                dispatcher.disable_compile()
+        return dispatcher  # type: ignore[no-any-return]
+
+    return bind
+
+
+@cache
+def _stamp() -> tuple[tuple[str, int, int], ...]:
+    """Return name, time and size of every source file of this room."""
+    folder = Path(__file__).parent
+    files = [(str(path.relative_to(folder)), path.stat()) for path in sorted(folder.rglob("*.py"))]
+    return tuple((name, status.st_mtime_ns, status.st_size) for name, status in files)

@@ -1,0 +1,39 @@
+"""Work shared out over threads: each takes the next piece when it is done with one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def side_by_side(workers: Sequence[Callable[[Item], object]], items: Iterable[Item]) -> None:
+    """Call one of the workers with each item; each worker runs in a thread of its own.
+
+    Workers must let go of the interpreter while they compute, and no result may depend on who took what.
+    """
+    shared = iter(list(items))
+
+    def work(worker: Callable[[Item], object]) -> None:
+        for item in shared:
+            worker(item)
+
+    if len(workers) == 1:
+        work(workers[0])
+        return
+    with ThreadPoolExecutor(len(workers)) as pool:
+        for done in [pool.submit(work, worker) for worker in workers]:
+            done.result()
+
+
+def stretches(n: int, size: int) -> list[tuple[int, int]]:
+    """Return the bounds of n things in stretches of a size, the last perhaps shorter."""
+    return [(low, min(low + size, n)) for low in range(0, n, size)]
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
