@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.connectivity import conv2d, dense, fixed_in, one_to_one, random
+from ..engine.connectivity import all_to_all, conv2d, dense, fixed_in, one_to_one, random
 from ..engine.distributions import uniform
 from ..engine.network import Network
 from ..engine.parts import Population, Probe, Projection
 from ..engine.sources import PoissonSource, SpikeSource
+from ..learning import STDP
 from ..neurons import LIF, CurrentLIF, Leaky
-from ..neurons.errors import SpecError
 from ..neurons.units import ms, mV
+from .scaling import scaled_sizes
 
 # Factors on normal weights / sqrt(fan-in) at which 5 % of neurons fire per step, found by
 # benchmarks/tune_gains.py.
@@ -45,7 +46,7 @@ def cuba(seed: int = 0, scale: float = 1.0) -> Network:
     >>> cuba()["neurons"].n
     4000
     """
-    n_exc, n_inh = _sizes("cuba", scale, 3200, 800)
+    n_exc, n_inh = scaled_sizes("cuba", scale, 3200, 800)
     net = Network(seed=seed)
     model = CurrentLIF(
         20 * ms, tau_syn_exc=5 * ms, tau_syn_inh=10 * ms, v_rest=-49 * mV, threshold=-50 * mV,
@@ -85,7 +86,7 @@ def brunel(seed: int = 0, scale: float = 1.0) -> Network:
     >>> brunel(scale=0.1)["neurons"].n
     1250
     """
-    n_exc, n_inh = _sizes("brunel", scale, 10_000, 2_500)
+    n_exc, n_inh = scaled_sizes("brunel", scale, 10_000, 2_500)
     k_exc, k_inh = max(1, min(1000, n_exc // 10)), max(1, min(250, n_inh // 10))
     weight, tau, threshold = 0.2 * mV, 20 * ms, 20 * mV
     net = Network(seed=seed)
@@ -100,6 +101,80 @@ def brunel(seed: int = 0, scale: float = 1.0) -> Network:
     ):
         pairs = fixed_in(k, self_connections=False)
         net.add(Projection(sources, neurons, pairs, weight=w, delay=1.5 * ms, name=name))
+    net.add(Probe(neurons, name="spikes"))
+    return net
+
+def sparse(seed: int = 0, scale: float = 1.0) -> Network:
+    """Return a large sparse network, 100,000 neurons and 100 million synapses, that fires at about 1 Hz.
+
+    80,000 excitatory and 20,000 inhibitory neurons, 800 and 200 synapses onto each (no pair joined
+    twice, none to itself), instantaneous synapses of 0.1 mV and -0.5 mV after 1 to 10 ms. A constant
+    drive lifts each neuron to somewhere between 8 and 20.2 mV, so that few of them reach the
+    threshold of 20 mV by themselves. Made for steps of 0.1 ms.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the network; the drives come from NumPy's generator of [seed, 0].
+    scale : float
+        Factor on the number of neurons. In-degrees stay where they are at most a fifth of the
+        sources, and are a fifth of them below.
+
+    Examples
+    --------
+    >>> sparse(scale=0.01)["neurons"].n
+    1000
+    """
+    n_exc, n_inh = scaled_sizes("sparse", scale, 80_000, 20_000)
+    weight, threshold, delay = 0.1 * mV, 20 * mV, uniform(1 * ms, 10 * ms)
+    drive = np.random.default_rng([seed, 0]).uniform(8 * mV, 20.2 * mV, n_exc + n_inh)
+    net = Network(seed=seed)
+    model = LIF(20 * ms, threshold=threshold, v_reset=10 * mV, refractory=2 * ms, drive=drive)
+    start = {"v": uniform(0.0, threshold)}
+    neurons = net.add(Population(n_exc + n_inh, model, name="neurons", initial=start))
+    for name, sources, most, w in (
+        ("exc", neurons[:n_exc], 800, weight),
+        ("inh", neurons[n_exc:], 200, -5.0 * weight),
+    ):
+        pairs = fixed_in(max(1, min(most, sources.n // 5)), self_connections=False)
+        net.add(Projection(sources, neurons, pairs, weight=w, delay=delay, name=name))
+    net.add(Probe(neurons, name="spikes"))
+    return net
+
+
+def stdp(seed: int = 0, scale: float = 1.0) -> Network:
+    """Return 1,000 Poisson inputs onto 100 neurons through synapses that learn by pairs of spikes.
+
+    Inputs at 15 Hz, all to all; a weight is what a spike adds to a synaptic current of 5 ms, between
+    0 and 0.5 mV, and starts anywhere there. The additive rule moves it by up to 1 % of that range per
+    pair, down 1.05 times as far as up, with traces of 20 ms. 2.8 to 3.7 Hz. Made for steps of 0.1 ms.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the network.
+    scale : float
+        Factor on the number of neurons; each keeps its thousand inputs.
+
+    Notes
+    -----
+    Source: S. Song, K. D. Miller, L. F. Abbott, Nature Neuroscience 3:919 (2000), for the rule.
+
+    Examples
+    --------
+    >>> stdp()["learning"].rule.bounds
+    (0.0, 0.0005)
+    """
+    (n,) = scaled_sizes("stdp", scale, 100)
+    w_max = 0.5 * mV
+    step = 0.01 * w_max
+    net = Network(seed=seed)
+    inputs = net.add(PoissonSource(1000, rate=15.0, name="inputs"))
+    model = CurrentLIF(20 * ms, 5 * ms, threshold=20 * mV, refractory=2 * ms)
+    neurons = net.add(Population(n, model, name="neurons"))
+    rule = STDP(20 * ms, 20 * ms, a_pre=step, a_post=-1.05 * step, w_min=0.0, w_max=w_max)
+    start = uniform(0.0, w_max)
+    net.add(Projection(inputs, neurons, all_to_all(), weight=start, rule=rule, name="learning"))
     net.add(Probe(neurons, name="spikes"))
     return net
 
@@ -122,7 +197,7 @@ def mlp(seed: int = 0, scale: float = 1.0) -> Network:
     >>> mlp()["layer 2"].n
     1024
     """
-    hidden = _sizes("mlp", scale, *MLP_WIDTHS[1:-1])
+    hidden = scaled_sizes("mlp", scale, *MLP_WIDTHS[1:-1])
     widths = (MLP_WIDTHS[0], *hidden, MLP_WIDTHS[-1])
     net = Network(seed=seed)
     layer: Any = net.add(SpikeSource(widths[0], name="input"))
@@ -155,7 +230,7 @@ def conv(seed: int = 0, scale: float = 1.0) -> Network:
     """
     net = Network(seed=seed)
     for i, ((c_in, c_out, side), gain) in enumerate(zip(CONV_LAYERS, CONV_GAINS, strict=True)):
-        c_in, c_out = _sizes("conv", scale, c_in, c_out)
+        c_in, c_out = scaled_sizes("conv", scale, c_in, c_out)
         source = net.add(SpikeSource((c_in, side, side), name=f"input {i + 1}"))
         target = net.add(Population((c_out, side, side), _layer_model(), name=f"layer {i + 1}"))
         kernel = _normal_weights(seed, i, (c_out, c_in, 3, 3), gain)
@@ -199,9 +274,3 @@ def _normal_weights(seed: int, layer: int, shape: tuple[int, ...], gain: float) 
     """Draw weights from NumPy's generator of [seed, layer, 0], as the peers' scripts do."""
     weight = np.random.default_rng([seed, layer, 0]).standard_normal(shape, dtype=np.float32)
     return weight * np.float32(gain / np.sqrt(np.prod(shape[1:])))
-
-
-def _sizes(name: str, scale: float, *sizes: int) -> tuple[int, ...]:
-    if not scale > 0 or not np.isfinite(scale):
-        raise SpecError(f"{name}.scale: got {scale!r}; allowed is a finite number above 0")
-    return tuple(max(1, round(size * scale)) for size in sizes)
