@@ -36,6 +36,7 @@ def options(families: Sequence[str], seconds: float) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
     parser.add_argument("workload", choices=families)
     parser.add_argument("--seconds", type=float, default=seconds, help="model time of one run")
+    parser.add_argument("--warmup", type=float, default=0.0, help="model time that passes untimed before it")
     parser.add_argument("--scale", type=float, default=1.0, help="size, relative to the published one")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
