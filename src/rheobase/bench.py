@@ -1,6 +1,7 @@
 """`rheobase bench`: time a workload, and a peer simulator beside it in the same run.
 
 Every run starts afresh from the same seed, so all do the same work, and a peer takes turns with ours.
+A network that takes a while to settle is warmed up before every run, untimed.
 What compiles is compiled before the first turn. A turn of short runs starts with one that is not
 counted, and is the mean of the others: a processor that has waited for the other side starts cold.
 """
@@ -8,46 +9,19 @@ counted, and is the mean of the others: a processor that has waited for the othe
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import __version__
+from .bench_ours import WORKLOADS, Ours, Workload
 from .bench_peer import NotMeasured, Peer, check_peer, find_script
-from .engine.connectivity import OneToOne
-from .engine.counts import Counts
-from .engine.network import Network
-from .engine.records import SpikeRecord
-from .engine.result import Result, peak_mb
 from .engine.simulator import Simulator
-from .engine.sources import PoissonSource
-from .models.benchmarks import brunel, conv, cuba, mlp, spike_inputs
+from .models.benchmarks import spike_inputs
 from .neurons.errors import SpecError
 
 #: A run of this length needs no other before it; runs of a turn that are counted last at least this long.
 _LONG_S, _TURN_S = 2.0, 0.5
-
-
-@dataclass(frozen=True)
-class Workload:
-    """A network to time: how to build it, its step, how long to run it, and whether samples are fed."""
-
-    build: Callable[..., Network]
-    dt: float
-    seconds: float
-    fed: bool
-
-
-WORKLOADS: dict[str, Workload] = {
-    "cuba": Workload(cuba, dt=1e-4, seconds=1.0, fed=False),
-    "brunel": Workload(brunel, dt=1e-4, seconds=1.0, fed=False),
-    "mlp": Workload(mlp, dt=1e-3, seconds=0.1, fed=True),
-    "conv": Workload(conv, dt=1e-3, seconds=0.1, fed=True),
-}
 
 
 def run_benchmark(
@@ -70,13 +44,14 @@ def run_benchmark(
     Parameters
     ----------
     name : str
-        "cuba", "brunel", "mlp" or "conv".
+        "cuba", "brunel", "microcircuit", "sparse", "stdp", "mlp" or "conv".
     repeats : int
         Turns; their median counts, the fastest and the slowest are kept.
     seconds : float, optional
         Model time of one run; the workload's own if left out.
     scale : float
-        Size, relative to the published one.
+        Size, relative to the published one. A smaller `microcircuit` also has fewer synapses onto
+        each neuron.
     threads, backend
         As for `Simulator`; the peer gets the same number of threads.
     batch : int
@@ -96,8 +71,11 @@ def run_benchmark(
     -------
     dict
         Times end in `_s`. `synaptic_events` leaves out the private Poisson drive, which is
-        `drive_events`. With a peer, `ratio` is its time over ours; if it could not be run,
-        `peer_wall_s` is None and `peer_note` says why.
+        `drive_events`. `rates_hz` has the rate of each population where there are several. Where
+        synapses learn, `ns_per_plastic_event` is the time per application of a rule to a synapse
+        (`weight_updates`), and `weight_mean` and `weight_sd` are shares of the weights' range. With
+        a peer, `ratio` is its time over ours; if it could not be run, `peer_wall_s` is None and
+        `peer_note` says why.
 
     Raises
     ------
@@ -120,17 +98,19 @@ def run_benchmark(
         steps = round(seconds / workload.dt)
         inputs = spike_inputs(network, seed=seed, steps=steps, dt=workload.dt, batch=batch, activity=activity)
     options: dict[str, Any] = {"backend": backend, "threads": threads, "batch": batch if batch > 1 else None}
-    ours = _Ours(lambda: Simulator(network, workload.dt, **options), inputs, seconds)
+    ours = Ours(lambda: Simulator(network, workload.dt, **options), workload, inputs, seconds)
     line: dict[str, Any] = {"benchmark": name, "backend": backend, "threads": threads, "version": __version__}
     line |= {"seed": seed, "scale": scale, "batch": batch, "repeats": repeats}
     if peer is None:
-        return line | ours.figures([_turn(ours.run) for _ in range(repeats)], workload.fed)
+        return line | ours.figures([_turn(ours.run) for _ in range(repeats)])
     settings = {"seconds": seconds, "scale": scale, "seed": seed, "threads": threads, "batch": batch}
+    if workload.warmup:
+        settings["warmup"] = workload.warmup
     if workload.fed:
         settings["activity"] = activity
     arguments = [name, *(text for key, value in settings.items() for text in (f"--{key}", str(value)))]
     walls, beside = _in_turns(ours, repeats, peer, peer_python, peer_script, arguments)
-    line |= ours.figures(walls, workload.fed)
+    line |= ours.figures(walls)
     if beside["peer_wall_s"] is not None:
         beside["ratio"] = beside["peer_wall_s"] / line["wall_s"]
         if workload.fed:
@@ -163,44 +143,8 @@ def _check(name: str, repeats: int, seconds: float | None, batch: int, activity:
     return workload
 
 
-class _Ours:
-    """Our side: a simulator that is reset before every run, and its inputs, drawn once."""
-
-    def __init__(self, build: Callable[[], Simulator], inputs: Mapping[Any, Any], seconds: float) -> None:
-        self.inputs, self.seconds = inputs, seconds
-        # Whatever has to be compiled is compiled by a simulator that is thrown away.
-        build().run(seconds, inputs=inputs)
-        began = time.perf_counter()
-        self.simulator = build()
-        self.build_s = time.perf_counter() - began
-        self.run()
-
-    def run(self) -> float:
-        """Start afresh, run once, and return the wall seconds of the run."""
-        self.simulator.reset()
-        began = time.perf_counter()
-        self.result = self.simulator.run(self.seconds, inputs=self.inputs)
-        return time.perf_counter() - began
-
-    def figures(self, walls: list[float], fed: bool) -> dict[str, Any]:
-        """Return what a run did and how long the runs took; all runs do the same."""
-        counts, info, wall = self.result.counts, self.result.info, statistics.median(walls)
-        drive = _drive_events(self.simulator.plan.network, counts)
-        events = counts.synaptic_events - drive
-        line: dict[str, Any] = {"n_neurons": counts.n_neurons, "n_synapses": counts.n_synapses}
-        line |= {"bio_s": self.seconds, "wall_s": wall, "wall_min_s": min(walls), "wall_max_s": max(walls)}
-        line |= {"rtf": wall / self.seconds, "build_s": self.build_s, "peak_mb": peak_mb()}
-        line |= {"spikes": counts.spikes, "synaptic_events": events, "drive_events": drive}
-        line["rate_hz"] = counts.spikes / counts.n_neurons / counts.trials / self.seconds
-        line["cv"] = _mean_cv(self.result)
-        line["ns_per_event"] = wall * 1e9 / events if events else None
-        line["ns_per_update"] = wall * 1e9 / counts.updates
-        line["bytes_per_synapse"] = info.synapse_bytes / counts.n_synapses
-        return line | ({"samples_per_s": counts.trials / wall} if fed else {})
-
-
 def _in_turns(
-    ours: _Ours,
+    ours: Ours,
     repeats: int,
     peer: str,
     python: str | None,
@@ -229,23 +173,5 @@ def _in_turns(
     figures = {"peer": peer, "peer_version": told.get("peer_version"), "peer_mode": told.get("peer_mode")}
     figures |= {"peer_wall_s": statistics.median(theirs)}
     figures |= {"peer_wall_min_s": min(theirs), "peer_wall_max_s": max(theirs)}
-    facts = ("build_s", "rate_hz", "cv", "spikes", "synaptic_events")
+    facts = ("build_s", "rate_hz", "rates_hz", "cv", "spikes", "synaptic_events", "weight_mean", "weight_sd")
     return walls, figures | {f"peer_{key}": told[key] for key in facts if key in told}
-
-
-def _drive_events(network: Network, counts: Counts) -> int:
-    """Return the events of private Poisson sources, which cross no stored synapse."""
-    private = {
-        p.label
-        for p in network.projections
-        if isinstance(p.source, PoissonSource) and isinstance(p.connectivity, OneToOne)
-    }
-    return sum(p.events for p in counts.projections if p.name in private)
-
-
-def _mean_cv(result: Result) -> float | None:
-    """Return the mean coefficient of variation of intervals of recorded neurons, None if there is none."""
-    found = [record.cv() for record in result.records.values() if isinstance(record, SpikeRecord)]
-    values = np.concatenate(found) if found else np.array([])
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if values.size else None

@@ -12,10 +12,11 @@ from typing import IO, Any
 
 from .neurons.errors import SpecError
 
+RECURRENT = ("cuba", "brunel", "microcircuit", "sparse", "stdp")
 #: Which script runs which peer, and the workloads that it knows.
 PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "brian2": ("brian_networks.py", ("cuba", "brunel")),
-    "nest": ("nest_networks.py", ("cuba", "brunel")),
+    "brian2": ("brian_networks.py", RECURRENT),
+    "nest": ("nest_networks.py", RECURRENT),
     "torch": ("torch_networks.py", ("mlp", "conv")),
 }
 #: Seconds after which a peer that has not finished is stopped.

@@ -103,7 +103,7 @@ def _energy(command: argparse.ArgumentParser) -> None:
 
 
 def _bench(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", help="cuba, brunel, mlp or conv")
+    command.add_argument("name", help="cuba, brunel, microcircuit, sparse, stdp, mlp or conv")
     command.add_argument("--repeats", type=_count, metavar="N", help="runs, of which the median is shown")
     command.add_argument("--seconds", type=float, metavar="S", help="model seconds")
     command.add_argument("--scale", type=float, metavar="X", help="size, 1 is the published one")

@@ -12,7 +12,8 @@ import pytest
 
 import rheobase as rb
 from rheobase import bench
-from rheobase.models import benchmarks
+from rheobase.bench_peer import PEERS as PEERS_KNOWN
+from rheobase.models import benchmarks, microcircuit
 
 PEERS = Path(__file__).resolve().parents[2] / "benchmarks" / "peers"
 KEYS = (
@@ -38,10 +39,11 @@ def run():
 def prepare(args):
     print("noise on standard output")
     times, ids = np.arange(12) * 0.125, np.repeat([0, 1, 2], 4)
-    facts = lambda: spike_facts(times, ids, 4, 2.0, np.array([1, 10, 100, 1000]))
-    return Prepared("1.2", 0.5, run, facts, {{"peer_mode": f"seed {{args.seed}}"}})
+    fan_out = np.array([1, 10, 100, 1000])
+    facts = lambda: spike_facts(times, ids, 4, 2.0, fan_out) | {{"rates_hz": {{"A": 1.0}}}}
+    return Prepared("1.2", 0.5, run, facts, {{"peer_mode": f"seed {{args.seed}}, warm-up {{args.warmup}}"}})
 
-answer("fake", options(("cuba",), seconds=1.0), prepare)
+answer("fake", options(("cuba", "sparse"), seconds=1.0), prepare)
 """
 
 
@@ -55,7 +57,19 @@ def fake(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("name", ["cuba", "brunel", "mlp", "conv"])
+def test_the_workloads_are_these_and_warm_up_as_their_papers_do():
+    settled = {name: (w.warmup, w.seconds) for name, w in bench.WORKLOADS.items() if not w.fed}
+    assert settled == {
+        "cuba": (0.0, 1.0), "brunel": (0.0, 1.0), "microcircuit": (0.5, 1.0), "sparse": (0.2, 1.0),
+        "stdp": (0.0, 10.0),
+    }  # fmt: skip
+    assert {name for name, w in bench.WORKLOADS.items() if w.fed} == {"mlp", "conv"}
+    for peer, (script, known) in PEERS_KNOWN.items():
+        assert (PEERS / script).is_file()
+        assert set(known) == ({"mlp", "conv"} if peer == "torch" else set(settled))
+
+
+@pytest.mark.parametrize("name", ["cuba", "brunel", "microcircuit", "sparse", "stdp", "mlp", "conv"])
 def test_a_line_has_every_key_and_goes_into_json(name):
     line = bench.run_benchmark(name, seconds=0.02, **TINY)
     assert set(KEYS) <= set(line)
@@ -64,6 +78,48 @@ def test_a_line_has_every_key_and_goes_into_json(name):
     assert line["rtf"] == pytest.approx(line["wall_s"] / 0.02)
     assert json.loads(json.dumps(line)) == line
     assert "peer" not in line
+    assert ("rates_hz" in line) == (name == "microcircuit")
+    learns = {"weight_updates", "ns_per_plastic_event", "weight_mean", "weight_sd"}
+    assert learns & set(line) == (learns if name == "stdp" else set())
+
+
+@pytest.mark.parametrize("name", ["microcircuit", "sparse"])
+def test_a_warm_up_passes_before_what_is_counted(name):
+    scale, seconds, warmup = 0.05, 0.1, bench.WORKLOADS[name].warmup
+    line = bench.run_benchmark(name, repeats=2, scale=scale, seconds=seconds)
+    sim = rb.Simulator(bench.WORKLOADS[name].build(seed=0, scale=scale), dt=1e-4, threads=1)
+    at_once = sim.run(seconds).counts.spikes
+    sim.run(warmup - seconds)
+    after = sim.run(seconds).counts.spikes
+    assert line["spikes"] == after != at_once
+    assert line["bio_s"] == seconds
+
+
+def test_the_microcircuit_is_timed_without_recording_and_tells_each_rate():
+    line = bench.run_benchmark("microcircuit", repeats=1, scale=0.05, seconds=0.2)
+    assert line["cv"] is None
+    sizes = {p.name: p.n for p in microcircuit(scale=0.05).populations}
+    assert list(line["rates_hz"]) == list(sizes)
+    spikes = sum(rate * 0.2 * sizes[name] for name, rate in line["rates_hz"].items())
+    assert spikes == pytest.approx(line["spikes"])
+    # 12,800 to 16,800 Hz of drive at full scale, a twentieth of that here.
+    assert line["drive_events"] == pytest.approx(0.05 * 0.2 * 8 * external_synapses(sizes), rel=0.01)
+
+
+def external_synapses(sizes):
+    return np.dot(list(sizes.values()), [1600, 1500, 2100, 1900, 2000, 1900, 2900, 2100])
+
+
+def test_plastic_events_are_counted_at_both_ends():
+    line = bench.run_benchmark("stdp", repeats=1, seconds=1.0)
+    # A rule is applied to 100 synapses when an input fires and to 1,000 when a neuron does. Inputs that
+    # fire twice in a step (11 or so) come as one event, and those of the last step arrive after the run.
+    missing = line["synaptic_events"] + 1000 * line["spikes"] - line["weight_updates"]
+    assert missing % 100 == 0
+    assert 0 <= missing < 100 * 30
+    assert line["synaptic_events"] == pytest.approx(1.5e6, rel=6 / np.sqrt(15_000))
+    assert line["ns_per_plastic_event"] == pytest.approx(line["wall_s"] * 1e9 / line["weight_updates"])
+    assert (line["weight_mean"], line["weight_sd"]) == pytest.approx((0.5, 12**-0.5), abs=0.01)
 
 
 def test_events_are_spikes_times_the_synapses_that_leave(monkeypatch):
@@ -91,12 +147,18 @@ def test_a_peer_runs_in_turns_and_its_median_is_compared(fake):
     line = bench.run_benchmark(
         "cuba", scale=0.05, seconds=0.01, repeats=3, seed=7, peer="brian2", peer_script=fake(2.0)
     )
-    assert (line["peer"], line["peer_version"], line["peer_mode"]) == ("brian2", "1.2", "seed 7")
+    assert (line["peer"], line["peer_version"], line["peer_mode"]) == ("brian2", "1.2", "seed 7, warm-up 0.0")
     assert (line["peer_wall_min_s"], line["peer_wall_s"], line["peer_wall_max_s"]) == (4.0, 6.0, 8.0)
     assert line["ratio"] == pytest.approx(6.0 / line["wall_s"])
     assert (line["peer_spikes"], line["peer_synaptic_events"]) == (12, 4 * 111)
     assert line["peer_rate_hz"] == 12 / 4 / 2.0
     assert line["peer_cv"] == 0.0
+    assert line["peer_rates_hz"] == {"A": 1.0}
+
+
+def test_a_peer_is_told_to_warm_up_as_long(fake):
+    line = bench.run_benchmark("sparse", **TINY, seconds=0.01, peer="nest", peer_script=fake(2.0))
+    assert line["peer_mode"] == "seed 0, warm-up 0.2"
 
 
 def test_a_turn_of_short_runs_leaves_the_first_one_out(fake):
