@@ -104,6 +104,7 @@ def brunel(seed: int = 0, scale: float = 1.0) -> Network:
     net.add(Probe(neurons, name="spikes"))
     return net
 
+
 def sparse(seed: int = 0, scale: float = 1.0) -> Network:
     """Return a large sparse network, 100,000 neurons and 100 million synapses, that fires at about 1 Hz.
 

@@ -138,8 +138,8 @@ def synapse_numbers() -> np.ndarray:
 
     Examples
     --------
-    >>> round(synapse_numbers().sum() / 1e6, 1)
-    298.9
+    >>> int(synapse_numbers().sum())
+    298880970
     """
     pairs = np.outer(SIZES, SIZES).astype(np.float64)
     numbers: np.ndarray = np.rint(np.log1p(-PROBABILITIES) / np.log1p(-1.0 / pairs)).astype(np.int64)

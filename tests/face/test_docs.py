@@ -32,6 +32,7 @@ EXAMPLES = {
     "03_convert_digits.py": ["--digits", "10"],
     "04_stdp.py": ["--seconds", "2"],
     "05_own_neuron.py": ["--seconds", "0.3"],
+    "06_microcircuit.py": ["--scale", "0.02", "--seconds", "0.1", "--raster", "raster.png"],
 }
 
 
