@@ -127,7 +127,7 @@ def psc_amplitude(psp: float = PSP) -> float:
     """
     ratio, difference = TAU / TAU_SYN, TAU_SYN - TAU
     bend = ratio ** (TAU / difference) - ratio ** (TAU_SYN / difference)
-    return psp / (TAU * TAU_SYN / CAPACITANCE / difference * bend)
+    return float(psp / (TAU * TAU_SYN / CAPACITANCE / difference * bend))
 
 
 def synapse_numbers() -> np.ndarray:

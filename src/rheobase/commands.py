@@ -168,7 +168,14 @@ def bench(args: Namespace) -> Answer:
 
     options = {name: value for name, value in vars(args).items() if name not in ("command", "json", "name")}
     line = run_benchmark(args.name, **_given(**options))
-    return Answer(line, _pairs({name: "-" if value is None else value for name, value in line.items()}))
+    return Answer(line, _pairs({name: _shown(value) for name, value in line.items()}))
+
+
+def _shown(value: Any) -> Any:
+    """Return a figure as text shows it: the rates of several populations on one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {number:.3g}" for name, number in value.items())
+    return "-" if value is None else value
 
 
 def chips(args: Namespace) -> Answer:
