@@ -13,10 +13,14 @@ from ...recipes import draw_row
 
 @compiled()
 def draw_share(
-    recipe: Any, key: Any, rows: Any, block_of: Any, cell_of: Any, table: Any, weight_by: Any, slots: Any,
-    slot_by: Any, n_delays: Any, block: Any, filled: Any, segments: Any, cells: Any, weights: Any, load: Any,
+    recipe: Any, key: Any, rows: Any, places: Any, table: Any, weight_by: Any, slots: Any, slot_by: Any,
+    n_delays: Any, filled: Any, segments: Any, cells: Any, weights: Any, packed: Any, block: Any, load: Any,
 ) -> None:  # fmt: skip
-    """Draw one projection's share of some rows: of each synapse its segment, cell and weight."""
+    """Draw one projection's share of some rows: of each synapse its segment, cell and weight.
+
+    With `packed` the weight stands in the upper half of the cell, else in `weights` where these have
+    any room. `load` sums absolute weights by cell if it has.
+    """
     targets, order = np.empty(recipe.longest, np.int32), np.empty(recipe.longest, np.int64)
     first, second = np.zeros(recipe.longest, np.uint16), np.zeros(recipe.longest, np.uint16)
     taken = np.zeros(recipe.n_post, np.uint8)
@@ -28,38 +32,27 @@ def draw_share(
             draw_quantiles(key, order[:n], first, second)
         at = filled[r]
         for k in range(n):
-            target = targets[k]
+            place = places[targets[k]]
             weight = table[first[k] if weight_by == 1 else order[k] if weight_by == 2 else 0]
             slot = slots[second[k] if slot_by == 1 else order[k] if slot_by == 2 else 0]
-            segments[at + k] = block_of[target] * n_delays + slot
-            cells[at + k], weights[at + k] = cell_of[target], weight
+            segments[at + k] = (place >> 32) * n_delays + slot
+            cell = np.uint32(place & 0xFFFFFFFF)
+            if packed:
+                cells[at + k] = np.uint32(cell | np.uint32(np.uint32(weight) << np.uint32(16)))
+            else:
+                cells[at + k] = cell
+            if weights.size:
+                weights[at + k] = weight
             if load.size:
-                load[block_of[target] * block + cell_of[target]] += abs(np.int64(weight))
+                load[(place >> 32) * block + cell] += abs(np.int64(weight))
         filled[r] = at + n
 
 
 @compiled()
-def place_packed(segments: Any, cells: Any, weights: Any, start: Any, ends: Any, synapses: Any) -> None:
-    """Write each row, sorted by segment, where it belongs among all synapses."""
-    wide = synapses.itemsize == 4
-    position = np.zeros(ends.shape[1], np.int64)
-    for r in range(ends.shape[0]):
-        low, high = start[r] - start[0], start[r + 1] - start[0]
-        _count(segments, low, high, position, ends[r])
-        for k in range(low, high):
-            at = start[r] + position[segments[k]]
-            position[segments[k]] += 1
-            packed = cells[k]
-            if wide:
-                packed = np.uint32(packed | np.uint32(np.uint32(weights[k]) << np.uint32(16)))
-            synapses[at] = packed
-
-
-@compiled()
-def place_wide(
-    segments: Any, cells: Any, weights: Any, start: Any, ends: Any, out_cells: Any, out_weights: Any
+def place_rows(
+    segments: Any, cells: Any, weights: Any, start: Any, ends: Any, out: Any, out_weights: Any
 ) -> None:
-    """Write each row, sorted by segment, where it belongs among all cells and weights."""
+    """Write each row, sorted by segment, where it belongs among all synapses."""
     position = np.zeros(ends.shape[1], np.int64)
     for r in range(ends.shape[0]):
         low, high = start[r] - start[0], start[r + 1] - start[0]
@@ -67,7 +60,9 @@ def place_wide(
         for k in range(low, high):
             at = start[r] + position[segments[k]]
             position[segments[k]] += 1
-            out_cells[at], out_weights[at] = cells[k], weights[k]
+            out[at] = cells[k]
+            if weights.size:
+                out_weights[at] = weights[k]
 
 
 @compiled()

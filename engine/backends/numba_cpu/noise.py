@@ -45,17 +45,20 @@ def exact_count(step_key: Any, lane: Any, place: Any, thresholds: Any, begin: An
 
 @njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def draw_counts(
-    step_key: Any, place: Any, uppers: Any, thresholds: Any, pairs: Any, lanes: Any, counts: Any,
+    step_key: Any, place: Any, uppers: Any, tail: Any, thresholds: Any, pairs: Any, lanes: Any, counts: Any,
     close: Any, listed: Any,
 ) -> None:  # fmt: skip
-    """Draw how many thresholds each of 256 neurons reaches; `uppers` are their upper halves, in threes.
+    """Draw how many thresholds each of 256 neurons reaches.
 
-    `lanes` are the halves of `pairs`, `close` and `listed` scratch for 256.
+    `uppers` are the upper halves of the first thresholds, in threes; a lane that reaches `tail` may
+    reach more of them, and is looked at closely. `lanes` are the halves of `pairs`, `close` and
+    `listed` scratch for 256.
     """
     draw_pairs(step_key, place, pairs)
+    nearest, highest = np.uint16(65535), np.int16(-32768)
     for i in range(256):
         counts[i] = 0
-    nearest = np.uint16(65535)
+        highest = max(highest, lanes[i])
     for k in range(0, uppers.size, 3):
         t0, t1, t2 = uppers[k], uppers[k + 1], uppers[k + 2]
         for i in range(256):
@@ -66,9 +69,9 @@ def draw_counts(
             nearest = min(nearest, np.uint16(x - t0))
             nearest = min(nearest, np.uint16(x - t1))
             nearest = min(nearest, np.uint16(x - t2))
-    if nearest == 0:
+    if nearest == 0 or highest >= tail:
         for i in range(256):
-            close[i] = 0
+            close[i] = np.int8(lanes[i] >= tail)
         for k in range(uppers.size):
             t0 = uppers[k]
             for i in range(256):

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...grid import Grid
 from ...layout import refuse_overflow, stored_weights
 from ...plan import Plan, ProjectionPlan
 from ...random import stream_key
 from ...recipes import Recipe
 from ...tables import delay_table, weight_table
 from ...workers import side_by_side
-from .fill import draw_share, place_packed, place_wide
+from .fill import draw_share, place_rows
 from .memory import zeros
 from .parts import Share
 
@@ -28,8 +29,11 @@ _LARGEST_BLOCK = 65_536
 #: Cells that lie in a core's first-level cache while a step's events are added to them, and how many
 #: synapses a segment needs on average, so that finding more of them costs less than that saves.
 _CACHED_BLOCK, _LONG_SEGMENT = 8192, 512
+#: Sums are added up as they are drawn where the plan's bound leaves less room than this; it is so wide
+#: that no draw goes beyond it by as much.
+_FAR = 2.0
 #: Synapses drawn before they are sorted: few enough for a cache, many enough to be worth a call.
-_BATCH = 1 << 18
+_BATCH = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -94,15 +98,13 @@ class _Ingredient:
         Key of the quantiles of weights and delays.
     rows : int32 (n_source,)
         Row of each place of the source group; -1 where it has none.
-    blocks : int32 (n_post,)
-        Block of each target, counted through all parts.
-    cells : uint32 (n_post,)
-        Cell of each target within its block.
-    weights : int32, float32 or float64
+    places : int64 (n_post,)
+        Block of each target, counted through all parts, in the upper 32 bits, and its cell in that block.
+    weights : int16, int32, float32 or float64
         Table of weights as they are stored.
     weight_by : int
         What chooses from the table: 0 nothing, 1 a quantile, 2 the order in which synapses are listed.
-    slots : int32
+    slots : uint16
         Table of indices of delays.
     slot_by : int
         As `weight_by`.
@@ -111,8 +113,7 @@ class _Ingredient:
     recipe: Recipe
     key: np.uint64
     rows: np.ndarray
-    blocks: np.ndarray
-    cells: np.ndarray
+    places: np.ndarray
     weights: np.ndarray
     weight_by: int
     slots: np.ndarray
@@ -162,7 +163,9 @@ def pack(
     start = np.concatenate([[0], np.cumsum(lengths)])
     n_cells = max(share.sizes[arithmetic])
     row_weight = None if arithmetic == "float" else _row_weights(plan, projections, source.n)
-    wide = arithmetic == "float" or (row_weight is None and any(_bits(plan, p) > 16 for p in projections))
+    wide = arithmetic == "float" or (
+        row_weight is None and any(_grid(plan, p).bits > 16 for p in projections)
+    )
     n_blocks, block = (
         (1, n_cells) if wide else _blocks(n_cells, start[-1] / (share.n * source.n * delays.size))
     )
@@ -172,9 +175,8 @@ def pack(
     n = int(start[-1])
     synapses = zeros(n, np.uint32 if wide or row_weight is None else np.uint16)
     weights = zeros(n if wide else 0, ingredients[0].weights.dtype)
-    loads = [
-        np.zeros(share.n * n_blocks * block if arithmetic == "fixed" else 0, np.int64) for _ in range(threads)
-    ]
+    near = arithmetic == "fixed" and any(_grid(plan, p).headroom < _FAR for p in projections)
+    loads = [np.zeros(share.n * n_blocks * block if near else 0, np.int64) for _ in range(threads)]
 
     def filler(load: np.ndarray) -> Callable[[tuple[int, int]], None]:
         return lambda batch: _pack_rows(
@@ -214,11 +216,10 @@ def _ingredient(
         recipe=plan.recipe(p.name),
         key=stream_key(plan.network.seed, p.name, "synapses"),
         rows=rows,
-        blocks=(part * n_blocks + cells // block).astype(np.int32),
-        cells=(cells % block).astype(np.uint32),
+        places=((part * n_blocks + cells // block) << 32) + cells % block,
         weights=stored_weights(plan, p, weights.reshape(-1)),
         weight_by=_chosen_by(weights, drawn_weights),
-        slots=np.searchsorted(delays, steps).astype(np.int32),
+        slots=np.searchsorted(delays, steps).astype(np.uint16),
         slot_by=_chosen_by(steps, drawn_delays),
     )
 
@@ -251,10 +252,10 @@ def _row_weights(plan: Plan, projections: list[ProjectionPlan], n: int) -> np.nd
     return weights
 
 
-def _bits(plan: Plan, p: ProjectionPlan) -> int:
+def _grid(plan: Plan, p: ProjectionPlan) -> Grid:
     grid = plan.receptor(p).grid
     assert grid is not None
-    return grid.bits
+    return grid
 
 
 def _blocks(n_cells: int, mean_row: float) -> tuple[int, int]:
@@ -272,14 +273,12 @@ def _pack_rows(
     """Draw the rows low, ..., high - 1 of all projections, and write them where they belong."""
     start, ends = rows.start[low : high + 1], rows.ends[low:high]
     n, filled = int(start[-1] - start[0]), start[:-1] - start[0]
-    segments, cells = np.empty(n, np.int32), np.empty(n, np.uint32)
-    drawn = np.empty(n, ingredients[0].weights.dtype)
+    packed = weights.size == 0 and synapses.dtype == np.uint32
+    segments, cells = np.empty(n, np.uint16 if ends.shape[1] < 65_536 else np.uint32), np.empty(n, np.uint32)
+    drawn = np.empty(n if weights.size else 0, weights.dtype)
     for one in ingredients:
         draw_share(
-            one.recipe, one.key, one.rows[low:high], one.blocks, one.cells, one.weights, one.weight_by,
-            one.slots, one.slot_by, n_delays, block, filled, segments, cells, drawn, load,
+            one.recipe, one.key, one.rows[low:high], one.places, one.weights, one.weight_by, one.slots,
+            one.slot_by, n_delays, filled, segments, cells, drawn, packed, block, load,
         )  # fmt: skip
-    if weights.size:
-        place_wide(segments, cells, drawn, start, ends, synapses, weights)
-    else:
-        place_packed(segments, cells, drawn, start, ends, synapses)
+    place_rows(segments, cells, drawn, start, ends, synapses, weights)

@@ -47,7 +47,8 @@ CHUNK = 1024
 #: What a private Poisson source adds to the arguments: element type, and whether it is an array.
 _NOISE = (
     ("key", "u8", False), ("delay", "i8", False), ("base", "i4", False), ("weight", "i4", False),
-    ("thresholds", "u4", True), ("uppers", "i2", True), ("counts", "i2", True), ("tally", "i8", True),
+    ("thresholds", "u4", True), ("uppers", "i2", True), ("tail", "i4", False), ("counts", "i2", True),
+    ("tally", "i8", True),
 )  # fmt: skip
 
 
@@ -144,7 +145,7 @@ def _arguments(
 def _noise(receptor: str) -> list[str]:
     """Return what draws the private spikes of a chunk."""
     counts = f"noise_counts_{receptor}"
-    tables = f"noise_uppers_{receptor}, noise_thresholds_{receptor}"
+    tables = f"noise_uppers_{receptor}, noise_tail_{receptor}, noise_thresholds_{receptor}"
     scratch = f"pairs, lanes, stretch({counts}, at, 256), close, close_ids"
     return [
         f"if now >= noise_delay_{receptor}:",
