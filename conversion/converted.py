@@ -156,6 +156,8 @@ class Converted:
         ConversionError
             If the inputs have another shape than the sample, are not finite, or lie outside what the
             input neurons can send.
+        KeyboardInterrupt
+            At Ctrl-C: there is no answer before the last step.
         """
         from ..engine.simulator import Simulator
 
@@ -164,6 +166,8 @@ class Converted:
         simulator = Simulator(self.network, self.dt, backend=backend, batch=len(batch), threads=threads)
         frames = batch.reshape(len(batch), *self.stages[0].input_shape)
         result = simulator.run(steps * self.dt, inputs={self.network["frame"]: frames})
+        if result.info.interrupted:
+            raise KeyboardInterrupt  # the readout of fewer steps would pass for that of all
         membrane = result["readout"].values
         membrane = np.asarray(membrane, np.float64).reshape(len(batch), steps, *self.stages[-1].shape)
         membrane = membrane.swapaxes(0, 1)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import FormatError
+from ..neurons.model import MOST_STEPS
 from .archive import field, read_archive, write_archive
 from .encoding import Classes
 from .network import Network
+from .plan import GroupPlan, Plan
 from .serialise import network_from_dict, network_to_dict
 
 KIND = "rheobase checkpoint"
@@ -81,3 +83,51 @@ def read_checkpoint(
         field(path, content, "network", dict), described, models=models, rules=rules, origin=str(path)
     )
     return network, state, field(path, content, "info", dict)
+
+
+def check_state(
+    path: str | Path, plan: Plan, fresh: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]
+) -> None:
+    """Raise FormatError unless a checkpoint holds the state of this network, and events that it can send.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, for messages.
+    plan : Plan
+        The network's.
+    fresh : mapping of str to array
+        The state of the network at time 0.
+    state : mapping of str to array
+        What the checkpoint holds.
+    """
+    wrong = [key for key, array in fresh.items() if key not in state or not _fits(key, state[key], array)]
+    if not wrong and not 0 <= state["now"][0] <= MOST_STEPS:
+        wrong.append("now")
+    if not wrong:
+        flying = [group for group in plan.groups.values() if f"flight/{group.name}/steps" in fresh]
+        wrong += [f"flight/{group.name}" for group in flying if not _can_fly(plan, group, state)]
+    if wrong:
+        raise FormatError(f"{path}: does not hold the state of its network: {wrong[:5]}")
+
+
+def _fits(key: str, array: np.ndarray, fresh: np.ndarray) -> bool:
+    """Return whether an array has the kind and shape of the fresh one; flights may have any length."""
+    same = array.ndim == 1 if key.startswith("flight/") else array.shape == fresh.shape
+    return same and array.dtype.kind == fresh.dtype.kind
+
+
+def _can_fly(plan: Plan, group: GroupPlan, state: Mapping[str, np.ndarray]) -> bool:
+    """Return whether the events in flight are some that a group may have sent: each once, in range."""
+    trials, steps, places, payloads = (
+        state[f"flight/{group.name}/{name}"] for name in ("trials", "steps", "places", "payloads")
+    )
+    if not trials.size == steps.size == places.size == payloads.size:
+        return False
+    now = int(state["now"][0])
+    reach = max(p.delays[-1] for p in plan.projections.values() if p.part.source is group.part)
+    columns = ((trials, 0, plan.trials), (steps, now - reach, now), (places, 0, group.n))
+    if any(column.size and (column.min() < low or column.max() >= high) for column, low, high in columns):
+        return False
+    distinct = np.unique(np.stack([trials, steps, places]), axis=1).shape[1]
+    return distinct == trials.size and bool(np.isfinite(payloads).all())

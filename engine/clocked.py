@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,17 +10,21 @@ import numpy as np
 
 from ..neurons.model import steps_of
 from .backends.base import Machine, Window
+from .interrupt import CtrlC
 from .parts import Population, Probe
 from .plan import Plan
+from .progress import Progress
 from .records import CountRecord, Record, SpikeRecord, TraceRecord
 from .spool import Spool
 
 #: Where a probe without an end stops.
 _NEVER = 2**62
-#: Fewer steps are not worth a chunk of their own: backends keep weights in the cache over many steps.
-_SHORTEST_CHUNK = 256
+#: Steps of the first chunk, or a strip if that is longer: nobody knows yet how long they take.
+_FIRST_CHUNK = 16
 #: A chunk of steps should take about this long: short enough to interrupt, long enough to cost nothing.
 _CHUNK_SECONDS = 0.25
+#: The most by which a chunk is longer than the one before.
+_GROWTH = 8.0
 
 
 def probe_window(probe: Probe, dt: float) -> Window:
@@ -49,7 +52,7 @@ class Collector:
     plan : Plan
         What runs.
     start, stop : int
-        The steps of this run.
+        The steps of this run; it may end earlier.
     batched : bool
         Whether records have an axis of trials.
     """
@@ -85,10 +88,15 @@ class Collector:
         order = np.argsort(key, kind="stable")
         return chunk.steps[order], ids[order], chunk.trials[order]
 
-    def records(self) -> dict[str, Record]:
-        """Return the record of every probe."""
+    def close(self) -> None:
+        """Close the files that spikes were spooled to."""
         for spool in self._spools.values():
             spool.close()
+
+    def records(self, steps: int) -> dict[str, Record]:
+        """Return the record of every probe over the steps that were done."""
+        self.close()
+        self.stop = self.start + steps
         return {probe.label: self._record(probe) for probe in self.plan.probes}
 
     def _record(self, probe: Probe) -> Record:
@@ -133,8 +141,10 @@ class Collector:
         return values if self.batched else values[0]
 
 
-def run_clocked(machine: Machine, steps: int, collector: Collector, progress: bool | None) -> None:
-    """Advance a machine in chunks, taking what its probes recorded after each.
+def run_clocked(
+    machine: Machine, steps: int, collector: Collector, progress: bool | None, ctrl_c: CtrlC
+) -> int:
+    """Advance a machine in chunks, taking what its probes recorded after each; return the steps done.
 
     Parameters
     ----------
@@ -146,32 +156,30 @@ def run_clocked(machine: Machine, steps: int, collector: Collector, progress: bo
         Where records go.
     progress
         Whether to show a progress bar; on a terminal only if None.
+    ctrl_c
+        Asked after every chunk: an interrupt ends the run there.
     """
-    bar = _progress_bar(steps * machine.plan.dt, progress)
-    done, chunk = 0, max(steps // 16, _SHORTEST_CHUNK)
+    bar = Progress(steps * machine.plan.dt, progress)
+    done, chunk = 0, _whole_strips(_FIRST_CHUNK, machine.strip)
     try:
-        while done < steps:
+        while done < steps and not (done and ctrl_c.met):
             chunk = min(chunk, steps - done)
             began = time.perf_counter()
             machine.advance(chunk)
             collector.take(machine)
             done += chunk
-            if bar is not None:
-                bar.update(chunk * machine.plan.dt)
-            seconds = time.perf_counter() - began
-            if seconds < _CHUNK_SECONDS / 2:
-                chunk *= 4
-            elif seconds > 2 * _CHUNK_SECONDS:
-                chunk = max(chunk // 2, 1)
+            bar.add(chunk * machine.plan.dt)
+            chunk = _next_chunk(chunk, time.perf_counter() - began, machine.strip)
     finally:
-        if bar is not None:
-            bar.close()
+        bar.close()
+    return done
 
 
-def _progress_bar(seconds: float, progress: bool | None) -> Any:
-    if not (sys.stderr.isatty() if progress is None else progress):
-        return None
-    from tqdm import tqdm
+def _next_chunk(chunk: int, seconds: float, strip: int) -> int:
+    """Return the length of the next chunk, where the last one took some seconds."""
+    pace = _CHUNK_SECONDS / max(seconds, 1e-9)
+    return _whole_strips(int(chunk * min(pace, _GROWTH)), strip)
 
-    style = "{percentage:3.0f}%|{bar}| {n:.4g} of {total:.4g} s of model time [{elapsed}<{remaining}]"
-    return tqdm(total=seconds, bar_format=style)
+
+def _whole_strips(steps: int, strip: int) -> int:
+    return max(steps // strip, 1) * strip

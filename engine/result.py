@@ -62,6 +62,8 @@ class RunInfo:
         Size of the network, and bytes of memory that its synapses take.
     peak_mb : float, optional
         Most memory that the process has held, in MB.
+    interrupted : bool
+        Whether Ctrl-C was pressed: the run then ended early, after `steps` steps, if it was not at its end.
     """
 
     backend: str
@@ -79,6 +81,7 @@ class RunInfo:
     n_synapses: int = 0
     synapse_bytes: int = 0
     peak_mb: float | None = field(default_factory=peak_mb)
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +147,7 @@ class Result:
             "n_neurons": info.n_neurons or counts.n_neurons,
             "n_synapses": info.n_synapses or counts.n_synapses,
             "bio_s": self.duration,
+            "interrupted": info.interrupted,
             "wall_s": info.wall_s,
             "rtf": _ratio(info.wall_s, self.duration),
             "build_s": info.build_s,
@@ -278,8 +282,9 @@ def _ratio(a: float, b: float) -> float | None:
 def _table(result: Result) -> str:
     info, counts = result.info, result.counts
     trials = f", {info.trials} trials" if info.trials > 1 else ""
+    interrupted = " (interrupted)" if info.interrupted else ""
     lines = [
-        f"Result: {result.duration:g} s in steps of {info.dt:g} s{trials}; {info.backend}, "
+        f"Result: {result.duration:g} s{interrupted} in steps of {info.dt:g} s{trials}; {info.backend}, "
         f"{info.threads} thread{'s' if info.threads != 1 else ''}, {info.wall_s:.3g} s "
         f"(and {info.build_s:.3g} s to build)",
         f"  {'population':<24}{'neurons':>10}{'spikes':>14}{'rate (Hz)':>12}",

@@ -11,17 +11,18 @@ import numpy as np
 
 from .. import __version__
 from ..learning.rule import PlasticityRule
-from ..neurons.errors import FormatError, SpecError
+from ..neurons.errors import FormatError, RunError, SpecError
 from ..neurons.model import MOST_STEPS, NeuronModel
 from .backends.registry import backend as find_backend
 from .checks import check_positive
 from .clocked import Collector, run_clocked
 from .feeds import Stretch, described_feeds, given_feeds
 from .groups import Group
+from .interrupt import CtrlC
 from .layout import described_weights
 from .network import Network
 from .parts import Operator, Population, Projection
-from .plan import GroupPlan, Plan
+from .plan import Plan
 from .planning import make_plan
 from .result import Result, RunInfo
 from .tally import Accountant
@@ -97,6 +98,7 @@ class Simulator:
             self._machine.feed(source, feeds)
         self._first = self._machine.snapshot()
         self._facts = self._describe()
+        self._torn: str | None = None
         self._build_s = time.perf_counter() - began
 
     @property
@@ -109,6 +111,10 @@ class Simulator:
     ) -> Result:
         """Go on for a while and return what happened meanwhile.
 
+        The first Ctrl-C ends the run within about a quarter of a second: it returns what was recorded so
+        far, `result.info.interrupted` is true, and a further run goes on from there. A second one raises
+        KeyboardInterrupt at once. Both only from Python's main thread, and where nobody else handles SIGINT.
+
         Parameters
         ----------
         duration
@@ -117,15 +123,18 @@ class Simulator:
             Source (or its name) -> spikes, values or frames for this run; see `engine.feeds.given_feeds`.
             Times count from the beginning of the run. A source left empty is silent.
         progress
-            Whether to show a progress bar; on a terminal only if None.
+            Whether to show a bar with simulated time, real-time factor (wall seconds per model second)
+            and time to go; None shows it on a terminal, for runs of more than half a second.
 
         Raises
         ------
         SpecError
             If the duration or an input is not allowed.
         RunError
-            If a state variable becomes NaN; the simulator then stays unusable until `reset`.
+            If a state variable becomes NaN, or if an earlier run ended by an error or a second Ctrl-C: the
+            simulator then stays unusable until `reset`.
         """
+        self._check_whole("run")
         seconds = check_positive("Simulator.run.duration", duration, "s")
         machine, start = self._machine, self._machine.now
         steps = max(int(np.floor(seconds / self.plan.dt + 0.5)), 1)
@@ -138,19 +147,40 @@ class Simulator:
         for source, feeds in given_feeds(stretch, inputs or {}).items():
             machine.feed(source, feeds)
         collector = Collector(self.plan, start, start + steps, self._batch is not None)
-        began = time.perf_counter()
-        run_clocked(machine, steps, collector, progress)
-        wall_s = time.perf_counter() - began
-        return Result(
-            records=collector.records(),
-            counts=self._accountant.counts(machine.take_tally(), steps),
-            info=self._info(start, steps, wall_s),
-            populations={name: group.n for name, group in self.plan.groups.items()},
-        )
+        with CtrlC() as ctrl_c:
+            # What escapes from here leaves steps half done, or records and counts half taken.
+            self._torn = "it was interrupted"
+            try:
+                result = self._advance(steps, collector, progress, ctrl_c)
+            except Exception as error:
+                self._torn = str(error)
+                raise
+            finally:
+                collector.close()
+            self._torn = None
+        return result
 
-    def _info(self, start: int, steps: int, wall_s: float) -> RunInfo:
+    def _advance(self, steps: int, collector: Collector, progress: bool | None, ctrl_c: CtrlC) -> Result:
+        began = time.perf_counter()
+        done = run_clocked(self._machine, steps, collector, progress, ctrl_c)
+        wall_s = time.perf_counter() - began
+        records = collector.records(done)
+        counts = self._accountant.counts(self._machine.take_tally(), done)
+        info = self._info(collector.start, done, wall_s, interrupted=ctrl_c.met > 0)
+        sizes = {name: group.n for name, group in self.plan.groups.items()}
+        return Result(records=records, counts=counts, info=info, populations=sizes)
+
+    def _check_whole(self, caller: str) -> None:
+        if self._torn is not None:
+            raise RunError(
+                f"Simulator.{caller}: an earlier run ended amid its steps ({self._torn}); call reset(), "
+                "which goes back to time 0"
+            )
+
+    def _info(self, start: int, steps: int, wall_s: float, *, interrupted: bool) -> RunInfo:
         build_s, self._build_s = self._build_s, 0.0
-        return RunInfo(**self._facts, start_step=start, steps=steps, wall_s=wall_s, build_s=build_s)
+        times = {"wall_s": wall_s, "build_s": build_s}
+        return RunInfo(**self._facts, **times, start_step=start, steps=steps, interrupted=interrupted)
 
     def _describe(self) -> dict[str, Any]:
         """Return what is the same in the info of every run."""
@@ -171,6 +201,7 @@ class Simulator:
         """Go back to time 0: initial states, no events in flight, the same noise again."""
         self._machine.restore(self._first)
         self._machine.take_tally()
+        self._torn = None
 
     def state(self, population: Group | str) -> dict[str, np.ndarray]:
         """Return a population's (or operator's) state variables by name.
@@ -223,9 +254,12 @@ class Simulator:
 
         Raises
         ------
+        RunError
+            If the last run ended by an error or a second Ctrl-C: what it left is no state to go on from.
         OSError
             If the file cannot be written.
         """
+        self._check_whole("checkpoint")
         from .checkpoint import write_checkpoint
 
         info = {
@@ -261,7 +295,7 @@ class Simulator:
             If the file is truncated, changed, hostile or of another format, or names a class that
             neither rheobase nor `models` or `rules` know.
         """
-        from .checkpoint import read_checkpoint
+        from .checkpoint import check_state, read_checkpoint
 
         network, state, info = read_checkpoint(path, models=models, rules=rules)
         try:
@@ -273,7 +307,7 @@ class Simulator:
                 batch=info["batch"],
                 threads=info["threads"] if threads is None else threads,
             )
-            _check_state(path, simulator.plan, simulator._first, state)
+            check_state(path, simulator.plan, simulator._first, state)
         except KeyError as error:
             raise FormatError(
                 f"{path}: its header does not say {error}; it is no checkpoint of ours"
@@ -298,39 +332,3 @@ def _check_choices(method: Any, batch: Any, threads: Any) -> None:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if value is not None and not (whole and value >= 1):
             raise SpecError(f"Simulator.{name}: got {value!r}; allowed is a whole number from 1, or None")
-
-
-def _check_state(
-    path: str | Path, plan: Plan, fresh: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]
-) -> None:
-    """Raise FormatError unless a checkpoint holds the state of this network, and events that it can send."""
-    wrong = [key for key, array in fresh.items() if key not in state or not _fits(key, state[key], array)]
-    if not wrong and not 0 <= state["now"][0] <= MOST_STEPS:
-        wrong.append("now")
-    if not wrong:
-        flying = [group for group in plan.groups.values() if f"flight/{group.name}/steps" in fresh]
-        wrong += [f"flight/{group.name}" for group in flying if not _can_fly(plan, group, state)]
-    if wrong:
-        raise FormatError(f"{path}: does not hold the state of its network: {wrong[:5]}")
-
-
-def _fits(key: str, array: np.ndarray, fresh: np.ndarray) -> bool:
-    """Return whether an array has the kind and shape of the fresh one; flights may have any length."""
-    same = array.ndim == 1 if key.startswith("flight/") else array.shape == fresh.shape
-    return same and array.dtype.kind == fresh.dtype.kind
-
-
-def _can_fly(plan: Plan, group: GroupPlan, state: Mapping[str, np.ndarray]) -> bool:
-    """Return whether the events in flight are some that a group may have sent: each once, in range."""
-    trials, steps, places, payloads = (
-        state[f"flight/{group.name}/{name}"] for name in ("trials", "steps", "places", "payloads")
-    )
-    if not trials.size == steps.size == places.size == payloads.size:
-        return False
-    now = int(state["now"][0])
-    reach = max(p.delays[-1] for p in plan.projections.values() if p.part.source is group.part)
-    columns = ((trials, 0, plan.trials), (steps, now - reach, now), (places, 0, group.n))
-    if any(column.size and (column.min() < low or column.max() >= high) for column, low, high in columns):
-        return False
-    distinct = np.unique(np.stack([trials, steps, places]), axis=1).shape[1]
-    return distinct == trials.size and bool(np.isfinite(payloads).all())

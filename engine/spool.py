@@ -56,9 +56,10 @@ class Spool:
         self._rows += rows.size
 
     def close(self) -> None:
-        """Write the number of rows and close the file."""
-        self._write_header()
-        self._file.close()
+        """Write the number of rows and close the file, unless that is done."""
+        if not self._file.closed:
+            self._write_header()
+            self._file.close()
 
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the steps, ids and trials that were added since opening, mapped from the closed file."""

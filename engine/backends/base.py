@@ -105,12 +105,15 @@ class Machine(ABC):
         The next step.
     synapse_bytes : int
         Memory that the synapses take.
+    strip : int
+        Steps that it runs as one piece; it is best asked for multiples.
     """
 
     plan: Plan
     threads: int
     now: int
     synapse_bytes: int
+    strip: int = 1
 
     @abstractmethod
     def feed(self, source: str, feeds: list[Feed]) -> None:

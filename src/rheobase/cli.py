@@ -19,26 +19,28 @@ MISTAKE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, or 2 for a user's mistake."""
+    """Run one command and return its exit code: 0, 2 for a user's mistake, or 130 after Ctrl-C."""
     args = _parser().parse_args(arguments)
     # Loaded only now: --help stays fast.
     from . import commands
     from .neurons.errors import RheobaseError
 
     try:
-        commands.show(getattr(commands, args.command)(args), as_json=args.json)
+        answer = getattr(commands, args.command)(args)
+        commands.show(answer, as_json=args.json)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has gone, as in `rheobase chips | head`; what is left must not go to a closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (RheobaseError, OSError) as error:
         return _mistake(str(error))
     except MemoryError as error:
         return _mistake(f"not enough memory ({error}); take a smaller network, batch or scale")
     except KeyboardInterrupt:
         print("rheobase: interrupted", file=sys.stderr)
-        return 130
-    return 0
+        return commands.INTERRUPTED
+    return int(answer.code)
 
 
 def _mistake(message: str) -> int:

@@ -18,13 +18,17 @@ from typing import Any
 
 from .neurons.errors import ConversionError, FormatError, SpecError
 
+#: Exit code of what Ctrl-C has ended, as shells have it.
+INTERRUPTED = 130
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found: plain data for --json, and a text for people."""
+    """What a command found: plain data for --json, a text for people, and the exit code."""
 
     data: Any
     text: str
+    code: int = 0
 
 
 def show(answer: Answer, *, as_json: bool) -> None:
@@ -58,7 +62,7 @@ def demo(args: Namespace) -> Answer:
 
 
 def run(args: Namespace) -> Answer:
-    """Simulate an experiment file."""
+    """Simulate an experiment file; after Ctrl-C, write what there is."""
     path = Path(args.experiment)
     if path.suffix != ".toml":
         raise FormatError(f"{path}: allowed is an experiment file that ends in .toml")
@@ -89,7 +93,7 @@ def run(args: Namespace) -> Answer:
         write_report(result, args.report, chips=chips or None)
         written["report"] = args.report
     text = "\n".join([str(result), *(f"wrote {file}" for file in written.values())])
-    return Answer({**result.to_dict(), **written}, text)
+    return Answer({**result.to_dict(), **written}, text, INTERRUPTED if result.info.interrupted else 0)
 
 
 _PARAMETER = re.compile(r"(weight|bias)([1-9]\d{0,3})")

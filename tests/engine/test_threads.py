@@ -1,14 +1,32 @@
-"""Threads of the compiled backend: they start together or not at all."""
+"""Threads of the compiled backend start together or not at all, and all end, whatever strikes meanwhile."""
 
 import threading
 
+import numpy as np
 import pytest
 
 from rheobase.engine.backends.numba_cpu import drive
 
 
-def test_where_one_thread_cannot_start_the_others_end_without_running(monkeypatch):
-    begun, called, start = [], [], threading.Thread.start
+class Interruption(BaseException):
+    """What a signal's handler may raise, at any line of the thread that it strikes."""
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Calls of `drive`, which then only notes them."""
+    calls = []
+    monkeypatch.setattr(drive, "drive", lambda *call: calls.append(call) or 7)
+    return calls
+
+
+def run(n):
+    program = drive.Program(np.zeros(2, np.int64), np.zeros((1, 3), np.int64))
+    return drive.Meeting().run([program] * n, np.zeros(2, np.int64), 1, 0, 5)
+
+
+def test_where_one_thread_cannot_start_the_others_end_without_running(monkeypatch, called):
+    begun, start = [], threading.Thread.start
 
     def only_once(thread):
         if begun:
@@ -17,17 +35,48 @@ def test_where_one_thread_cannot_start_the_others_end_without_running(monkeypatc
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", only_once)
-    monkeypatch.setattr(drive, "drive", lambda *call: called.append(call))
     with pytest.raises(RuntimeError, match="can't start new thread"):
-        drive._together([(1,), (2,)])
-    begun[0].join(10)
+        run(3)
     assert not begun[0].is_alive()
     assert called == []
 
 
-def test_threads_that_all_start_run_their_calls(monkeypatch):
-    called = []
-    monkeypatch.setattr(drive, "drive", lambda *call: called.append(call))
-    for thread in drive._together([(1,), (2,), (3,)]):
-        thread.join(10)
-    assert sorted(called) == [(1,), (2,), (3,)]
+def test_threads_that_all_start_run_their_calls(called):
+    assert run(3) == 7
+    assert len(called) == 3
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_an_interruption_while_they_start_lets_all_run_or_none(monkeypatch, called, where):
+    before, start = threading.active_count(), drive.Others.start
+
+    def interrupted(others):
+        if where == "after":
+            start(others)
+        raise Interruption
+
+    monkeypatch.setattr(drive.Others, "start", interrupted)
+    with pytest.raises(Interruption):
+        run(3)
+    assert len(called) == (3 if where == "after" else 0)
+    assert threading.active_count() == before
+
+
+def test_an_interruption_while_they_are_joined_waits_for_them(monkeypatch):
+    release, met, join = threading.Event(), [], threading.Thread.join
+
+    def interrupted(thread, timeout=None):
+        met.append(thread)
+        if len(met) < 3:
+            raise Interruption
+        release.set()
+        join(thread, timeout)
+
+    monkeypatch.setattr(drive, "drive", lambda *call: release.wait(10) if call[3] else 7)
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    others = drive.Others([(0, 0, 0, 1)])
+    others.start()
+    with pytest.raises(Interruption):
+        others.join()
+    assert len(met) == 3
+    assert not met[0].is_alive()

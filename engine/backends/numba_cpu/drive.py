@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -61,31 +62,63 @@ class Meeting:
         ]
         if n == 1:
             return int(drive(*calls[0]))
-        others = _together(calls[1:])
-        reached = drive(*calls[0])
-        for thread in others:
-            thread.join()
+        # An exception may come from a signal, at any line. The others wait for this thread's part, so it
+        # runs whatever happens, and once: taking it from the iterator and calling it are one act.
+        mine, others = starmap(drive, calls[:1]), Others(calls[1:])
+        try:
+            others.start()
+            reached = next(mine)
+        finally:
+            others.let_go()
+            if others.complete.is_set():
+                for _ in mine:
+                    pass
+            others.join()
         return int(reached)
 
 
-def _together(calls: list[tuple[Any, ...]]) -> list[threading.Thread]:
-    """Start a thread for each call of `drive`, all or none: they would wait for a missing one for ever."""
-    gate, complete, started = threading.Event(), threading.Event(), []
+class Others:
+    """Threads that each run a call of `drive`, all or none: they would wait for a missing one for ever.
 
-    def follow(*call: Any) -> None:
-        gate.wait()
-        if complete.is_set():
+    Attributes
+    ----------
+    complete : Event
+        Whether all of them have started, and so run their calls.
+    """
+
+    def __init__(self, calls: list[tuple[Any, ...]]) -> None:
+        self._gate, self.complete = threading.Event(), threading.Event()
+        self._threads = [threading.Thread(target=self._follow, args=call) for call in calls]
+
+    def _follow(self, *call: Any) -> None:
+        self._gate.wait()
+        if self.complete.is_set():
             drive(*call)
 
-    try:
-        for call in calls:
-            thread = threading.Thread(target=follow, args=call)
-            thread.start()
-            started.append(thread)
-        complete.set()
-    finally:
-        gate.set()
-    return started
+    def start(self) -> None:
+        """Start them and, once all have started, let them run."""
+        try:
+            for thread in self._threads:
+                thread.start()
+            self.complete.set()
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Let those that have started run their calls, or end if some have not started."""
+        self._gate.set()
+
+    def join(self) -> None:
+        """Wait for them to end, however often that is interrupted, and pass the interruption on."""
+        met: BaseException | None = None
+        for thread in self._threads:
+            while thread.is_alive():
+                try:
+                    thread.join()
+                except BaseException as error:
+                    met = error
+        if met is not None:
+            raise met
 
 
 @compiled("void(int64, int64, int64)")

@@ -55,6 +55,7 @@ class NumbaMachine(Machine):
         sharing = self.threads if plan.trials == 1 else 1
         self.share = Share(plan, sharing)
         schedule = make_schedule(plan)
+        self.strip = schedule.strip
         self.binder = Binder(plan, self.share, schedule, self.threads)
         indices = _crews(plan.trials, schedule.strip, self.threads, trials_held(plan))
         self._workers = min(self.threads, len(indices))
