@@ -35,11 +35,15 @@ def probe_window(probe: Probe, dt: float) -> Window:
     return Window(start, stop, every)
 
 
+#: Spikes as (steps, ids, trials).
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
 @dataclass
 class _Collected:
     """What one probe has recorded so far in this run, in the order of storage."""
 
-    spikes: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+    spikes: list[Columns] = field(default_factory=list)
     samples: list[np.ndarray] = field(default_factory=list)
     counts: Any = 0
 
@@ -79,14 +83,14 @@ class Collector:
             else:
                 collected.spikes.append(self._spikes(machine, probe))
 
-    def _spikes(self, machine: Machine, probe: Probe) -> tuple[np.ndarray, ...]:
+    def _spikes(self, machine: Machine, probe: Probe) -> Columns:
         """Return new spikes as (steps, ids, trials), ordered by trial, step and id."""
         chunk, group = machine.take_spikes(probe.label), self.plan.group_of(probe.group)
         ids = chunk.places if group.order is None else group.order[chunk.places]
-        # Machines deliver sorted runs, one for each part and trial: a stable sort merges these.
-        key = (chunk.trials * (self.stop - self.start) + chunk.steps - self.start) * group.n + ids
-        order = np.argsort(key, kind="stable")
-        return chunk.steps[order], ids[order], chunk.trials[order]
+        key = (chunk.steps - self.start) * group.n + ids
+        if self.plan.trials > 1:
+            key += chunk.trials * ((self.stop - self.start) * group.n)
+        return _in_order(key, (chunk.steps, ids, chunk.trials))
 
     def close(self) -> None:
         """Close the files that spikes were spooled to."""
@@ -117,14 +121,13 @@ class Collector:
         times = window.samples(self.start, self.stop) * dt
         return TraceRecord(times=times, values=self._trials(values), ids=ids, variable=probe.variable)
 
-    def _all_spikes(self, probe: Probe) -> tuple[np.ndarray, ...]:
+    def _all_spikes(self, probe: Probe) -> Columns:
         if probe.label in self._spools:
             return self._spools[probe.label].columns()
         parts = self._collected[probe.label].spikes
         steps, ids, trials = (np.concatenate(part) for part in zip(*parts, strict=True))
         # Chunks are in order already; only trials that ran side by side must be put one after the other.
-        order = np.argsort(trials, kind="stable")
-        return steps[order], ids[order], trials[order]
+        return _in_order(trials, (steps, ids, trials))
 
     def _by_user(self, probe: Probe, values: np.ndarray) -> np.ndarray:
         """Return columns that ascend by place of storage in the order of the probe's ids."""
@@ -139,6 +142,19 @@ class Collector:
 
     def _trials(self, values: np.ndarray) -> np.ndarray:
         return values if self.batched else values[0]
+
+
+def _in_order(key: np.ndarray, columns: Columns) -> Columns:
+    """Return columns in ascending order of a key; as they are where that is theirs already.
+
+    Machines deliver sorted runs, one for each part and trial: a stable sort merges these, but even that
+    costs several times as much as a look at whether there is but one.
+    """
+    if bool((key[1:] >= key[:-1]).all()):
+        return columns
+    order = np.argsort(key, kind="stable")
+    steps, ids, trials = (column[order] for column in columns)
+    return steps, ids, trials
 
 
 def run_clocked(

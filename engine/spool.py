@@ -52,7 +52,7 @@ class Spool:
         """Add spikes to the end."""
         rows = np.empty(steps.size, _ROW)
         rows["steps"], rows["ids"], rows["trials"] = steps, ids, trials
-        self._file.write(rows.tobytes())
+        self._file.write(rows.view(np.uint8).data)
         self._rows += rows.size
 
     def close(self) -> None:

@@ -122,6 +122,8 @@ class NumbaMachine(Machine):
 
     def take_spikes(self, probe: str) -> SpikeChunk:
         chunks = self._spikes.pop(probe, [])
+        if len(chunks) == 1:
+            return chunks[0]
         empty = np.zeros(0, np.int64)
         return SpikeChunk(
             *(
