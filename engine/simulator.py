@@ -179,8 +179,14 @@ class Simulator:
 
     def _info(self, start: int, steps: int, wall_s: float, *, interrupted: bool) -> RunInfo:
         build_s, self._build_s = self._build_s, 0.0
-        times = {"wall_s": wall_s, "build_s": build_s}
-        return RunInfo(**self._facts, **times, start_step=start, steps=steps, interrupted=interrupted)
+        return RunInfo(
+            **self._facts,
+            start_step=start,
+            steps=steps,
+            interrupted=interrupted,
+            wall_s=wall_s,
+            build_s=build_s,
+        )
 
     def _describe(self) -> dict[str, Any]:
         """Return what is the same in the info of every run."""

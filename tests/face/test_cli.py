@@ -1,6 +1,7 @@
 """The command line: thin calls, JSON on request, and no traceback for a user's mistake."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -132,6 +133,34 @@ def test_clearing_the_cache_deletes_compiled_kernels_and_nothing_else(capsys, tm
     assert json_of(capsys, "cache", "--clear")["cleared"] is True
     assert not any(path.exists() for path in ours)
     assert all(path.exists() for path in theirs)
+
+
+def test_a_program_goes_on_and_compiles_anew_while_the_cache_is_cleared(tmp_path):
+    code = """
+from pathlib import Path
+import rheobase as rb
+from rheobase.cli import main
+def spikes(**options):
+    net = rb.Network()
+    pop = net.add(rb.Population(10, rb.LIF(tau=20e-3, drive=2.0, **options)))
+    probe = net.add(rb.Probe(pop))
+    return len(rb.Simulator(net, dt=1e-3).run(0.1)[probe])
+files = lambda: len([path for path in Path(".").rglob("rheobase_*") if path.is_file()])
+print(spikes(), files() > 0, main(["cache", "--clear"]), files())
+print(spikes(), spikes(reset="soft") > 0, files() > 0)
+"""
+    environment = {**os.environ, "RHEOBASE_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # drive 2 and threshold 1: a spike every tau ln 2, 14 steps.
+    assert done.stdout.splitlines()[-2:] == ["70 True 0 0", "70 True True"]
 
 
 EXPERIMENT = """
