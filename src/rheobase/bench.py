@@ -73,7 +73,9 @@ def run_benchmark(
         Times end in `_s`. `synaptic_events` leaves out the private Poisson drive, which is
         `drive_events`. `rates_hz` has the rate of each population where there are several. Where
         synapses learn, `ns_per_plastic_event` is the time per application of a rule to a synapse
-        (`weight_updates`), and `weight_mean` and `weight_sd` are shares of the weights' range. With
+        (`weight_updates`), and `weight_mean` and `weight_sd` are shares of the weights' range.
+        `limits` is what the machine itself could do just then, and `of_limit` the fraction of it that was
+        reached: see `bench_limits`. With
         a peer, `ratio` is its time over ours; if it could not be run, `peer_wall_s` is None and
         `peer_note` says why.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .bench_limits import measure_limits, of_limit
 from .engine.connectivity import OneToOne
 from .engine.counts import Counts
 from .engine.network import Network
@@ -70,10 +71,12 @@ class Ours:
         """Start afresh, warm up, run once, and return the wall seconds of the run alone."""
         self.simulator.reset()
         if self.workload.warmup:
-            self.simulator.run(self.workload.warmup)
+            _whole(self.simulator.run(self.workload.warmup))
         began = time.perf_counter()
         self.result = self.simulator.run(self.seconds, inputs=self.inputs)
-        return time.perf_counter() - began
+        wall_s = time.perf_counter() - began
+        _whole(self.result)
+        return wall_s
 
     def figures(self, walls: list[float]) -> dict[str, Any]:
         """Return what a run did and how long the runs took; all runs do the same."""
@@ -90,10 +93,13 @@ class Ours:
         line["ns_per_event"] = wall * 1e9 / events if events else None
         line["ns_per_update"] = wall * 1e9 / counts.updates
         line["bytes_per_synapse"] = info.synapse_bytes / counts.n_synapses
-        if not self.workload.fed:
+        if self.workload.fed:
+            line["samples_per_s"] = counts.trials / wall
+        else:
             line |= _population_rates(counts, self.seconds) | self._learned(wall)
-            return line
-        return line | {"samples_per_s": counts.trials / wall}
+        limits = measure_limits(info.threads)
+        share = of_limit(self.simulator.plan, counts, events, wall, info.threads, limits)
+        return line | {"of_limit": share, "limits": limits}
 
     def _learned(self, wall: float) -> dict[str, Any]:
         """Return how often rules were applied, and where the weights are now, as shares of their bounds."""
@@ -111,6 +117,12 @@ class Ours:
         low, high = projection.rule.bounds
         weights = np.asarray(self.simulator.weights(projection), dtype=np.float64)
         return (weights.ravel() - low) / (high - low)
+
+
+def _whole(result: Result) -> None:
+    """Raise KeyboardInterrupt if a run was interrupted: part of a run is no figure."""
+    if result.info.interrupted:
+        raise KeyboardInterrupt
 
 
 def _drive_events(network: Network, counts: Counts) -> int:

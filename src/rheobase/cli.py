@@ -19,16 +19,18 @@ MISTAKE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for a user's mistake, or 130 after Ctrl-C."""
+    """Run one command and return its exit code.
+
+    0; 1 where a workload of a benchmark failed; 2 for a user's mistake; 130 after Ctrl-C.
+    """
     args = _parser().parse_args(arguments)
     # Loaded only now: --help stays fast.
     from . import commands
+    from .answer import show
     from .neurons.errors import RheobaseError
 
     try:
-        answer = getattr(commands, args.command)(args)
-        commands.show(answer, as_json=args.json)
-        sys.stdout.flush()
+        return show(getattr(commands, args.command)(args), as_json=args.json)
     except BrokenPipeError:
         # The reader has gone, as in `rheobase chips | head`; what is left must not go to a closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -40,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("rheobase: interrupted", file=sys.stderr)
         return commands.INTERRUPTED
-    return int(answer.code)
 
 
 def _mistake(message: str) -> int:
@@ -105,7 +106,8 @@ def _energy(command: argparse.ArgumentParser) -> None:
 
 
 def _bench(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", help="cuba, brunel, microcircuit, sparse, stdp, mlp or conv")
+    command.add_argument("name", nargs="?", help="cuba, brunel, microcircuit, sparse, stdp, mlp or conv")
+    command.add_argument("--all", action="store_true", help="run every workload, one line each")
     command.add_argument("--repeats", type=_count, metavar="N", help="runs, of which the median is shown")
     command.add_argument("--seconds", type=float, metavar="S", help="model seconds")
     command.add_argument("--scale", type=float, metavar="X", help="size, 1 is the published one")
@@ -115,9 +117,15 @@ def _bench(command: argparse.ArgumentParser) -> None:
         "--activity", type=float, metavar="X", help="share of inputs that fire, for mlp and conv"
     )
     _machine(command)
-    command.add_argument("--peer", metavar="NAME", help="run this peer beside it")
-    command.add_argument("--peer-python", metavar="PATH", help="the Python that has the peer")
-    command.add_argument("--peer-script", metavar="PATH", help="the script that runs the peer")
+    command.add_argument(
+        "--peer", action="append", metavar="NAME", help="run this peer beside it; with --all, may be repeated"
+    )
+    command.add_argument(
+        "--peer-python", action="append", metavar="PATH", help="the Python that has the peer, one for each"
+    )
+    command.add_argument(
+        "--peer-script", action="append", metavar="PATH", help="the script that runs the peer, one for each"
+    )
 
 
 def _chips(command: argparse.ArgumentParser) -> None:

@@ -5,46 +5,19 @@ Everything heavy is imported where it is used.
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import platform
 import re
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .answer import Answer, pairs, table
 from .neurons.errors import ConversionError, FormatError, SpecError
 
 #: Exit code of what Ctrl-C has ended, as shells have it.
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command found: plain data for --json, a text for people, and the exit code."""
-
-    data: Any
-    text: str
-    code: int = 0
-
-
-def show(answer: Answer, *, as_json: bool) -> None:
-    """Print an answer."""
-    print(json.dumps(_finite(answer.data), allow_nan=False) if as_json else answer.text)
-
-
-def _finite(data: Any) -> Any:
-    """Return the data with None in place of NaN and infinities, which JSON does not have."""
-    if isinstance(data, float) and not math.isfinite(data):
-        return None
-    if isinstance(data, Mapping):
-        return {str(key): _finite(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_finite(value) for value in data]
-    return data
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -166,13 +139,23 @@ def energy(args: Namespace) -> Answer:
     return Answer(several.to_dict(), str(several))
 
 
-def bench(args: Namespace) -> Answer:
-    """Measure one workload, beside a peer if one is named."""
+def bench(args: Namespace) -> Answer | Iterator[Answer]:
+    """Measure one workload, beside a peer if one is named, or all of them."""
+    from .bench_all import peers_of
+
+    named = ("name", "repeats", "seconds", "scale", "threads", "batch", "seed", "activity", "backend")
+    options = _given(**{name: getattr(args, name) for name in named})
+    peers = peers_of(args.peer, args.peer_python, args.peer_script)
+    if args.all == bool(args.name):
+        raise SpecError("bench: got neither a workload nor --all, or both; give one of them")
+    if args.all:
+        return _bench_all(args, options, peers)
+    if len(peers) > 1:
+        raise SpecError(f"bench.peer: got {len(peers)}; allowed is one, or any number with --all")
     from .bench import run_benchmark
 
-    options = {name: value for name, value in vars(args).items() if name not in ("command", "json", "name")}
-    line = run_benchmark(args.name, **_given(**options))
-    return Answer(line, _pairs({name: _shown(value) for name, value in line.items()}))
+    line = run_benchmark(**options, **(peers[0] if peers else {}))
+    return Answer(line, pairs({name: _shown(value) for name, value in line.items()}))
 
 
 def _shown(value: Any) -> Any:
@@ -180,6 +163,14 @@ def _shown(value: Any) -> Any:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {number:.3g}" for name, number in value.items())
     return "-" if value is None else value
+
+
+def _bench_all(args: Namespace, options: dict[str, Any], peers: list[dict[str, Any]]) -> Iterator[Answer]:
+    from .bench_all import run_all, summary
+
+    yield info(args)
+    for line in run_all(options, peers):
+        yield Answer(line, summary(line), 1 if "error" in line else 0)
 
 
 def chips(args: Namespace) -> Answer:
@@ -205,7 +196,7 @@ def chips(args: Namespace) -> Answer:
         return Answer(data, str(chip))
     found = [Chip.load(name) for name in names()]
     return Answer(
-        [_about(chip) for chip in found], _table((chip.name, chip.kind, chip.title) for chip in found)
+        [_about(chip) for chip in found], table((chip.name, chip.kind, chip.title) for chip in found)
     )
 
 
@@ -220,7 +211,7 @@ def backends(args: Namespace) -> Answer:
     found = list(BACKENDS.values())
     data = [{"name": b.name, "available": b.available, "needs": b.needs, "about": b.about} for b in found]
     rows = ((b.name, "ready" if b.available else f"needs {b.needs}", b.about) for b in found)
-    return Answer(data, _table(rows))
+    return Answer(data, table(rows))
 
 
 def cache(args: Namespace) -> Answer:
@@ -274,7 +265,7 @@ def info(args: Namespace) -> Answer:
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "cache": str(cache_folder()),
     }
-    return Answer(data, _pairs({k: "not installed" if v is None else v for k, v in data.items()}))
+    return Answer(data, pairs({k: "not installed" if v is None else v for k, v in data.items()}))
 
 
 def _cpu() -> str:
@@ -284,17 +275,3 @@ def _cpu() -> str:
         lines = []
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
-
-
-def _pairs(data: Mapping[str, Any]) -> str:
-    width = max(map(len, data), default=0)
-    return "\n".join(
-        f"{key:<{width}}  {f'{value:.6g}' if isinstance(value, float) else value}"
-        for key, value in data.items()
-    )
-
-
-def _table(rows: Iterable[tuple[str, ...]]) -> str:
-    listed = list(rows)
-    widths = [max(len(row[k]) for row in listed) for k in range(len(listed[0]))]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in listed)

@@ -18,7 +18,7 @@ from rheobase.models import benchmarks, microcircuit
 PEERS = Path(__file__).resolve().parents[2] / "benchmarks" / "peers"
 KEYS = (
     "backend threads version n_neurons n_synapses bio_s wall_s rtf build_s peak_mb spikes synaptic_events "
-    "rate_hz ns_per_event ns_per_update bytes_per_synapse"
+    "rate_hz ns_per_event ns_per_update bytes_per_synapse of_limit limits"
 ).split()
 SMALL = {"scale": 0.05, "seconds": 0.01}
 TINY = {"repeats": 1, "scale": 0.05}

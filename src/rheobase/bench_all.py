@@ -1,0 +1,142 @@
+"""`rheobase bench --all`: every workload, each as `rheobase bench` runs it alone.
+
+Each runs in a process of its own, so that none meets the memory, the caches or the compiled code of
+another, and its line is what the command prints for it alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from .bench import WORKLOADS
+from .bench_peer import PEERS
+from .neurons.errors import SpecError
+
+#: Samples side by side, where one is not all that people ask about.
+BATCHES: dict[str, tuple[int, ...]] = {"mlp": (1, 64)}
+_PROGRAM = "import sys; from rheobase.cli import main; sys.exit(main())"
+_MISTAKE = 2
+
+
+def peers_of(
+    names: Sequence[str] | None, pythons: Sequence[str] | None = None, scripts: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Return peers as arguments of `run_benchmark`, from lists as the command line has them.
+
+    Raises
+    ------
+    SpecError
+        If a peer is unknown, or there are Pythons or scripts for some peers only.
+
+    Examples
+    --------
+    >>> peers_of(["torch"], ["/usr/bin/python3"])
+    [{'peer': 'torch', 'peer_python': '/usr/bin/python3', 'peer_script': None}]
+    """
+    peers: list[dict[str, Any]] = [{"peer": name} for name in names or ()]
+    for peer in peers:
+        if peer["peer"] not in PEERS:
+            raise SpecError(f"bench.peer: got {peer['peer']!r}; there are {sorted(PEERS)}")
+    for field, given in (("peer_python", pythons), ("peer_script", scripts)):
+        if given and len(given) != len(peers):
+            raise SpecError(
+                f"bench.{field}: got {len(given)} for {len(peers)} peers; give one for each, or none"
+            )
+        for k, peer in enumerate(peers):
+            peer[field] = given[k] if given else None
+    return peers
+
+
+def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Return the arguments of every `rheobase bench` that belongs to all of them.
+
+    Parameters
+    ----------
+    options : mapping
+        What applies to all, as for `run_benchmark`. Without `threads`, each runs with one and with two
+        (with one where the machine has no more, or the backend is not compiled); without `batch`, `mlp` runs
+        with 1 and 64 samples, the others with one.
+    peers : sequence of mapping
+        As `peers_of` returns them. A workload runs once beside each that knows it, or else alone.
+
+    Examples
+    --------
+    >>> [(case["batch"], case["threads"]) for case in cases({"threads": 1}) if case["name"] == "mlp"]
+    [(1, 1), (64, 1)]
+    """
+    many = _cores() > 1 and options.get("backend", "numba") != "reference"
+    threads = (options["threads"],) if "threads" in options else (1, 2) if many else (1,)
+    found: list[dict[str, Any]] = []
+    for name in WORKLOADS:
+        batches = (options["batch"],) if "batch" in options else BATCHES.get(name, (1,))
+        beside = [peer for peer in peers if name in PEERS[peer["peer"]][1]] or [{}]
+        for batch, n, peer in product(batches, threads, beside):
+            given = {key: value for key, value in peer.items() if value is not None}
+            found.append({**options, "name": name, "batch": batch, "threads": n, **given})
+    return found
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_all(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -> Iterator[dict[str, Any]]:
+    """Run all cases, one after another, and yield their lines as they come.
+
+    Parameters
+    ----------
+    options, peers
+        As for `cases`.
+
+    Yields
+    ------
+    dict
+        What `run_benchmark` returns. Of a case that failed, its arguments and an `error`.
+
+    Raises
+    ------
+    SpecError
+        If an argument is not allowed.
+    """
+    for case in cases(options, peers):
+        yield _run(case)
+
+
+def _run(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one case in a process of its own."""
+    name = str(case["name"])
+    rest = {key: value for key, value in case.items() if key != "name"}
+    flags = [text for key, value in rest.items() for text in (f"--{key.replace('_', '-')}", str(value))]
+    command = [sys.executable, "-c", _PROGRAM, "bench", name, "--json", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        line: dict[str, Any] = json.loads(done.stdout)
+        return line
+    said = ([text.strip() for text in done.stderr.splitlines() if text.strip()] or ["it said nothing"])[-1]
+    if done.returncode == _MISTAKE:
+        raise SpecError(said.removeprefix("rheobase: error: "))
+    return {"benchmark": name, **rest, "error": f"exit code {done.returncode}: {said[:200]}"}
+
+
+def summary(line: Mapping[str, Any]) -> str:
+    """Return a line of figures as a line of text."""
+    head = f"{line['benchmark']:<14} batch {line['batch']:<3} threads {line['threads']:<2}"
+    if "error" in line:
+        return f"{head} failed: {line['error']}"
+    text = f"{head} {line['wall_s']:.4g} s [{line['wall_min_s']:.4g} to {line['wall_max_s']:.4g}]"
+    text += f" for {line['bio_s']:g} s"
+    if line["ns_per_event"] is not None:
+        text += f", {line['ns_per_event']:.3g} ns per event"
+    if line["of_limit"] is not None:
+        text += f", {line['of_limit']:.0%} of the machine's limit"
+    if line.get("ratio") is not None:
+        text += f", {line['peer']} takes {line['ratio']:.3g} times as long"
+    elif "peer" in line:
+        text += f", {line['peer']} {line['peer_note']}"
+    return text
