@@ -12,7 +12,8 @@ class CtrlC:
     """While it is open, the first interrupt is only noted, and whoever runs looks when it suits.
 
     The second raises KeyboardInterrupt wherever it strikes. Later ones are swallowed, so that nothing
-    interrupts what clears up after the second. The old handler comes back at the end.
+    interrupts what clears up after the second. The old handler comes back at the end. While compiled code
+    runs Python does not hear them: any number of them are one, as soon as it returns.
 
     Python gives signals to its main thread alone: in any other thread nothing is installed, and nothing
     where somebody else handles or ignores interrupts already.

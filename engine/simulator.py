@@ -113,7 +113,8 @@ class Simulator:
 
         The first Ctrl-C ends the run within about a quarter of a second: it returns what was recorded so
         far, `result.info.interrupted` is true, and a further run goes on from there. A second one raises
-        KeyboardInterrupt at once. Both only from Python's main thread, and where nobody else handles SIGINT.
+        KeyboardInterrupt as soon as compiled code returns. Both only in Python's main thread, and where
+        nobody else handles SIGINT.
 
         Parameters
         ----------

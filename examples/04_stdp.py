@@ -53,6 +53,8 @@ def main() -> None:
             f"{sim.now:6.1f} s: output {result['output'].rate():5.1f} Hz, {weak:.0%} of the synapses weak, "
             f"{strong:.0%} strong"
         )
+        if result.info.interrupted:
+            break  # Ctrl-C ends a run in good order; whether the program goes on is its own affair
     print(f"{result.counts.projections[0].weight_updates:,} changes of a weight in the last stretch")
     if args.histogram:
         from matplotlib.figure import Figure
