@@ -90,7 +90,7 @@ def run_benchmark(
     >>> line["n_neurons"]
     200
     """
-    workload = _check(name, repeats, seconds, batch, activity)
+    workload = check_settings(name, repeats, seconds, batch, activity)
     if peer is not None:
         check_peer(peer, name)
     seconds = workload.seconds if seconds is None else float(seconds)
@@ -131,7 +131,10 @@ def _turn(run: Callable[[], float]) -> float:
     return statistics.fmean(walls)
 
 
-def _check(name: str, repeats: int, seconds: float | None, batch: int, activity: float) -> Workload:
+def check_settings(
+    name: str, repeats: int = 1, seconds: float | None = None, batch: int = 1, activity: float = 0.05
+) -> Workload:
+    """Return a workload; raise SpecError if there is none of this name, or a setting is out of range."""
     if name not in WORKLOADS:
         raise SpecError(f"bench: got {name!r}; there are {sorted(WORKLOADS)}")
     for field, number in (("repeats", repeats), ("batch", batch)):

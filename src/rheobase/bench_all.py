@@ -10,18 +10,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from .bench import WORKLOADS
+from .bench import WORKLOADS, check_settings
 from .bench_peer import PEERS
 from .neurons.errors import SpecError
 
 #: Samples side by side, where one is not all that people ask about.
 BATCHES: dict[str, tuple[int, ...]] = {"mlp": (1, 64)}
 _PROGRAM = "import sys; from rheobase.cli import main; sys.exit(main())"
-_MISTAKE = 2
 
 
 def peers_of(
@@ -65,15 +64,24 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
     peers : sequence of mapping
         As `peers_of` returns them. A workload runs once beside each that knows it, or else alone.
 
+    Raises
+    ------
+    SpecError
+        If an argument is not allowed.
+
     Examples
     --------
     >>> [(case["batch"], case["threads"]) for case in cases({"threads": 1}) if case["name"] == "mlp"]
     [(1, 1), (64, 1)]
     """
+    if not 0 < options.get("scale", 1.0) < float("inf"):
+        raise SpecError(f"bench.scale: got {options['scale']!r}; allowed is a finite number above 0")
+    checked = ("repeats", "seconds", "batch", "activity")
     many = _cores() > 1 and options.get("backend", "numba") != "reference"
     threads = (options["threads"],) if "threads" in options else (1, 2) if many else (1,)
     found: list[dict[str, Any]] = []
     for name in WORKLOADS:
+        check_settings(name, **{key: options[key] for key in checked if key in options})
         batches = (options["batch"],) if "batch" in options else BATCHES.get(name, (1,))
         beside = [peer for peer in peers if name in PEERS[peer["peer"]][1]] or [{}]
         for batch, n, peer in product(batches, threads, beside):
@@ -86,42 +94,28 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_all(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -> Iterator[dict[str, Any]]:
-    """Run all cases, one after another, and yield their lines as they come.
+def run_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one case in a process of its own.
 
     Parameters
     ----------
-    options, peers
-        As for `cases`.
+    case : mapping
+        Arguments of `run_benchmark`, as `cases` returns them.
 
-    Yields
-    ------
+    Returns
+    -------
     dict
-        What `run_benchmark` returns. Of a case that failed, its arguments and an `error`.
-
-    Raises
-    ------
-    SpecError
-        If an argument is not allowed.
+        What `run_benchmark` returns; where it failed, the arguments and an `error`.
     """
-    for case in cases(options, peers):
-        yield _run(case)
-
-
-def _run(case: Mapping[str, Any]) -> dict[str, Any]:
-    """Run one case in a process of its own."""
-    name = str(case["name"])
     rest = {key: value for key, value in case.items() if key != "name"}
     flags = [text for key, value in rest.items() for text in (f"--{key.replace('_', '-')}", str(value))]
-    command = [sys.executable, "-c", _PROGRAM, "bench", name, "--json", *flags]
+    command = [sys.executable, "-c", _PROGRAM, "bench", case["name"], "--json", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         line: dict[str, Any] = json.loads(done.stdout)
         return line
     said = ([text.strip() for text in done.stderr.splitlines() if text.strip()] or ["it said nothing"])[-1]
-    if done.returncode == _MISTAKE:
-        raise SpecError(said.removeprefix("rheobase: error: "))
-    return {"benchmark": name, **rest, "error": f"exit code {done.returncode}: {said[:200]}"}
+    return {"benchmark": case["name"], **rest, "error": f"exit code {done.returncode}: {said[:200]}"}
 
 
 def summary(line: Mapping[str, Any]) -> str:

@@ -141,7 +141,7 @@ def energy(args: Namespace) -> Answer:
 
 def bench(args: Namespace) -> Answer | Iterator[Answer]:
     """Measure one workload, beside a peer if one is named, or all of them."""
-    from .bench_all import peers_of
+    from .bench_all import cases, peers_of
 
     named = ("name", "repeats", "seconds", "scale", "threads", "batch", "seed", "activity", "backend")
     options = _given(**{name: getattr(args, name) for name in named})
@@ -149,7 +149,7 @@ def bench(args: Namespace) -> Answer | Iterator[Answer]:
     if args.all == bool(args.name):
         raise SpecError("bench: got neither a workload nor --all, or both; give one of them")
     if args.all:
-        return _bench_all(args, options, peers)
+        return _bench_all(args, cases(options, peers))
     if len(peers) > 1:
         raise SpecError(f"bench.peer: got {len(peers)}; allowed is one, or any number with --all")
     from .bench import run_benchmark
@@ -165,11 +165,11 @@ def _shown(value: Any) -> Any:
     return "-" if value is None else value
 
 
-def _bench_all(args: Namespace, options: dict[str, Any], peers: list[dict[str, Any]]) -> Iterator[Answer]:
-    from .bench_all import run_all, summary
+def _bench_all(args: Namespace, found: list[dict[str, Any]]) -> Iterator[Answer]:
+    from .bench_all import run_case, summary
 
     yield info(args)
-    for line in run_all(options, peers):
+    for line in map(run_case, found):
         yield Answer(line, summary(line), 1 if "error" in line else 0)
 
 
