@@ -8,10 +8,7 @@ from typing import Any
 
 #: Runs shorter than this many seconds show nothing, unless a bar was asked for.
 _PATIENCE_S = 0.5
-_STYLE = (
-    "{percentage:3.0f}%|{bar}| {n:.4g} of {total:.4g} s of model time{postfix}, "
-    "{elapsed} gone, {remaining} to go"
-)
+_STYLE = "{percentage:3.0f}%|{bar}| {n:.4g} of {total:.4g} s{postfix}, {elapsed} gone, {remaining} to go"
 
 
 class Progress:

@@ -30,7 +30,7 @@ def test_a_terminal_shows_time_factor_and_end(monkeypatch):
     monkeypatch.setattr(progress, "_PATIENCE_S", 0.0)
     run(None)
     last = stream.getvalue().rsplit("\r", 1)[-1]
-    assert re.search(r"100%\|.*\| 0\.2 of 0\.2 s of model time", last)
+    assert re.search(r"100%\|.*\| 0\.2 of 0\.2 s,", last)
     assert re.search(r"real-time factor [\d.e-]+, 00:\d\d gone, 00:\d\d to go\s*$", last)
 
 
@@ -42,7 +42,7 @@ def test_the_factor_is_wall_seconds_per_model_second(monkeypatch):
     bar.add(0.25)
     bar.add(0.25)
     bar.close()
-    assert "0.5 of 4 s of model time, real-time factor 2, " in stream.getvalue()
+    assert "0.5 of 4 s, real-time factor 2, " in stream.getvalue()
 
 
 def test_short_runs_leave_a_terminal_alone_unless_asked(monkeypatch):
