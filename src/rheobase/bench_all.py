@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from .bench import WORKLOADS, check_settings
+from .bench import check_settings
+from .bench_ours import WORKLOADS
 from .bench_peer import PEERS
 from .neurons.errors import SpecError
 

@@ -9,7 +9,7 @@ import os
 import platform
 import re
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ def bench(args: Namespace) -> Answer | Iterator[Answer]:
 
 
 def _shown(value: Any) -> Any:
-    """Return a figure as text shows it: the rates of several populations on one line."""
+    """Return a figure as text shows it: several of a kind, such as rates, on one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {number:.3g}" for name, number in value.items())
     return "-" if value is None else value

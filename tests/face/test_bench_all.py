@@ -9,7 +9,7 @@ import pytest
 import rheobase as rb
 from rheobase import bench_all, cli
 from rheobase import commands as rheobase_commands
-from rheobase.bench import WORKLOADS
+from rheobase.bench_ours import WORKLOADS
 from rheobase.cli import main
 
 TINY = {"scale": 0.05, "repeats": 1, "seconds": 0.01, "backend": "reference", "threads": 1}
