@@ -11,8 +11,8 @@ import numpy as np
 from ..neurons.errors import SpecError
 from ..neurons.model import MOST_STEPS, steps_of
 from .backends.base import Feed, SpikeFeed, ValueFeed
+from .binning import bin_in_order, sort_by_place
 from .checks import check_spikes
-from .compiled import compiled
 from .groups import Part
 from .network import Network
 from .plan import GroupPlan, Plan
@@ -179,32 +179,19 @@ def _timed(group: GroupPlan, stretch: Stretch, pair: tuple[Any, Any]) -> Feed:
 
 
 def _in_order(group: GroupPlan, stretch: Stretch, times: Any, ids: Any) -> SpikeFeed | None:
-    """Return the feed of spikes that are right and in order of step and place, as most are, else None."""
+    """Return the feed of spikes that are right and in order of step and id, as most are, else None."""
     t, i = np.asarray(times), np.asarray(ids)
     plain = t.dtype == np.float64 and i.dtype.kind in "iu" and t.ndim == 1 and t.shape == i.shape
-    if not plain or group.order is not None:
+    if not plain:
         return None
     indptr, places = np.zeros(stretch.steps + 1, np.int64), np.empty(t.size, np.int32)
-    if not _bin_in_order(t, i.astype(np.int64, copy=False), group.n, stretch.plan.dt, indptr, places):
+    if not bin_in_order(t, i.astype(np.int64, copy=False), group.n, stretch.plan.dt, indptr, places):
         return None
+    if group.order is not None:
+        # An image stored channel last: ids ascend by channel, so that counting by pixel sorts places.
+        ids, places = places, np.empty_like(places)
+        sort_by_place(indptr, group.places(ids), group.part.shape[0], group.n, places)
     return SpikeFeed(stretch.start, indptr, places, np.ones(t.size, np.int32))
-
-
-@compiled()
-def _bin_in_order(times: Any, ids: Any, n: Any, dt: Any, indptr: Any, places: Any) -> Any:
-    """Fill where each step's spikes start, and their places; False at the first that is not in order."""
-    last_step, last_place = 0.0, -1
-    for k in range(times.size):
-        step, place = np.floor(times[k] / dt + 0.5), ids[k]
-        if not (times[k] >= 0 and step < indptr.size - 1 and 0 <= place < n):
-            return False
-        if step < last_step or (step == last_step and place <= last_place):
-            return False
-        indptr[np.int64(step) + 1] += 1
-        last_step, last_place, places[k] = step, place, place
-    for step in range(1, indptr.size):
-        indptr[step] += indptr[step - 1]
-    return True
 
 
 def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, start: int) -> SpikeFeed:

@@ -79,11 +79,14 @@ class GroupPlan:
 
     def places(self, ids: np.ndarray) -> np.ndarray:
         """Return where the user's neurons are stored."""
-        if self.order is None:
-            return np.asarray(ids)
+        return np.asarray(ids if self.order is None else self._inverse[ids])
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        assert self.order is not None
         inverse = np.empty_like(self.order)
         inverse[self.order] = np.arange(self.order.size)
-        return np.asarray(inverse[ids])
+        return inverse
 
     def stored(self, values: np.ndarray) -> np.ndarray:
         """Return values by the user's index (last axis) in the order of storage."""

@@ -43,6 +43,41 @@ def test_convolution_equals_torch(simulator, stride, padding, dilation, groups, 
     assert counts.events == touched.sum()
 
 
+@pytest.mark.parametrize(("c_out", "groups"), [(80, 1), (33, 1), (40, 2)])
+def test_many_channels_equal_torch_at_any_activity(simulator, c_out, groups):
+    # Channels beyond one vector and beyond four, and pixels of which none, some and all channels fire.
+    rng = np.random.default_rng(7)
+    x = (rng.random((STEPS, 6, 5, 4)) < np.array([0.0, 0.05, 0.3, 0.6, 0.9, 1.0])[:, None, None, None]) * 1
+    weight = rng.integers(-32, 33, (c_out, 6 // groups, 3, 3)) / 32
+    expected = F.conv2d(
+        torch.tensor(x, dtype=torch.float64), torch.tensor(weight), padding=1, groups=groups
+    ).numpy()
+    got, _ = image_run(
+        simulator, x, (6, 5, 4), rb.conv2d(padding=1, groups=groups), weight, expected.shape[1:], None
+    )
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_times_and_ids_of_an_image_are_its_raster(simulator, double):
+    rng = np.random.default_rng(8)
+    x = (rng.random((STEPS, 3, 5, 4)) < 0.3) * 1
+    x[2] *= 1 + double  # a neuron that fires twice in a step is one event with payload 2
+    weight = rng.integers(-32, 33, (2, 3, 3, 3)) / 32
+    steps, ids = np.nonzero(x.reshape(STEPS, -1))
+    often = x.reshape(STEPS, -1)[steps, ids]
+    net = rb.Network()
+    pre = net.add(rb.SpikeSource((3, 5, 4), name="pre"))
+    post = net.add(rb.Population((2, 3, 2), rb.IF(threshold=1e9), name="post"))
+    net.add(rb.Projection(pre, post, rb.conv2d(), weight=weight, delay=0.0))
+    probe = net.add(rb.Probe(post, "v"))
+    pairs = (np.repeat(steps, often) * 1e-3, np.repeat(ids, often))
+    listed, raster = (
+        simulator(net, 1e-3).run(STEPS * 1e-3, inputs={pre: given})[probe].values for given in (pairs, x)
+    )
+    np.testing.assert_array_equal(listed, raster)
+
+
 @pytest.mark.parametrize("mode", ["average", "sum"])
 @pytest.mark.parametrize(("size", "stride"), [(2, None), (3, 2), ((2, 4), (1, 3))])
 def test_pooling_equals_torch(simulator, size, stride, mode):

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from rheobase.engine import compiled, draw, feeds, recipes, sampling
+from rheobase.engine import binning, compiled, draw, recipes, sampling
 from rheobase.engine.backends.numba_cpu import drive, fill
 
 _KEPT = [
-    draw.draw_quantiles, feeds._bin_in_order, recipes.draw_row, sampling.sample, fill.draw_share, drive.drive,
+    draw.draw_quantiles, binning.bin_in_order, recipes.draw_row, sampling.sample, fill.draw_share,
+    drive.drive,
 ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ AHEAD: Any = None
 TILE: Any = None
 add_wide_rows: Any = None  # these stand for the functions of rows.py
 add_scaled_wide_rows = add_narrow_rows = add_scaled_narrow_rows = add_wide_rows
-add_stretch = add_scaled_stretch = add_wide_rows
+add_rows = add_scaled_rows = add_wide_rows
 
 
 def prefetch(address: Any) -> None:
@@ -179,13 +179,17 @@ def deliver_dense(
                 at = 0 if apart else k // parts * width + column
                 target = sums if AHEAD or apart else cells
                 if TILE == 128 and UNIT:
-                    add_wide_rows(target, at, here, ring_ids, begin, end, first_row, ring_ids)
+                    add_wide_rows(target, at, here, ring_ids, begin, end, first_row, tile, 0, ring_ids)
                 elif TILE == 128:
-                    add_scaled_wide_rows(target, at, here, ring_ids, begin, end, first_row, ring_payload)
+                    add_scaled_wide_rows(
+                        target, at, here, ring_ids, begin, end, first_row, tile, 0, ring_payload
+                    )
                 elif UNIT:
-                    add_narrow_rows(target, at, here, ring_ids, begin, end, first_row, ring_ids)
+                    add_narrow_rows(target, at, here, ring_ids, begin, end, first_row, tile, 0, ring_ids)
                 else:
-                    add_scaled_narrow_rows(target, at, here, ring_ids, begin, end, first_row, ring_payload)
+                    add_scaled_narrow_rows(
+                        target, at, here, ring_ids, begin, end, first_row, tile, 0, ring_payload
+                    )
             if apart:
                 for i in range(columns - column):
                     cells[column + i] = sums[i]
@@ -209,25 +213,31 @@ def deliver_conv(
     """
     width, c_in, kh, kw = np.int32(geometry[0]), np.int32(geometry[1]), geometry[2], geometry[3]
     out_width, c_out, in_group, out_group = geometry[4], geometry[5], geometry[6], geometry[7]
-    parts, slot = first.size, (now - delay) % length
+    parts, slot, stride = first.size, (now - delay) % length, kh * kw * out_group
     for q in range(parts):
         begin = slot * n + first[q]
-        for j in range(begin, begin + ring_counts[slot * parts + q]):
-            place = ring_ids[np.uint64(j)]
-            pixel = np.int32(place // c_in)
-            channel = np.int64(place - pixel * c_in)
+        stop = begin + ring_counts[slot * parts + q]
+        while begin < stop:
+            pixel = np.int32(ring_ids[np.uint64(begin)] // c_in)
+            base = np.int64(pixel) * c_in
+            group = (ring_ids[np.uint64(begin)] - base) // in_group
+            # All events of a pixel (and of one group of channels) go to the same sums.
+            end, beyond = begin + 1, base + (group + 1) * in_group
+            while end < stop and ring_ids[np.uint64(end)] < beyond:
+                end += 1
             iy = np.int32(pixel // width)
             ix = np.int32(pixel - iy * width)
-            in_first = channel // in_group * out_group
-            payload = CELL(1) if UNIT else CELL(ring_payload[np.uint64(j)])
             for y in range(y_first[iy], y_first[iy + 1]):
                 for x in range(x_first[ix], x_first[ix + 1]):
-                    start = (y_out[y] * out_width + x_out[x]) * c_out + in_first
+                    start = (y_out[y] * out_width + x_out[x]) * c_out + group * out_group
                     skip = max(low - start, 0)
                     size = min(high, start + out_group) - start - skip
-                    at = ((channel * kh + y_tap[y]) * kw + x_tap[x]) * out_group + skip
+                    at, shift = start + skip - low, (y_tap[y] * kw + x_tap[x]) * out_group + skip
                     if UNIT:
-                        add_stretch(cells, start + skip - low, weights, at, size)
+                        add_rows(cells, at, weights, ring_ids, begin, end, base, stride, shift, size)
                     else:
-                        add_scaled_stretch(cells, start + skip - low, weights, at, size, payload)
+                        add_scaled_rows(
+                            cells, at, weights, ring_ids, begin, end, base, stride, shift, size, ring_payload
+                        )
+            begin = end
     return 0

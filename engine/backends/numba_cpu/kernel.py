@@ -38,7 +38,7 @@ from {package}.words import float32_of, float64_of, load_word, pointer, prefetch
 from {package}.words_of_rules import *
 from {package}.listing import list_set
 from {package}.rows import add_narrow_rows, add_scaled_narrow_rows, add_scaled_wide_rows, add_wide_rows
-from {package}.rows import add_scaled_stretch, add_stretch
+from {package}.rows import add_rows, add_scaled_rows
 from {package}.noise import draw_counts, draw_pairs, exact_count
 from {engine}.random import draw64, mix32
 '''

@@ -1,9 +1,10 @@
-"""Adding weights to sums by whole vectors: rows of a dense projection, and stretches of a convolution.
+"""Adding rows of weights to sums by whole vectors, for dense projections and for convolutions.
 
 The rows of a dense projection are stored tile by tile, 128 bytes wide (64 where there are no more
 columns), and row after row within a tile: the rows of one tile fit into a core's own cache, where the
-steps of a strip use them again and again. A tile of sums stays in registers while rows pass by; each
-column takes them in the order in which they are listed.
+steps of a strip use them again and again. A convolution has a row for each input channel and each entry
+of its kernel. A stretch of sums stays in registers while rows pass by; each takes them in the order in
+which they are listed.
 """
 
 from __future__ import annotations
@@ -57,81 +58,76 @@ class _Vectors:
 
 
 def _row_adder(n_bytes: int, scaled: bool) -> Any:
-    """Return an intrinsic that adds rows to one tile of sums, each times its payload if `scaled`."""
+    """Return an intrinsic that adds rows to one stretch of sums, each times its payload if `scaled`."""
 
     @intrinsic
     def add(
-        typingctx: Any, sums: Any, at: Any, tile: Any, ids: Any, begin: Any, end: Any, first_row: Any,
-        payload: Any,
+        typingctx: Any, sums: Any, at: Any, weights: Any, ids: Any, begin: Any, end: Any, first_row: Any,
+        stride: Any, shift: Any, payload: Any,
     ) -> Any:  # fmt: skip
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             v = _Vectors(context, builder, signature, args, n_bytes)
             total = cgutils.alloca_once_value(builder, v.load(0, args[1]))
             with cgutils.for_range_slice(builder, args[4], args[5], ir.Constant(_WORD, 1)) as (k, _):
                 row = builder.sub(builder.sext(builder.load(v.place(3, k)), _WORD), args[6])
-                values = v.load(2, builder.mul(row, ir.Constant(_WORD, v.type.count)))
+                values = v.load(2, builder.add(builder.mul(row, args[7]), args[8]))
                 if scaled:
-                    values = v.scaled(values, builder.load(v.place(7, k)), signature.args[7].dtype)
+                    values = v.scaled(values, builder.load(v.place(9, k)), signature.args[9].dtype)
                 builder.store(v.plus(builder.load(total), values), total)
             v.store(builder.load(total), 0, args[1])
             return context.get_dummy_value()
 
         word = types.int64
-        return types.void(sums, word, tile, ids, word, word, word, payload), codegen
+        return types.void(sums, word, weights, ids, word, word, word, word, word, payload), codegen
 
     return add
 
 
-#: `add(sums, at, tile, ids, begin, end, first_row, payload)` adds rows ids[begin:end] - first_row of a
-#: tile to the sums from `at` on, the scaled ones each times payload[k].
+#: `add(sums, at, weights, ids, begin, end, first_row, stride, shift, payload)` adds the weights from
+#: (ids[k] - first_row) * stride + shift on to the sums from `at` on, for each k from begin to before
+#: end, the scaled ones times payload[k].
+add_broad_rows, add_scaled_broad_rows = _row_adder(256, False), _row_adder(256, True)
 add_wide_rows, add_scaled_wide_rows = _row_adder(128, False), _row_adder(128, True)
 add_narrow_rows, add_scaled_narrow_rows = _row_adder(64, False), _row_adder(64, True)
 
 
-@intrinsic
-def _add_vector(typingctx: Any, sums: Any, at: Any, weights: Any, first: Any) -> Any:
-    """Add 64 bytes of weights to sums."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        v = _Vectors(context, builder, signature, args, 64)
-        v.store(v.plus(v.load(0, args[1]), v.load(2, args[3])), 0, args[1])
-        return context.get_dummy_value()
-
-    return types.void(sums, types.int64, weights, types.int64), codegen
-
-
-@intrinsic
-def _add_scaled_vector(typingctx: Any, sums: Any, at: Any, weights: Any, first: Any, factor: Any) -> Any:
-    """Add 64 bytes of weights, times a number of their type, to sums."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        v = _Vectors(context, builder, signature, args, 64)
-        values = v.scaled(v.load(2, args[3]), args[4], signature.args[4])
-        v.store(v.plus(v.load(0, args[1]), values), 0, args[1])
-        return context.get_dummy_value()
-
-    return types.void(sums, types.int64, weights, types.int64, factor), codegen
-
-
 @njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def add_stretch(sums: Any, at: Any, weights: Any, first: Any, size: Any) -> None:
-    """Add `size` weights from `first` on to the sums from `at` on."""
-    k, vector = np.int64(0), 64 // weights.itemsize
-    while k + vector <= size:
-        _add_vector(sums, at + k, weights, first + k)
-        k += vector
+def add_rows(
+    sums: Any, at: Any, weights: Any, ids: Any, begin: Any, end: Any, first_row: Any, stride: Any, shift: Any,
+    size: Any,
+) -> None:  # fmt: skip
+    """Add rows of any width to `size` sums: see above."""
+    k, broad, narrow = np.int64(0), 256 // weights.itemsize, 64 // weights.itemsize
+    while k + broad <= size:
+        add_broad_rows(sums, at + k, weights, ids, begin, end, first_row, stride, shift + k, ids)
+        k += broad
+    while k + narrow <= size:
+        add_narrow_rows(sums, at + k, weights, ids, begin, end, first_row, stride, shift + k, ids)
+        k += narrow
     while k < size:
-        sums[np.uint64(at + k)] += weights[np.uint64(first + k)]
+        for j in range(begin, end):
+            row = np.int64(ids[np.uint64(j)]) - first_row
+            sums[np.uint64(at + k)] += weights[np.uint64(row * stride + shift + k)]
         k += 1
 
 
 @njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def add_scaled_stretch(sums: Any, at: Any, weights: Any, first: Any, size: Any, factor: Any) -> None:
-    """Add `size` weights from `first` on, times `factor`, to the sums from `at` on."""
-    k, vector = np.int64(0), 64 // weights.itemsize
-    while k + vector <= size:
-        _add_scaled_vector(sums, at + k, weights, first + k, factor)
-        k += vector
+def add_scaled_rows(
+    sums: Any, at: Any, weights: Any, ids: Any, begin: Any, end: Any, first_row: Any, stride: Any, shift: Any,
+    size: Any, payload: Any,
+) -> None:  # fmt: skip
+    """Add rows of any width, each times its payload, to `size` sums: see above."""
+    k, broad, narrow = np.int64(0), 256 // weights.itemsize, 64 // weights.itemsize
+    kind = weights.dtype.type
+    while k + broad <= size:
+        add_scaled_broad_rows(sums, at + k, weights, ids, begin, end, first_row, stride, shift + k, payload)
+        k += broad
+    while k + narrow <= size:
+        add_scaled_narrow_rows(sums, at + k, weights, ids, begin, end, first_row, stride, shift + k, payload)
+        k += narrow
     while k < size:
-        sums[np.uint64(at + k)] += weights[np.uint64(first + k)] * factor
+        for j in range(begin, end):
+            row = np.int64(ids[np.uint64(j)]) - first_row
+            weight = weights[np.uint64(row * stride + shift + k)]
+            sums[np.uint64(at + k)] += kind(weight * kind(payload[np.uint64(j)]))
         k += 1
