@@ -322,6 +322,10 @@ class Simulator:
         simulator._machine.restore(state)
         return simulator
 
+    def __str__(self) -> str:
+        """Say what runs, on what, and how its synapses lie in memory."""
+        return "\n".join([repr(self), *(f"  {line}" for line in self._machine.layout)])
+
     def __repr__(self) -> str:
         trials = f", {self.plan.trials} trials" if self._batch is not None else ""
         return (

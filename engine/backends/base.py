@@ -7,6 +7,7 @@ it advance, and takes what its probes recorded; everything crosses in the order 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,6 +114,8 @@ class Machine(ABC):
     threads: int
     now: int
     synapse_bytes: int
+    #: How synapses lie in memory, a line each, for readers.
+    layout: Sequence[str] = ()
     strip: int = 1
 
     @abstractmethod

@@ -103,6 +103,7 @@ def run_benchmark(
     ours = Ours(lambda: Simulator(network, workload.dt, **options), workload, inputs, seconds)
     line: dict[str, Any] = {"benchmark": name, "backend": backend, "threads": threads, "version": __version__}
     line |= {"seed": seed, "scale": scale, "batch": batch, "repeats": repeats}
+    line |= {"activity": activity} if workload.fed else {}
     if peer is None:
         return line | ours.figures([_turn(ours.run) for _ in range(repeats)])
     settings = {"seconds": seconds, "scale": scale, "seed": seed, "threads": threads, "batch": batch}

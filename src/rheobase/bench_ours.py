@@ -61,7 +61,7 @@ class Ours:
     ) -> None:
         self.workload, self.inputs, self.seconds = workload, inputs, seconds
         # Whatever has to be compiled is compiled by a simulator that is thrown away.
-        build().run(seconds, inputs=inputs)
+        build().run(seconds if workload.fed else workload.dt, inputs=inputs)
         began = time.perf_counter()
         self.simulator = build()
         self.build_s = time.perf_counter() - began

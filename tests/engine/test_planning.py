@@ -197,3 +197,25 @@ def test_a_spike_after_the_longest_run_is_refused_where_it_is_described():
     with pytest.raises(rb.SpecError, match="given: a spike at 1e\\+300 s falls into step"):
         rb.Simulator(net, 1e-4, backend="reference").run(1.0, inputs={source: ([0.0, 1e300], [0, 0])})
     assert len(given) == 1
+
+
+def test_a_simulator_says_how_its_synapses_lie_in_memory():
+    net = rb.Network()
+    source = net.add(rb.SpikeSource((1, 4, 4), name="source"))
+    image = net.add(rb.Population((2, 4, 4), rb.IF(), name="image"))
+    pop = net.add(rb.Population(40, rb.IF(), name="pop"))
+    kernel, matrix = np.ones((2, 1, 3, 3)), np.ones((40, 32))
+    net.add(rb.Projection(source, image, rb.conv2d(padding=1), weight=kernel, name="kernel"))
+    net.add(rb.Projection(image, pop, rb.dense(), weight=matrix, name="matrix"))
+    net.add(rb.Projection(pop, pop, rb.fixed_in(5), weight=0.1, name="one"))
+    net.add(rb.Projection(pop, pop, rb.fixed_in(3), weight=0.1, delay=2e-3, name="two"))
+    assert str(rb.Simulator(net, 1e-3, threads=1)).splitlines()[1:] == [
+        "  kernel: a kernel of 18 weights of 4 bytes, without indices",
+        "  matrix: 32 rows of 40 weights, in tiles of 128 bytes",
+        "  one and two: 320 synapses of 2 bytes, 1 block(s) of 48 cells a part, 2 delay(s)",
+    ]
+    drawn = rb.Network()
+    drawn.add(pop)
+    drawn.add(rb.Projection(pop, pop, rb.random(p=1.0), weight=rb.normal(1.0, 0.1)))
+    for precision, size in ((None, 4), ("float64", 12)):
+        assert f" 1,600 synapses of {size} bytes" in str(rb.Simulator(drawn, 1e-3, precision=precision))

@@ -77,6 +77,31 @@ def describe(
     }
 
 
+def describe_each(
+    times: np.ndarray, ids: np.ndarray, *, sizes: dict[str, int], plan: dict[str, float]
+) -> dict[str, np.ndarray]:
+    """Return what is compared between simulators for one run of several populations, one after the other.
+
+    `plan` is as for `describe`, but `cells` neurons of each population, evenly spread, are looked at for
+    correlations. Keys are "rate", "cv" and "correlations", a space and the population's name.
+    """
+    inside = (times >= plan["start"]) & (times < plan["stop"])
+    times, ids = times[inside], ids[inside]
+    window = {name: plan[name] for name in ("bin_s", "start", "stop")}
+    found, low = {}, 0
+    for name, n in sizes.items():
+        mine = (ids >= low) & (ids < low + n)
+        own_times, own = times[mine], ids[mine] - low
+        sample = np.unique(np.linspace(0, n - 1, int(plan["cells"])).astype(np.int64))
+        cv = cv_isi(own_times, own, n, min_spikes=int(plan["min_spikes"]))[:: int(plan["cv_every"])]
+        correlations = pair_correlations(own_times, own, sample, **window)
+        found[f"rate {name}"] = np.float64(own.size / n / (plan["stop"] - plan["start"]))
+        found[f"cv {name}"] = cv.astype(np.float32)
+        found[f"correlations {name}"] = correlations.astype(np.float32)
+        low += n
+    return found
+
+
 def welch(a: np.ndarray, b: np.ndarray) -> float:
     """Return the difference of two means in standard errors of that difference."""
     error = np.sqrt(a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)

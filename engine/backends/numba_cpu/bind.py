@@ -11,7 +11,7 @@ from ...clocked import probe_window
 from ...parts import Probe
 from ...plan import GroupPlan, Plan, ProjectionPlan, Step
 from ..base import Feed, SpikeChunk, SpikeFeed
-from .bind_deliveries import deliver_block, store
+from .bind_deliveries import deliver_block, describe_stored, store
 from .bind_neurons import operate_block, record_block, update_block
 from .bind_sources import emit_block, private_sources
 from .drive import Program
@@ -151,6 +151,14 @@ class Binder:
         return self._shared[key]
 
     # What machines ask for
+
+    def layout(self) -> list[str]:
+        """Say how the synapses of each delivery lie in memory, a line each."""
+        lines = []
+        for names, parts in self.stored.items():
+            shared = f"{names[0]} and {len(names) - 1} more" if len(names) > 2 else " and ".join(names)
+            lines.append(f"{shared}: {describe_stored(parts)}")
+        return lines
 
     def feed(self, trial: Trial, source: str, feed: Feed) -> None:
         """Give a source what it sends in one trial."""

@@ -44,6 +44,23 @@ def store(binder: Binder, step: Step) -> None:
     binder.synapse_bytes += sum(a.nbytes for a in distinct.values())
 
 
+def describe_stored(parts: list[dict[str, Any]]) -> str:
+    """Say in words how the synapses of one delivery lie in memory; all parts are alike."""
+    stored = parts[0]
+    if "synapses" in stored:
+        text = f"{stored['synapses'].size:,} synapses of {stored['synapses'].itemsize} bytes"
+        blocks, delays = stored["n_blocks"], stored["delays"].size
+        return f"{text}, {blocks} block(s) of {stored['block']:,} cells a part, {delays} delay(s)"
+    if "targets" in stored:
+        size = stored["targets"].itemsize + stored["weights"].itemsize
+        return f"{stored['targets'].size:,} synapses of {size} bytes, targets and weights apart"
+    if "tiles" in stored:
+        rows, columns = stored["tiles"].shape[1], sum(part["columns"] for part in parts)
+        return f"{rows:,} rows of {columns:,} weights, in tiles of {stored['tile_bytes']} bytes"
+    weights = stored["weights"]
+    return f"a kernel of {weights.size:,} weights of {weights.itemsize} bytes, without indices"
+
+
 def _store_dense(binder: Binder, p: ProjectionPlan) -> list[dict[str, Any]]:
     """Return each part's columns, tile after tile, and row after row within a tile."""
     matrix = dense_matrix(binder.plan, p, binder.share.cells[p.arithmetic])

@@ -61,7 +61,7 @@ class NumbaMachine(Machine):
         self._workers = min(self.threads, len(indices))
         self.crews = [self._crew(k, crew, sharing) for k, crew in enumerate(indices)]
         self.trials = sorted((t for crew in self.crews for t in crew.trials), key=lambda t: t.index)
-        self.synapse_bytes = self.binder.synapse_bytes
+        self.synapse_bytes, self.layout = self.binder.synapse_bytes, self.binder.layout()
         self._spikes: dict[str, list[SpikeChunk]] = {}
         self._counted_before: dict[str, int] = {}
 

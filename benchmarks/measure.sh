@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Every figure of docs/performance.md: one JSON line each, for a file in benchmarks/results. About half an hour
+# on two cores, with nothing else running.
+# Usage: benchmarks/measure.sh PYTHON_WITH_BRIAN2 PYTHON_WITH_NEST PYTHON_WITH_TORCH >> results.jsonl
+set -euo pipefail
+brian="--peer brian2 --peer-python ${1:?}" nest="--peer nest --peer-python ${2:?}"
+torch="--peer torch --peer-python ${3:?}"
+bench() { rheobase bench "$@" --json; }
+
+rheobase info --json
+
+# Beside the peers, in turns.
+# shellcheck disable=SC2086
+{
+    bench cuba --threads 1 $brian
+    bench cuba --threads 1 $nest
+    bench brunel --threads 1 $brian
+    bench brunel --threads 1 --repeats 3 $nest
+    bench brunel --threads 2
+    bench stdp --threads 1 $brian
+    bench stdp --threads 1 --repeats 3 $nest
+    for activity in 0.01 0.05 0.1 0.2; do
+        bench mlp --threads 1 --activity $activity $torch
+        bench conv --threads 1 --activity $activity $torch
+    done
+    bench mlp --threads 2 $torch
+    bench mlp --threads 1 --batch 64 $torch
+    bench mlp --threads 2 --batch 64 $torch
+    for scale in 0.1 0.2; do
+        bench microcircuit --threads 1 --scale $scale --repeats 3 $brian
+        bench microcircuit --threads 1 --scale $scale --repeats 3 $nest
+    done
+    bench sparse --threads 1 --repeats 3 $brian
+    bench sparse --threads 1 --repeats 3 --scale 0.2 $nest
+}
+
+# Ours alone: the large ones, and cost against size.
+for threads in 1 2; do
+    bench microcircuit --threads $threads
+    bench sparse --threads $threads
+done
+for scale in 0.25 4 16; do bench cuba --threads 1 --scale $scale --repeats 3; done
+for scale in 0.25 0.5 2; do bench brunel --threads 1 --scale $scale --repeats 3; done
+for scale in 0.05 0.1 0.2 0.5; do bench microcircuit --threads 2 --scale $scale --repeats 3; done
+for scale in 0.1 0.3; do bench sparse --threads 2 --scale $scale --repeats 3; done
+for scale in 0.5 2 4; do bench stdp --threads 1 --scale $scale --repeats 3; done
+for scale in 0.5 2 4; do bench mlp --threads 1 --scale $scale --repeats 3; done
+for scale in 0.5 2; do bench conv --threads 1 --scale $scale --repeats 3; done
