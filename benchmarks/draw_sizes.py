@@ -68,6 +68,11 @@ def draw(lines: list[dict[str, Any]], axis: str, limit: str | None) -> Any:
             label=f"random increments within {limit.split('_')[1].replace('kb', ' kB')}",
         )  # fmt: skip
     place.set(xscale="log", yscale="log", xlabel=LABELS[axis], ylabel="ns")
+    place.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=7)
+    place.set_xticks([], minor=True)
+    place.yaxis.set_major_formatter("{x:g}")
+    place.yaxis.set_minor_formatter("{x:g}")
+    place.tick_params(axis="y", which="both", labelsize=7)
     place.grid(alpha=0.3)
     place.legend(fontsize=7)
     return figure

@@ -191,12 +191,10 @@ def test_a_spike_after_the_longest_run_is_refused_where_it_is_described():
     net.add(rb.SpikeSource(1, [0.0, 5e8], [0, 0], name="far"))
     with pytest.raises(rb.SpecError, match=r"far: a spike at 5e\+08 s falls into step .*allowed are"):
         rb.Simulator(net, 1e-4, backend="reference")
-    given = net.copy()
     net = rb.Network()
     source = net.add(rb.SpikeSource(1, name="given"))
     with pytest.raises(rb.SpecError, match="given: a spike at 1e\\+300 s falls into step"):
         rb.Simulator(net, 1e-4, backend="reference").run(1.0, inputs={source: ([0.0, 1e300], [0, 0])})
-    assert len(given) == 1
 
 
 def test_a_simulator_says_how_its_synapses_lie_in_memory():
