@@ -102,7 +102,7 @@ def deliver_block(binder: Binder, step: Step, trial: Trial, part: int) -> Block:
     if "synapses" in stored:
         return _deliver_packed(stored, cells, options, arguments)
     if "targets" in stored:
-        return compile_kernel(deliver.deliver_wide, real=binder.real, **options).pack(
+        return compile_kernel(deliver.deliver_wide, deliver._slot_before, real=binder.real, **options).pack(
             **arguments, **stored, cells=cells
         )
     return _deliver_shared(binder, p, part, stored, cells, options, arguments)
@@ -114,7 +114,7 @@ def _deliver_packed(
     synapses = stored["synapses"]
     narrow = synapses.dtype == np.uint16
     kernel = compile_kernel(
-        deliver.deliver_packed, deliver._ask, deliver._scatter, ONE_WEIGHT=narrow,
+        deliver.deliver_packed, deliver._slot_before, deliver._ask, deliver._scatter, ONE_WEIGHT=narrow,
         SYNAPSE="u2" if narrow else "u4", BYTES=synapses.itemsize, **options,
     )  # fmt: skip
     due = np.zeros(_SEGMENTS, np.int64)

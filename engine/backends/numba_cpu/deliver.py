@@ -43,11 +43,11 @@ def deliver_packed(
     Where all synapses of a row have one weight, it stands in `row_weight` and a synapse is its target
     alone. The rows' segments that are due are listed first, then read in the order of the list.
     """
-    parts, width, capacity = first.size, n_blocks * delays.size + 1, due_start.size
+    parts, width, capacity, slot_now = first.size, n_blocks * delays.size + 1, due_start.size, now % length
     for k in range(n_blocks):
         base, listed = np.uint64(k * block), np.int64(0)
         for d in range(delays.size):
-            slot = (now - delays[d]) % length
+            slot = _slot_before(slot_now, delays[d], length)
             for q in range(parts):
                 begin = slot * n + first[q]
                 for i in range(begin, begin + ring_counts[slot * parts + q]):
@@ -71,6 +71,11 @@ def deliver_packed(
         if listed > 0:
             _scatter(due_start, due_stop, due_factor, listed, ahead, synapses, cells, base, address)
     return 0
+
+
+def _slot_before(slot: I8, delay: I8, length: I8) -> Any:
+    """Return the slot of the ring `delay` steps before another one; a division would take longer."""
+    return slot - delay if slot >= delay else slot - delay + length
 
 
 def _ask(due_start: I8s, due_stop: I8s, i: I8, address: I8) -> None:
@@ -116,9 +121,9 @@ def deliver_wide(
     delays: I8s, row_start: I8s, offsets: U4s, targets: U4s, weights: Cells, cells: Cells,
 ) -> int:  # fmt: skip
     """Deliver rows of separate targets and weights: 32-bit integers or real numbers, in a fixed order."""
-    parts = first.size
+    parts, slot_now = first.size, now % length
     for d in range(delays.size):
-        slot = (now - delays[d]) % length
+        slot = _slot_before(slot_now, delays[d], length)
         for q in range(parts):
             begin = slot * n + first[q]
             for j in range(ring_counts[slot * parts + q]):
