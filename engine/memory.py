@@ -37,6 +37,9 @@ def estimate_bytes(
             total += p.expected * (16 if float64 else 8)  # the matrix, and its tiles
     held = trials if any(p.delays[-1] for p in projections.values()) else min(trials, _HELD)
     for group in groups.values():
+        # Where each delay's synapses of a source start, and again while they are being placed.
+        mine = [len(p.delays) for p in projections.values() if p.part.source is group.part]
+        total += group.n * max(mine, default=0) * 8
         width = len(group.part.model.used_states) if isinstance(group.part, Population) else 1
         longest = max((p.delays[-1] for p in projections.values() if p.part.source is group.part), default=1)
         total += trials * group.n * (width + 2 * len(group.receptors)) * (8 if float64 else 4)

@@ -10,7 +10,17 @@ import numpy as np
 
 from ..neurons.errors import PlanError, SpecError
 from .checks import check_positive
-from .connectivity import Connectivity, Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Pool2d, Random
+from .connectivity import (
+    Connectivity,
+    Drawn,
+    Explicit,
+    FixedIn,
+    FixedOut,
+    FixedTotal,
+    OneToOne,
+    Pool2d,
+    Random,
+)
 from .distributions import Distribution
 from .grid import Grid, Load, choose_grid
 from .levels import assign_levels
@@ -156,6 +166,11 @@ def expected_synapses(p: Projection) -> float:
         return c.p * n_pre * n_post
     if isinstance(c, FixedIn):
         _check_degree(p, c.k, n_pre, c.multiple, c.self_connections, "sources")
+        if c.k * n_post >= 2**32:
+            raise PlanError(
+                f"{p.label}: fixed_in({c.k}) onto {n_post} targets; allowed are fewer than 2**32 synapses: "
+                "split the targets, or use fixed_total"
+            )
         return float(c.k * n_post)
     if isinstance(c, FixedOut):
         _check_degree(p, c.k, n_post, c.multiple, c.self_connections, "targets")
@@ -254,7 +269,9 @@ def _in_degree(p: ProjectionPlan) -> float:
         return float(np.bincount(c.post_ids).max()) if c.post_ids.size else 0.0
     if c.kind in ("dense", "conv2d", "pool2d"):
         return p.expected / n_post
-    mean = p.expected / n_post
+    # Where no neuron connects to itself, those that are no source may take up to the share of one more.
+    apart = isinstance(c, Drawn) and not c.self_connections and _shared(p.part) > 0
+    mean = p.expected / max(n_post - apart, 1)
     spread = mean + 12 * math.sqrt(mean) + 30
     return spread if isinstance(c, FixedTotal | FixedOut) and c.multiple else min(float(n_pre), spread)
 

@@ -133,3 +133,20 @@ def test_synapses_beyond_the_bound_are_refused_when_they_are_drawn(monkeypatch):
         # 600 synapses of 2**14 steps and up to 255 spikes each.
         with pytest.raises(rb.PlanError, match=r"many: the input of one neuron may reach .* steps"):
             rb.Simulator(net, 1e-3, backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_target_that_is_no_source_may_get_more_than_its_share(backend):
+    # Without connections to itself the one source sends all to the other neuron, twice the mean.
+    net = rb.Network()
+    pair = net.add(rb.Population(2, rb.IF(threshold=1.0, reset="none"), name="pair"))
+    single = net.add(rb.Population(1, rb.IF(threshold=1.0, reset="none"), name="single"))
+    start = net.add(rb.SpikeSource(1, [0.0], [0], name="start"))
+    all_but = rb.fixed_total(760_000, self_connections=False)
+    net.add(rb.Projection(single, pair, rb.fixed_in(300_000, multiple=True), weight=1.0, name="many"))
+    net.add(rb.Projection(pair[:1], pair, all_but, weight=1.0, name="more"))
+    for target in (single, pair[:1]):
+        net.add(rb.Projection(start, target, rb.one_to_one(), weight=1.5, delay=0.0, name=f"to {target!r}"))
+    v = net.add(rb.Probe(pair, "v"))
+    result = rb.Simulator(net, 1e-3, backend=backend).run(2e-3)
+    assert result[v].values[1, 1] == 1_060_000.0

@@ -1,7 +1,8 @@
-"""State variables that only an event changes: written where one was sent, not for all neurons.
+"""Whole numbers that only an event changes: written where one was sent, not for all neurons.
 
 A rule that ends in `where(sent, x, ready)` leaves `ready` alone in nearly every step. To store it all
-the same would cost as much as a variable that moves.
+the same would cost as much as a variable that moves. Real variables are left where they are: what is
+written after the loop over all neurons is not looked at for NaN.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ LATCH = "latch_"
 
 
 def split_latches(
-    fire: Variant, states: Collection[str], moving: Collection[str], constants: Collection[str]
+    fire: Variant, states: Collection[str], still: Collection[str], constants: Collection[str]
 ) -> tuple[Variant, ...]:
     """Return a firing rule without the variables that only an event changes, and a rule for each of these.
 
@@ -27,8 +28,8 @@ def split_latches(
         A firing rule, which returns what is sent and then new values of the variables it takes, in order.
     states
         Names of all state variables.
-    moving
-        Those that other rules change too.
+    still
+        Those of whole numbers that no other rule changes.
     constants
         What the new value of such a variable may depend on.
 
@@ -49,7 +50,7 @@ def split_latches(
     while len(values) > 1:
         name, value = _latched(values[-1], event)
         fixed = _names(value) <= {*constants} - assigned
-        if name != taken[len(values) - 2] or name in assigned or name in moving or not fixed:
+        if name != taken[len(values) - 2] or name in assigned or name not in still or not fixed:
             break
         latches.append(_rule(fire, LATCH + name, [ast.Return(value)], 1))
         values.pop()

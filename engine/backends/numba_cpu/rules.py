@@ -53,7 +53,7 @@ def rule_of(variant: Variant, states: Collection[str], integers: Collection[str]
     narrow = Variant(variant.name, tree, variant.arguments, variant.n_returned, variant.words)
     draws = tuple(sorted({f"draw_{k}" for k in re.findall(r"\buniform\((\d+)\)", variant.source())}))
     text = re.sub(r"\buniform\((\d+)\)", r"draw_\1", narrow.source(f"rule_{variant.name}"))
-    source = re.sub(r"\):", "".join(f", {name}" for name in draws) + "):", text, count=1)
+    source = re.sub(r"\(.*\):", f"({', '.join([*variant.arguments, *draws])}):", text, count=1)
     return Rule(variant.name, source, variant.arguments, draws, returned(variant, states))
 
 

@@ -59,7 +59,8 @@ def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
     names = dict(states)
     integers = shape.integers | {"now"} | {name for name, whole in states if whole}
     moving = {name for rule in (rules.flow, rules.jump) for name in returned(rule, names)}
-    fire, *latches = split_latches(rules.fire, names, moving, {*model.constant_names, "now"})
+    still = {name for name, whole in states if whole} - moving
+    fire, *latches = split_latches(rules.fire, names, still, {*model.constant_names, "now"})
     variants = (rules.flow, rules.jump, fire, *latches)
     return _build(
         tuple(rule_of(variant, names, integers) for variant in variants),
@@ -256,8 +257,7 @@ def _epilogue(
             given = (
                 "step" if name == "now" else _constant(name, shape, "", "own") for name in rule.arguments
             )
-            kind = "np.int32" if dict(states)[state] else "REAL"
-            lines.append(f"                s_{state}[own] = {kind}(rule_{rule.name}({', '.join(given)}))")
+            lines.append(f"                s_{state}[own] = np.int32(rule_{rule.name}({', '.join(given)}))")
     if payload != "unit":
         value = "sent[own - np.uint64(chunk)]"
         value = f"np.int32({value})" if payload == "integer" else value
