@@ -29,15 +29,15 @@ def sort_by_place(indptr: Any, given: Any, width: Any, n: Any, places: Any) -> N
 @compiled()
 def bin_in_order(times: Any, ids: Any, n: Any, dt: Any, indptr: Any, places: Any) -> Any:
     """Fill where each step's spikes start, and their places; False at the first that is not in order."""
-    last_step, last_place = 0.0, -1
+    last_time, last_step, last_place = 0.0, 0.0, -1
     for k in range(times.size):
         step, place = np.floor(times[k] / dt + 0.5), ids[k]
-        if not (times[k] >= 0 and step < indptr.size - 1 and 0 <= place < n):
+        if not (times[k] >= last_time and step < indptr.size - 1 and 0 <= place < n):
             return False
-        if step < last_step or (step == last_step and place <= last_place):
+        if step == last_step and place <= last_place:
             return False
         indptr[np.int64(step) + 1] += 1
-        last_step, last_place, places[k] = step, place, place
+        last_time, last_step, last_place, places[k] = times[k], step, place, place
     for step in range(1, indptr.size):
         indptr[step] += indptr[step - 1]
     return True

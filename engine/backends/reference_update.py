@@ -12,6 +12,7 @@ from ...neurons.specialise import Variant
 from ..operators import kind_of
 from ..parts import Operator
 from ..plan import GroupPlan, Plan
+from .literals import FLOAT32, as_float32
 from .reference_deliver import Events
 from .reference_sources import Uniform
 
@@ -25,13 +26,17 @@ class Neurons:
         self._real = plan.real.type
         words: dict[str, Any] = {word: getattr(vocabulary, word) for word in vocabulary.WORDS}
         words["uniform"] = self.uniform
-        # Whole-number states make NumPy compute in float64; a power of two goes back to the plan's type.
-        words["nearest_pow2"] = lambda x: vocabulary.nearest_pow2(np.asarray(x, dtype=plan.real))
-        rules = self.model.rules
-        self._rules = [(rule, rule.bind(words)) for rule in (rules.flow, rules.jump, rules.fire)]
+        # Left alone, NumPy would compute in float64 wherever whole numbers meet others.
+        words[FLOAT32] = lambda x: np.asarray(x, dtype=plan.real)[()]
         self._constants = {
             name: _constant(value, plan.real, group) for name, value in self.model.constants(plan.dt).items()
         }
+        rules = self.model.rules
+        whole = {"now"} | {state.name for state in self.model.used_states if state.kind == "integer"}
+        whole |= {name for name, value in self._constants.items() if np.asarray(value).dtype.kind == "i"}
+        self._rules = [
+            (rule, _narrow(rule, whole).bind(words)) for rule in (rules.flow, rules.jump, rules.fire)
+        ]
         self._places = np.arange(group.n)
 
     def update(
@@ -59,6 +64,12 @@ class Neurons:
         for name, value in zip(self.model.written(rule), values, strict=True):
             state[name][:] = value
         return sent
+
+
+def _narrow(rule: Variant, whole: set[str]) -> Variant:
+    """Return a rule whose whole numbers become the plan's type where they meet others."""
+    tree = as_float32(rule.tree, [name for name in rule.arguments if name in whole])
+    return Variant(rule.name, tree, rule.arguments, rule.n_returned, rule.words)
 
 
 def _constant(value: Any, real: np.dtype, group: GroupPlan) -> Any:

@@ -1,9 +1,14 @@
 """One simulation in pieces, in a batch, from a checkpoint, after a reset: always the same numbers."""
 
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
 import pytest
 
 import rheobase as rb
+from rheobase.neurons.model import State
+from rheobase.neurons.vocabulary import spike
 
 
 def loop(seed=0):
@@ -299,3 +304,32 @@ def test_names_of_parts_never_mix_their_counts(simulator):
     spikes = {p.name: p.spikes for p in result.counts.populations}
     for name, probe in zip(names, probes, strict=True):
         assert spikes[name] == len(result[probe]) > 100
+
+
+@dataclass(frozen=True, eq=False)
+class Clock(rb.NeuronModel):
+    """Its v is seven tenths of the step's number."""
+
+    states: ClassVar = (State("v"),)
+
+    @staticmethod
+    def flow(v: Any, now: Any):
+        return v * 0.0 + now * 0.7
+
+    @staticmethod
+    def jump(v: Any, input: Any):
+        return v + input
+
+    @staticmethod
+    def fire(v: Any):
+        return spike(v - 1e9), v
+
+
+@pytest.mark.parametrize(("precision", "real"), [(None, np.float32), ("float64", np.float64)])
+def test_whole_numbers_meet_others_in_the_type_of_the_plan(simulator, precision, real):
+    net = rb.Network()
+    pop = net.add(rb.Population(3, Clock()))
+    v = net.add(rb.Probe(pop, "v"))
+    values = simulator(net, 1e-3, precision=precision).run(0.1)[v].values
+    expected = np.arange(100).astype(real) * real(0.7)
+    np.testing.assert_array_equal(values, np.broadcast_to(expected[:, None], (100, 3)))

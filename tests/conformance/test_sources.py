@@ -151,3 +151,11 @@ def test_a_source_that_is_left_empty_is_silent(simulator):
         assert result.counts.populations[0].spikes == 0
     record, _ = sent(simulator, rb.SpikeSource(2), 3e-3)
     assert len(record) == 0
+
+
+@pytest.mark.parametrize("ids", [[0, 1], [1, 0]])
+def test_times_that_descend_are_refused_within_a_step_too(simulator, ids):
+    net = rb.Network()
+    source = net.add(rb.SpikeSource(2, name="source"))
+    with pytest.raises(rb.SpecError, match="not ascending at index 1"):
+        simulator(net, 1e-3).run(20e-3, inputs={source: ([0.0104, 0.0101], ids)})
