@@ -1,7 +1,7 @@
 """Who is connected to whom: one frozen description per pattern.
 
 A description knows its own parameters; what it means for two populations (how many synapses, which
-shapes the weights need) is worked out by the plan. Random patterns are drawn in `engine/draw.py`.
+shapes the weights need) is worked out by the plan. How patterns are drawn stands in `engine/recipes.py`.
 """
 
 from __future__ import annotations

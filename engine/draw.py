@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .compiled import compiled
-from .random import draw64, stream_key
+from .random import draw64
 from .recipes import Recipe, count_rows, draw_rows
 from .workers import side_by_side, stretches
 
@@ -73,8 +73,6 @@ def degrees_of(recipe: Recipe, threads: int = 1) -> np.ndarray:
 def draw_synapses(
     recipe: Recipe,
     *,
-    seed: int,
-    name: str,
     weights: np.ndarray,
     delays: np.ndarray,
     drawn_weights: bool,
@@ -86,8 +84,6 @@ def draw_synapses(
     ----------
     recipe
         What rows are drawn from.
-    seed, name
-        Key the streams.
     weights, delays
         Tables: 65,536 quantiles if drawn, one entry per pair if listed, or a single entry.
     drawn_weights, drawn_delays
@@ -99,7 +95,7 @@ def draw_synapses(
     weight_index = delay_index = None
     if drawn_weights or drawn_delays:
         first, second = np.empty(order.size, np.uint16), np.empty(order.size, np.uint16)
-        draw_quantiles(stream_key(seed, name, "synapses"), order, first, second)
+        draw_quantiles(recipe.quantiles, order, first, second)
         weight_index, delay_index = first if drawn_weights else None, second if drawn_delays else None
     if weights.size > 1 and not drawn_weights:
         weight_index = order

@@ -1,8 +1,8 @@
 """The plan: what a network becomes before any machine runs it.
 
 It fixes everything that must not depend on the backend: the order of steps, levels of zero delay,
-delays in steps, the precision and grid of every receptor, how each projection is stored, and the
-synapses themselves, drawn when first asked for. A plan prints, and two plans diff.
+delays in steps, the precision and grid of every receptor, how each projection is stored, and what its
+synapses are drawn from. A plan prints, and two plans diff.
 """
 
 from __future__ import annotations
@@ -283,8 +283,6 @@ class Plan:
         delays, drawn_delays, _ = delay_table(part, self.dt)
         return draw_synapses(
             self.recipe(name),
-            seed=self.network.seed,
-            name=name,
             weights=weights,
             delays=delays,
             drawn_weights=drawn_weights,

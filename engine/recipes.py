@@ -50,6 +50,8 @@ class Recipe(NamedTuple):
         Place of each synapse as it was listed or drawn: it keys its weight and delay.
     longest : int
         No source has more synapses.
+    quantiles : uint64
+        Key of the stream that draws weights and delays, by the order of synapses.
     """
 
     kind: int
@@ -65,6 +67,7 @@ class Recipe(NamedTuple):
     targets: np.ndarray
     order: np.ndarray
     longest: int
+    quantiles: np.uint64
 
 
 def recipe_of(
@@ -86,7 +89,7 @@ def recipe_of(
     n_pre, n_post
         Sizes of the two ends.
     seed, name
-        Key the stream.
+        Key the streams.
     self_shift
         Target index minus source index of one and the same neuron; None if the ends differ.
     threads
@@ -99,6 +102,7 @@ def recipe_of(
     recipe = Recipe(
         _LISTED, key, n_pre, n_post, 0, 0.0, False, shift, np.zeros((0, n_pre), np.int64),
         np.zeros(n_pre + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint32), 0,
+        stream_key(seed, name, "synapses"),
     )  # fmt: skip
     if isinstance(c, Random):
         return recipe._replace(kind=_RANDOM, p=c.p, longest=n_post)

@@ -7,7 +7,6 @@ another, and its line is what the command prints for it alone.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from .bench import check_settings
 from .bench_ours import WORKLOADS
 from .bench_peer import PEERS
+from .engine.workers import available_cores
 from .neurons.errors import SpecError
 
 #: Samples side by side, where one is not all that people ask about.
@@ -78,7 +78,7 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
     if not 0 < options.get("scale", 1.0) < float("inf"):
         raise SpecError(f"bench.scale: got {options['scale']!r}; allowed is a finite number above 0")
     checked = ("repeats", "seconds", "batch", "activity")
-    many = _cores() > 1 and options.get("backend", "numba") != "reference"
+    many = available_cores() > 1 and options.get("backend", "numba") != "reference"
     threads = (options["threads"],) if "threads" in options else (1, 2) if many else (1,)
     found: list[dict[str, Any]] = []
     for name in WORKLOADS:
@@ -89,10 +89,6 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
             given = {key: value for key, value in peer.items() if value is not None}
             found.append({**options, "name": name, "batch": batch, "threads": n, **given})
     return found
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_case(case: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Everything heavy is imported where it is used.
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from argparse import Namespace
@@ -252,6 +251,7 @@ def info(args: Namespace) -> Answer:
 
     from . import __version__
     from .engine.backends.numba_cpu.kernel import cache_folder
+    from .engine.workers import available_cores
 
     data: dict[str, Any] = {"version": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
@@ -262,7 +262,7 @@ def info(args: Namespace) -> Answer:
     data |= {
         "system": platform.platform(),
         "cpu": _cpu(),
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": available_cores(),
         "cache": str(cache_folder()),
     }
     return Answer(data, pairs({k: "not installed" if v is None else v for k, v in data.items()}))

@@ -12,7 +12,6 @@ from rheobase.engine.recipes import CHUNK, recipe_of
 def drawn(connectivity, n_pre, n_post, *, name="p", seed=0, self_shift=None, weights=None, delays=None):
     return draw_synapses(
         recipe_of(connectivity, n_pre, n_post, seed=seed, name=name, self_shift=self_shift),
-        seed=seed, name=name,
         weights=np.ones(1) if weights is None else weights, drawn_weights=weights is not None,
         delays=np.ones(1, np.int64) if delays is None else delays, drawn_delays=delays is not None,
     )  # fmt: skip

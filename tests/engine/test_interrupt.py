@@ -1,10 +1,7 @@
 """Ctrl-C: the first ends a run in good order, the second at once, and nothing is ever half done in secret."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -252,55 +249,3 @@ def test_what_was_spooled_before_a_second_interrupt_can_be_read(short_chunks, mo
     steps = np.load(tmp_path / "spikes.npy")["steps"]
     assert steps.size > 0
     assert (np.diff(steps) >= 0).all()
-
-
-EXPERIMENT = """
-[network]
-[[source]]
-name = "noise"
-kind = "PoissonSource"
-n = 10
-rate = 200.0
-[[population]]
-name = "exc"
-n = 20
-model = {LIF = {tau = 20e-3}}
-[[projection]]
-pre = "noise"
-post = "exc"
-connectivity = {random = {p = 0.5}}
-weight = 0.5
-[[probe]]
-name = "spikes"
-target = "exc"
-[simulator]
-dt = 1e-3
-backend = "reference"
-[run]
-duration = 1e5
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT from another process")
-def test_the_command_writes_what_it_has_and_exits_with_130(tmp_path):
-    (tmp_path / "experiment.toml").write_text(EXPERIMENT)
-    code = (
-        "import signal, sys; from rheobase.engine import simulator, clocked; from rheobase.cli import main\n"
-        # A shell that starts it in the background has it ignore interrupts.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "add = clocked.Progress.add\n"
-        "clocked.Progress.add = lambda *a: (add(*a), print('on', file=sys.stderr, flush=True))\n"
-        "sys.exit(main(['run', 'experiment.toml', '--out', 'result.npz', '--json']))"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stderr.readline() == "on\n"
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    told, saved = json.loads(out), Result.load(tmp_path / "result.npz")
-    assert told["interrupted"] is True
-    assert saved.info.interrupted
-    assert saved.info.steps * 1e-3 == pytest.approx(told["bio_s"])

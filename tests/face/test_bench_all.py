@@ -81,7 +81,7 @@ def test_the_output_is_a_file_of_results(two_workloads, capsys, tmp_path):
 
 
 def test_every_workload_is_run_with_one_and_two_threads(monkeypatch):
-    monkeypatch.setattr(bench_all, "_cores", lambda: 8)
+    monkeypatch.setattr(bench_all, "available_cores", lambda: 8)
     found = bench_all.cases({"scale": 0.5})
     assert {case["name"] for case in found} == set(WORKLOADS)
     assert {(case["batch"], case["threads"]) for case in found if case["name"] == "mlp"} == {
@@ -89,7 +89,7 @@ def test_every_workload_is_run_with_one_and_two_threads(monkeypatch):
     }  # fmt: skip
     assert all(case["scale"] == 0.5 for case in found)
     assert len({json.dumps(case, sort_keys=True) for case in found}) == len(found)
-    monkeypatch.setattr(bench_all, "_cores", lambda: 1)
+    monkeypatch.setattr(bench_all, "available_cores", lambda: 1)
     assert {case["threads"] for case in bench_all.cases({})} == {1}
     assert {case["batch"] for case in bench_all.cases({"batch": 3})} == {3}
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -207,6 +208,32 @@ def test_run_simulates_a_file_as_the_library_would(capsys, tmp_path):
     assert "Loihi" in report.read_text()
     shorter = json_of(capsys, "run", path, "--duration", "0.02")
     assert shorter["bio_s"] == pytest.approx(0.02)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT from another process")
+def test_run_writes_what_it_has_at_ctrl_c_and_exits_with_130(tmp_path):
+    long = EXPERIMENT.replace("duration = 0.1", "duration = 1e5")
+    (tmp_path / "experiment.toml").write_text(long)
+    code = (
+        "import signal, sys; from rheobase.engine import simulator, clocked; from rheobase.cli import main\n"
+        # A shell that starts it in the background has it ignore interrupts.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "add = clocked.Progress.add\n"
+        "clocked.Progress.add = lambda *a: (add(*a), print('on', file=sys.stderr, flush=True))\n"
+        "sys.exit(main(['run', 'experiment.toml', '--out', 'result.npz', '--json']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr.readline() == "on\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    told, saved = json.loads(out), Result.load(tmp_path / "result.npz")
+    assert told["interrupted"] is True
+    assert saved.info.interrupted
+    assert saved.info.steps * 1e-3 == pytest.approx(told["bio_s"])
 
 
 def test_convert_writes_a_spiking_network_that_reads_back(capsys, tmp_path):

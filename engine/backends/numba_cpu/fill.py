@@ -10,10 +10,19 @@ from ...compiled import compiled
 from ...draw import draw_quantiles
 from ...recipes import draw_row
 
+#: What chooses a synapse's entry from a table: nothing (it has but one), a drawn quantile, or the order in
+#: which synapses are listed.
+BY_NOTHING, BY_QUANTILE, BY_ORDER = range(3)
+
+
+@compiled()
+def _entry(by: Any, quantile: Any, order: Any) -> Any:
+    return np.int64(quantile) if by == BY_QUANTILE else order if by == BY_ORDER else 0
+
 
 @compiled()
 def draw_share(
-    recipe: Any, key: Any, rows: Any, places: Any, table: Any, weight_by: Any, slots: Any, slot_by: Any,
+    recipe: Any, rows: Any, places: Any, table: Any, weight_by: Any, slots: Any, slot_by: Any,
     n_delays: Any, filled: Any, segments: Any, cells: Any, weights: Any, packed: Any, block: Any, load: Any,
 ) -> None:  # fmt: skip
     """Draw one projection's share of some rows: of each synapse its segment, cell and weight.
@@ -28,13 +37,13 @@ def draw_share(
         if rows[r] < 0:
             continue
         n = draw_row(recipe, rows[r], targets, order, taken)
-        if weight_by == 1 or slot_by == 1:
-            draw_quantiles(key, order[:n], first, second)
+        if weight_by == BY_QUANTILE or slot_by == BY_QUANTILE:
+            draw_quantiles(recipe.quantiles, order[:n], first, second)
         at = filled[r]
         for k in range(n):
             place = places[targets[k]]
-            weight = table[first[k] if weight_by == 1 else order[k] if weight_by == 2 else 0]
-            slot = slots[second[k] if slot_by == 1 else order[k] if slot_by == 2 else 0]
+            weight = table[_entry(weight_by, first[k], order[k])]
+            slot = slots[_entry(slot_by, second[k], order[k])]
             segments[at + k] = (place >> 32) * n_delays + slot
             cell = np.uint32(place & 0xFFFFFFFF)
             if packed:

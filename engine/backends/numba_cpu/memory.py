@@ -11,9 +11,8 @@ from numpy.typing import DTypeLike
 from ...initial import initial_state
 from ...parts import Operator, Population
 from ...plan import GroupPlan, Plan
-from .parts import Share
+from .parts import LINE_BYTES, PAGE_BYTES, Share
 
-LINE_BYTES, PAGE_BYTES = 64, 4096
 #: Where within a page the next large array starts: see `zeros`.
 _QUARTERS = itertools.cycle(range(0, PAGE_BYTES, PAGE_BYTES // 4))
 

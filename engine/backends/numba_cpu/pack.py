@@ -16,11 +16,10 @@ import numpy as np
 from ...grid import Grid
 from ...layout import refuse_overflow, stored_weights
 from ...plan import Plan, ProjectionPlan
-from ...random import stream_key
 from ...recipes import Recipe
 from ...tables import delay_table, weight_table
 from ...workers import side_by_side
-from .fill import draw_share, place_rows
+from .fill import BY_NOTHING, BY_ORDER, BY_QUANTILE, draw_share, place_rows
 from .memory import zeros
 from .parts import Share
 
@@ -94,16 +93,14 @@ class _Ingredient:
     ----------
     recipe : Recipe
         What its rows are drawn from.
-    key : uint64
-        Key of the quantiles of weights and delays.
     rows : int32 (n_source,)
         Row of each place of the source group; -1 where it has none.
     places : int64 (n_post,)
         Block of each target, counted through all parts, in the upper 32 bits, and its cell in that block.
-    weights : int16, int32, float32 or float64
+    weights : int32, float32 or float64
         Table of weights as they are stored.
     weight_by : int
-        What chooses from the table: 0 nothing, 1 a quantile, 2 the order in which synapses are listed.
+        What chooses from the table: see `fill.py`.
     slots : uint16
         Table of indices of delays.
     slot_by : int
@@ -111,7 +108,6 @@ class _Ingredient:
     """
 
     recipe: Recipe
-    key: np.uint64
     rows: np.ndarray
     places: np.ndarray
     weights: np.ndarray
@@ -214,7 +210,6 @@ def _ingredient(
     steps, drawn_delays, _ = delay_table(p.part, plan.dt)
     return _Ingredient(
         recipe=plan.recipe(p.name),
-        key=stream_key(plan.network.seed, p.name, "synapses"),
         rows=rows,
         places=((part * n_blocks + cells // block) << 32) + cells % block,
         weights=stored_weights(plan, p, weights.reshape(-1)),
@@ -225,7 +220,7 @@ def _ingredient(
 
 
 def _chosen_by(table: np.ndarray, drawn: bool) -> int:
-    return 1 if drawn else 2 if table.size > 1 else 0
+    return BY_QUANTILE if drawn else BY_ORDER if table.size > 1 else BY_NOTHING
 
 
 def _row_weights(plan: Plan, projections: list[ProjectionPlan], n: int) -> np.ndarray | None:
@@ -278,7 +273,7 @@ def _pack_rows(
     drawn = np.empty(n if weights.size else 0, weights.dtype)
     for one in ingredients:
         draw_share(
-            one.recipe, one.key, one.rows[low:high], one.places, one.weights, one.weight_by, one.slots,
+            one.recipe, one.rows[low:high], one.places, one.weights, one.weight_by, one.slots,
             one.slot_by, n_delays, filled, segments, cells, drawn, packed, block, load,
         )  # fmt: skip
     place_rows(segments, cells, drawn, start, ends, synapses, weights)

@@ -8,8 +8,9 @@ from ...layout import Cells, cells_of
 from ...parts import Operator
 from ...plan import Arithmetic, Plan
 
-#: Cells on a cache line, and on a page of memory (of 4 bytes each): see `_room`.
-_LINE, _PAGE = 16, 1024
+#: Bytes of a cache line and of a page of memory; cells (of 4 bytes each) on these.
+LINE_BYTES, PAGE_BYTES = 64, 4096
+_LINE, _PAGE = LINE_BYTES // 4, PAGE_BYTES // 4
 
 
 class Share:
