@@ -210,7 +210,7 @@ def test_a_simulator_says_how_its_synapses_lie_in_memory():
     assert str(rb.Simulator(net, 1e-3, threads=1)).splitlines()[1:] == [
         "  kernel: a kernel of 18 weights of 4 bytes, without indices",
         "  matrix: 32 rows of 40 weights, in tiles of 128 bytes",
-        "  one and two: 320 synapses of 2 bytes, 1 block(s) of 48 cells a part, 2 delay(s)",
+        "  one and two: 320 synapses of 2 bytes, 1 block(s) of 48 cells a part, delays of 1 to 2 steps",
     ]
     drawn = rb.Network()
     drawn.add(pop)

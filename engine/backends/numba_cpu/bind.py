@@ -11,12 +11,20 @@ from ...clocked import probe_window
 from ...parts import Probe
 from ...plan import GroupPlan, Plan, ProjectionPlan, Step
 from ..base import Feed, SpikeChunk, SpikeFeed
-from .bind_deliveries import deliver_block, describe_stored, store
+from .bind_deliveries import (
+    deliver_block,
+    deliver_row_blocks,
+    describe_stored,
+    forget_flight,
+    store,
+    store_rows,
+)
 from .bind_neurons import operate_block, record_block, update_block
 from .bind_sources import emit_block, private_sources
 from .drive import Program
 from .kernel import Block
 from .memory import Ring, Trial
+from .merge import merged
 from .parts import Share
 from .schedule import Schedule
 
@@ -44,7 +52,8 @@ class Binder:
         self._tallies: dict[int, dict[str, np.ndarray]] = {}
         self.plastic: dict[str, Any] = {}
         self.synapse_bytes = 0
-        self.stored: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        self.stored: dict[tuple[str, ...], list[list[dict[str, Any]]]] = {}
+        self._kept: dict[int, list[Block]] = {}
         self._blocks: dict[tuple[int, int, str], Block] = {}
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._scratch: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
@@ -52,6 +61,10 @@ class Binder:
         for step in plan.steps:
             if step.kind == "deliver":
                 store(self, step)
+        deliveries = merged(plan, self.private)
+        for delivery in deliveries:
+            store_rows(self, delivery)
+        self._sparse = {delivery.names[0]: delivery for delivery in deliveries}
         plan.release()
 
     # Programs
@@ -84,8 +97,10 @@ class Binder:
         elif step.kind == "deliver":
             if name in self.plastic:
                 return list(self.plastic[name].deliver(trial, part))
-            private = self.plan.projections[name].part.source.label in self.private
-            block = None if private else deliver_block(self, step, trial, part)
+            if name in self._sparse:
+                blocks = deliver_row_blocks(self, self._sparse[name], trial, part)
+                return [self._keep(trial, block) for block in blocks]
+            block = deliver_block(self, step, trial, part) if step.names in self.stored else None
         elif step.kind == "update":
             block = update_block(self, self.plan.groups[name], trial, part)
         elif step.kind == "operate":
@@ -98,6 +113,11 @@ class Binder:
             return []
         self._blocks[trial.index, part, f"{step.kind} {name}"] = block
         return [block]
+
+    def _keep(self, trial: Trial, block: Block) -> Block:
+        """Keep a block that nobody asks for by name: programs hold only its address."""
+        self._kept.setdefault(trial.index, []).append(block)
+        return block
 
     def tally(self, trial: Trial, group: str) -> np.ndarray:
         """Return the events sent per neuron of a group in a trial."""
@@ -112,11 +132,11 @@ class Binder:
         }  # fmt: skip
 
     def own(self, trial: Trial, part: int, group: str) -> dict[str, Any]:
-        """Return the arguments by which kernels write a group's events."""
+        """Return the arguments by which kernels write the events of one part of a group."""
         arguments = self.ring(trial, group)
         del arguments["first"]
         low, high = self.share.stretch(group, part)
-        return {**arguments, "low": low, "high": high, "part": part, "parts": self.share.n}
+        return {**arguments, "ring_counts": trial.rings[group].sent(part), "low": low, "high": high}
 
     def payload(self, group: GroupPlan) -> str:
         """Return the element type of a group's payloads."""
@@ -214,7 +234,8 @@ class Binder:
                 yield probe.label, SpikeChunk(steps, places, np.full(steps.size, trial.index, np.int64))
 
     def forget(self, trial: Trial) -> None:
-        """Drop what probes have recorded in one trial."""
+        """Drop what probes have recorded in one trial, and what deliveries know of events in flight."""
+        forget_flight(self._kept.get(trial.index, []))
         for block, _ in self._probes(trial):
             for name in ("filled", "counts"):
                 if name in block.kept:

@@ -8,9 +8,10 @@ import numpy as np
 
 from ...layout import conv_kernel, dense_matrix
 from ...plan import ProjectionPlan, Step
-from . import deliver
+from . import deliver, deliver_rows
 from .kernel import Block, compile_kernel
 from .memory import Trial, zeros
+from .merge import Delivery
 from .pack import pack
 from .plastic import Plastic
 
@@ -18,50 +19,64 @@ if TYPE_CHECKING:
     from .bind import Binder
 
 
-#: Segments of rows listed before they are read, and cache lines asked for before they are needed.
-_SEGMENTS, _LINES_AHEAD = 4096, 16
+#: Entries of a queue of events in flight (at most), and cache lines asked for before they are needed.
+_ENTRIES, _LINES_AHEAD = 1 << 16, 16
+#: Entries that a queue must have dropped before the others move to its front.
+_DROPPED = 256
+#: The step that a queue is of which none is known.
+_NEVER = -2
 
 
 def store(binder: Binder, step: Step) -> None:
-    """Lay out the synapses of a delivery, once for all trials."""
+    """Lay out the synapses of a delivery that is not sparse, once for all trials."""
     p = binder.plan.projections[step.names[0]]
-    if p.part.source.label in binder.private:
-        return
     if p.part.rule is not None:
         binder.plastic[p.name] = Plastic(binder, p)
-        return
-    cells = binder.share.cells[p.arithmetic]
-    if p.storage == "sparse":
-        stored = [vars(table) for table in pack(binder.plan, binder.share, step.names, binder.threads)]
     elif p.storage == "dense":
-        stored = _store_dense(binder, p)
-    else:
-        kernel = conv_kernel(binder.plan, p, cells)
-        stored = [{"kernel": kernel, "weights": kernel.weights}] * binder.share.n
-    binder.stored[step.names] = stored
-    binder.plan.release(*step.names)
-    distinct = {id(a): a for tables in stored for a in tables.values() if isinstance(a, np.ndarray)}
+        _keep_stored(binder, step.names, _store_dense(binder, p))
+    elif p.storage != "sparse":
+        kernel = conv_kernel(binder.plan, p, binder.share.cells[p.arithmetic])
+        stored = [[{"kernel": kernel, "weights": kernel.weights}]] * binder.share.n
+        _keep_stored(binder, step.names, stored)
+
+
+def store_rows(binder: Binder, delivery: Delivery) -> None:
+    """Lay out the synapses of a sparse delivery, once for all trials."""
+    packed = pack(binder.plan, binder.share, delivery, binder.threads)
+    _keep_stored(binder, delivery.names, [[vars(table) for table in tables] for tables in packed])
+
+
+def _keep_stored(binder: Binder, names: tuple[str, ...], stored: list[list[dict[str, Any]]]) -> None:
+    binder.stored[names] = stored
+    binder.plan.release(*names)
+    arrays = (a for tables in stored for table in tables for a in table.values())
+    distinct = {id(a): a for a in arrays if isinstance(a, np.ndarray)}
     binder.synapse_bytes += sum(a.nbytes for a in distinct.values())
 
 
-def describe_stored(parts: list[dict[str, Any]]) -> str:
+def describe_stored(parts: list[list[dict[str, Any]]]) -> str:
     """Say in words how the synapses of one delivery lie in memory; all parts are alike."""
-    stored = parts[0]
+    stored = parts[0][0]
     if "synapses" in stored:
         text = f"{stored['synapses'].size:,} synapses of {stored['synapses'].itemsize} bytes"
-        blocks, delays = stored["n_blocks"], stored["delays"].size
-        return f"{text}, {blocks} block(s) of {stored['block']:,} cells a part, {delays} delay(s)"
+        runs = " and ".join(_delays(table["delay"], table["steps"]) for table in parts[0])
+        blocks = f"{stored['n_blocks']} block(s) of {stored['block']:,} cells a part"
+        return f"{text}, {blocks}, delays of {runs} steps"
     if "targets" in stored:
         size = stored["targets"].itemsize + stored["weights"].itemsize
         return f"{stored['targets'].size:,} synapses of {size} bytes, targets and weights apart"
     if "tiles" in stored:
-        rows, columns = stored["tiles"].shape[1], sum(part["columns"] for part in parts)
+        rows, columns = stored["tiles"].shape[1], sum(part[0]["columns"] for part in parts)
         return f"{rows:,} rows of {columns:,} weights, in tiles of {stored['tile_bytes']} bytes"
     weights = stored["weights"]
     return f"a kernel of {weights.size:,} weights of {weights.itemsize} bytes, without indices"
 
 
-def _store_dense(binder: Binder, p: ProjectionPlan) -> list[dict[str, Any]]:
+def _delays(first: int, steps: int) -> str:
+    return f"{first} to {first + steps - 1}" if steps > 1 else f"{first}"
+
+
+def _store_dense(binder: Binder, p: ProjectionPlan) -> list[list[dict[str, Any]]]:
     """Return each part's columns, tile after tile, and row after row within a tile."""
     matrix = dense_matrix(binder.plan, p, binder.share.cells[p.arithmetic])
     rows, size = matrix.weights.shape[0], matrix.weights.itemsize
@@ -75,7 +90,7 @@ def _store_dense(binder: Binder, p: ProjectionPlan) -> list[dict[str, Any]]:
             mine = matrix.weights[:, low + k * tile : min(low + (k + 1) * tile, high)]
             columns[:, : mine.shape[1]] = mine
         stored.append(
-            {"tiles": tiles, "tile_bytes": tile_bytes, "first_row": matrix.first_row, "columns": high - low}
+            [{"tiles": tiles, "tile_bytes": tile_bytes, "first_row": matrix.first_row, "columns": high - low}]
         )
     return stored
 
@@ -89,43 +104,76 @@ def _columns(binder: Binder, p: ProjectionPlan, part: int) -> tuple[int, int]:
 
 
 def deliver_block(binder: Binder, step: Step, trial: Trial, part: int) -> Block:
-    """Return a delivery to one part."""
+    """Return a delivery that is not sparse to one part."""
     p = binder.plan.projections[step.names[0]]
+    stored = binder.stored[step.names][part][0]
+    return _deliver_shared(binder, p, part, stored, *_common_arguments(binder, p, trial, part))
+
+
+def deliver_row_blocks(binder: Binder, delivery: Delivery, trial: Trial, part: int) -> list[Block]:
+    """Return a sparse delivery to one part: a block for each run of its delays."""
+    p = binder.plan.projections[delivery.names[0]]
+    stored = binder.stored[delivery.names][part]
+    cells, options, ring = _common_arguments(binder, p, trial, part)
+    if not delivery.wide:
+        return [_deliver_rows(binder, delivery, table, trial, cells, options) for table in stored]
+    kernel = compile_kernel(deliver.deliver_wide, deliver._slot_before, real=binder.real, **options)
+    return [kernel.pack(**ring, **stored[0], cells=cells)]
+
+
+def _common_arguments(
+    binder: Binder, p: ProjectionPlan, trial: Trial, part: int
+) -> tuple[np.ndarray, dict[str, Any], dict[str, Any]]:
+    """Return the cells of a part, the options of a kernel that delivers to them, and the source's ring."""
     source = binder.plan.group_of(p.part.source)
-    stored = binder.stored[step.names][part]
-    cells = trial.fixed[part] if p.arithmetic == "fixed" else trial.floating[part]
     options: dict[str, Any] = {
         "UNIT": source.part.payload == "unit", "PAYLOAD": binder.payload(source),
         "CELL": "i4" if p.arithmetic == "fixed" else binder.real,
     }  # fmt: skip
-    arguments = binder.ring(trial, source.name)
-    if "synapses" in stored:
-        return _deliver_packed(stored, cells, options, arguments)
-    if "targets" in stored:
-        return compile_kernel(deliver.deliver_wide, deliver._slot_before, real=binder.real, **options).pack(
-            **arguments, **stored, cells=cells
-        )
-    return _deliver_shared(binder, p, part, stored, cells, options, arguments)
+    cells = trial.fixed[part] if p.arithmetic == "fixed" else trial.floating[part]
+    return cells, options, binder.ring(trial, source.name)
 
 
-def _deliver_packed(
-    stored: dict[str, Any], cells: np.ndarray, options: dict[str, Any], arguments: dict[str, Any]
-) -> Block:
-    synapses = stored["synapses"]
+def _deliver_rows(
+    binder: Binder, delivery: Delivery, stored: dict[str, Any], trial: Trial, cells: np.ndarray,
+    options: dict[str, Any],
+) -> Block:  # fmt: skip
+    synapses, starts, lengths, n_blocks = (stored[k] for k in ("synapses", "starts", "lengths", "n_blocks"))
     narrow = synapses.dtype == np.uint16
     kernel = compile_kernel(
-        deliver.deliver_packed, deliver._slot_before, deliver._ask, deliver._scatter, ONE_WEIGHT=narrow,
-        SYNAPSE="u2" if narrow else "u4", BYTES=synapses.itemsize, **options,
+        deliver_rows.deliver_rows, deliver_rows._move_to_front, deliver_rows._ask, deliver_rows._read,
+        UNIT=options["UNIT"], ONE_WEIGHT=narrow, SYNAPSE="u2" if narrow else "u4", BYTES=synapses.itemsize,
+        POSITION=f"u{starts.itemsize}", LENGTH=f"u{lengths.itemsize}", DROPPED=_DROPPED, RING=7,
     )  # fmt: skip
-    due = np.zeros(_SEGMENTS, np.int64)
-    ends = stored["offsets"].reshape(stored["row_start"].size, -1)[:, -1]
-    segments = ends.size * stored["n_blocks"] * stored["delays"].size
-    lines = 1 + ends.sum(dtype=np.int64) * synapses.itemsize / (64 * segments)
+    entries = min(delivery.n_rows * stored["steps"], _ENTRIES) + 2 * _DROPPED
+    lines = 1 + lengths.mean() * synapses.itemsize / 64 if lengths.size else 1
     return kernel.pack(
-        **arguments, **stored, cells=cells, due_start=due, due_stop=due.copy(),
-        due_factor=due.astype(np.int32), address=synapses.ctypes.data,
+        **stored, rings=_rings(binder, delivery, trial), cells=cells,
+        marks=np.array([_NEVER, 0, 0], np.int64), arrived=np.zeros(stored["steps"], np.int32),
+        at=np.zeros(entries, starts.dtype), positions=np.zeros(n_blocks * entries, starts.dtype),
+        factors=np.zeros(entries if narrow or not options["UNIT"] else 1, np.int32),
         ahead=max(round(_LINES_AHEAD / lines), 1),
     )  # fmt: skip
+
+
+def _rings(binder: Binder, delivery: Delivery, trial: Trial) -> np.ndarray:
+    """Return where a sparse delivery finds the events of each part of each source."""
+    words: list[int] = []
+    for label, row in delivery.first_row.items():
+        ring = trial.rings[label]
+        for part, first in enumerate(ring.first.tolist()):
+            if first < ring.n:
+                ids, payload = (ring.ids[first:], ring.ids if ring.unit else ring.payload[first:])
+                addresses = [a.ctypes.data for a in (ids, payload, ring.sent(part))]
+                words += [*addresses, ring.n, ring.length, row, 0]
+    return np.array(words, np.int64)
+
+
+def forget_flight(blocks: list[Block]) -> None:
+    """Let deliveries find the events in flight again: the rings have been written from outside."""
+    for block in blocks:
+        if "marks" in block.kept:
+            block.kept["marks"][0] = _NEVER
 
 
 def _deliver_shared(

@@ -82,8 +82,6 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
     arguments: dict[str, Any] = {
         "n": high - low,
         "low": low,
-        "part": part,
-        "parts": binder.share.n,
         "total": group.n,
         "group": list(binder.plan.groups).index(group.name),
     }
@@ -107,7 +105,7 @@ def operate_block(binder: Binder, group: GroupPlan, trial: Trial) -> Block:
     return kernel.pack(
         x=trial.states[source.label, variable], last=trial.states[group.name, "last"],
         fresh=np.zeros(group.n, binder.plan.real), value=trial.states[group.name, "value"],
-        width=operator.shape[-1], n=group.n, length=ring["length"], parts=binder.share.n,
+        width=operator.shape[-1], n=group.n, length=ring["length"],
         ring_ids=ring["ring_ids"],
         ring_counts=ring["ring_counts"], ring_payload=ring["ring_payload"],
         tally=binder.tally(trial, group.name), rows_done=binder.rows_done(trial, group.name),

@@ -29,7 +29,7 @@ def list_set(flags: Any, size: Any, first: Any, ids: Any, k: Any) -> Any:
 
 def emit_poisson(
     now: I8, key: U8, base: I4s, thresholds: U4s, lengths: I4s, width: I8, rows: I4s, firsts: I2s,
-    starts: I8s, low: I8, high: I8, part: I8, parts: I8, n: I8, length: I8, ring_ids: I4s,
+    starts: I8s, low: I8, high: I8, n: I8, length: I8, ring_ids: I4s,
     ring_counts: I4s, ring_payload: I4s, tally: I8s, pairs: U4s, lanes: I2s, hits: I1s,
 ) -> int:  # fmt: skip
     """Draw Poisson counts for neurons [low, high); `rows` says which thresholds each uses.
@@ -73,13 +73,13 @@ def emit_poisson(
                 ring_payload[np.uint64(sent)] = count
                 tally[place] += count
                 sent += 1
-    ring_counts[slot * parts + part] = sent - begin
+    ring_counts[slot] = sent - begin
     return 0
 
 
 def emit_spikes(
-    now: I8, start: I8, indptr: I8s, places: I4s, counts: I4s, low: I8, high: I8, part: I8,
-    parts: I8, n: I8, length: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: I4s,
+    now: I8, start: I8, indptr: I8s, places: I4s, counts: I4s, low: I8, high: I8,
+    n: I8, length: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: I4s,
     tally: I8s,
 ) -> int:  # fmt: skip
     """Send given spikes."""
@@ -93,13 +93,13 @@ def emit_spikes(
                 ring_payload[begin + sent] = counts[k]
                 tally[place] += counts[k]
                 sent += 1
-    ring_counts[slot * parts + part] = sent
+    ring_counts[slot] = sent
     return 0
 
 
 def emit_values(
     now: I8, start: I8, row_steps: I8, rows: I8, hold: I8, values: Reals, low: I8, high: I8,
-    part: I8, parts: I8, n: I8, length: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Reals,
+    n: I8, length: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Reals,
     tally: I8s,
 ) -> int:  # fmt: skip
     """Send given values, zeros skipped."""
@@ -114,5 +114,5 @@ def emit_values(
                 ring_payload[begin + sent] = value
                 tally[place] += 1
                 sent += 1
-    ring_counts[slot * parts + part] = sent
+    ring_counts[slot] = sent
     return 0

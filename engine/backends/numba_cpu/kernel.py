@@ -34,7 +34,8 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, cfunc, njit
 from {package}.words import *
-from {package}.words import float32_of, float64_of, load_word, pointer, prefetch, stretch
+from {package}.words import float32_of, float64_of, load_int32, load_word, pointer, stretch
+from {package}.words import prefetch, prefetch_to_write
 from {package}.words_of_rules import *
 from {package}.listing import list_set
 from {package}.rows import add_narrow_rows, add_scaled_narrow_rows, add_scaled_wide_rows, add_wide_rows

@@ -43,7 +43,7 @@ def deliver_plastic(
         slot = (now - delays[d]) % length
         for q in range(first.size):
             begin = slot * n + first[q]
-            for j in range(ring_counts[slot * first.size + q]):
+            for j in range(ring_counts[q * length + slot]):
                 source = np.int64(ring_ids[begin + j])
                 payload = CELL(1) if UNIT else CELL(ring_payload[begin + j])
                 if DENSE:
@@ -67,7 +67,7 @@ def deliver_plastic(
 
 def learn(
     now: I8, ring_ids: I4s, ring_counts: I4s, first: I8s, n: I8, length: I8, post_ids: I4s,
-    post_counts: I4s, post_n: I8, post_length: I8, low: I8, part: I8, delays: I8s,
+    post_counts: I4s, post_n: I8, post_length: I8, low: I8, delays: I8s,
     row_start: I8s, offsets: U4s, targets: U4s, columns: I8, first_row: I8, rows: I8,
     first_column: I8, in_start: I8s, in_synapse: I8s, in_trace: I8s, weights: Reals,
     x: Reals, y: Reals, own: I8, constants: Reals, changes: I8s,
@@ -83,7 +83,7 @@ def learn(
         slot = (now - delays[d]) % length
         for q in range(parts):
             begin = slot * n + first[q]
-            for j in range(ring_counts[slot * parts + q]):
+            for j in range(ring_counts[q * length + slot]):
                 source = np.int64(ring_ids[begin + j])
                 if DENSE:
                     row = source - first_row
@@ -98,7 +98,7 @@ def learn(
                     target = first_column + i if DENSE else np.int64(targets[s])
                     weights[s] = apply_pre(weights[s], x, width, trace, y, own, target, k)
     slot = now % post_length
-    fired, n_fired = slot * post_n + low, post_counts[slot * parts + part]
+    fired, n_fired = slot * post_n + low, post_counts[slot]
     for j in range(n_fired):
         target = post_ids[fired + j] - low
         if DENSE:
@@ -117,7 +117,7 @@ def learn(
         slot = (now - delays[d]) % length
         for q in range(parts):
             begin = slot * n + first[q]
-            for j in range(ring_counts[slot * parts + q]):
+            for j in range(ring_counts[q * length + slot]):
                 bump_pre(x, width, d * n + ring_ids[begin + j])
     for j in range(n_fired):
         bump_post(y, own, post_ids[fired + j] - low)

@@ -52,13 +52,17 @@ class Ring:
     payload: np.ndarray
     unit: bool
 
+    def sent(self, part: int) -> np.ndarray:
+        """Return how many events one part sent in each slot; those of a part lie together."""
+        return self.counts[part * self.length : (part + 1) * self.length]
+
     def events(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return places (int64) and payloads of one step's events."""
         slot, parts = step % self.length, self.first.size
         places, payloads = [], []
         for part in range(parts):
             begin = slot * self.n + int(self.first[part])
-            stop = begin + int(self.counts[slot * parts + part])
+            stop = begin + int(self.sent(part)[slot])
             places.append(self.ids[begin:stop])
             payloads.append(np.ones(stop - begin) if self.unit else self.payload[begin:stop])
         return np.concatenate(places).astype(np.int64), np.concatenate(payloads)
@@ -74,7 +78,7 @@ class Ring:
             self.ids[begin : begin + k] = places[chosen]
             if not self.unit:
                 self.payload[begin : begin + k] = payloads[chosen]
-            self.counts[slot * parts + part] = k
+            self.sent(part)[slot] = k
 
 
 @dataclass

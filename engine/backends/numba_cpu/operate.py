@@ -15,7 +15,7 @@ def row(x: Any, y: Any, n: Any) -> None:
 
 def operate(
     now: I8, x: Reals, last: Reals, fresh: Reals, value: Reals, width: I8, n: I8, length: I8,
-    parts: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Reals, tally: I8s, rows_done: I8s,
+    ring_ids: I4s, ring_counts: I4s, ring_payload: Reals, tally: I8s, rows_done: I8s,
 ) -> int:  # fmt: skip
     """Compute the rows that changed; send the difference to what was sent before."""
     slot = now % length
@@ -38,7 +38,5 @@ def operate(
                 tally[i] += 1
                 value[i] = fresh[i]
                 k += 1
-    for part in range(parts):
-        ring_counts[slot * parts + part] = 0
-    ring_counts[slot * parts] = k
+    ring_counts[slot] = k
     return 0

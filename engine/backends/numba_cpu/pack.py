@@ -1,6 +1,6 @@
 """Packing synapses: each row is drawn, sorted while it lies in the cache, and written once.
 
-Synapses stand in rows by source, and within a row by part, block of cells and delay. One of 4 bytes
+Synapses stand in rows by source neuron, and within a row by part, block of cells and delay. One of 4 bytes
 holds 16 bits of target within its block and 16 bits of weight; where each source has one weight for
 all of them, 2 bytes hold the target, and the weight (then of up to 32 bits) stands by the source.
 How long each row is is known before it is drawn, so threads share the rows and nothing is moved.
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...grid import Grid
 from ...layout import refuse_overflow, stored_weights
 from ...plan import Plan, ProjectionPlan
 from ...recipes import Recipe
@@ -21,6 +20,7 @@ from ...tables import delay_table, weight_table
 from ...workers import side_by_side
 from .fill import BY_NOTHING, BY_ORDER, BY_QUANTILE, draw_share, place_rows
 from .memory import zeros
+from .merge import Delivery, grid_of
 from .parts import Share
 
 #: What 16 bits of target can tell apart.
@@ -28,6 +28,9 @@ _LARGEST_BLOCK = 65_536
 #: Cells that lie in a core's first-level cache while a step's events are added to them, and how many
 #: synapses a segment needs on average, so that finding more of them costs less than that saves.
 _CACHED_BLOCK, _LONG_SEGMENT = 8192, 512
+#: Delays that are no further apart than this belong to one run: to look at an event in vain this often
+#: costs less than to find the middle of its row.
+_BRIDGED = 8
 #: Sums are added up as they are drawn where the plan's bound leaves less room than this; it is so wide
 #: that no draw goes beyond it by as much.
 _FAR = 2.0
@@ -37,29 +40,30 @@ _BATCH = 1 << 17
 
 @dataclass(frozen=True)
 class PackedTable:
-    """Packed synapses of some projections of one source onto one part.
+    """Packed synapses of a delivery onto one part, with delays that follow one another.
 
     Attributes
     ----------
-    delays : int64 (n_delays,)
-        Delays in steps, ascending.
+    delay, steps : int
+        The first delay in steps, and how many there are.
     n_blocks, block : int
         Blocks of cells, and cells in each.
-    row_start : int64 (n_source,)
-        Where the part's synapses of each place of the source group start.
-    offsets : uint32 (n_source * (n_blocks * n_delays + 1),)
-        Where the segment of each block and delay starts within its row, and where the row ends.
+    starts : uint32 or uint64 (n_rows * n_blocks,)
+        Where the synapses of each row and block start.
+    lengths : uint8, uint16 or uint32 (n_rows * n_blocks * steps,)
+        How many there are of each delay.
     synapses : uint32 or uint16 (n_synapses,)
         Targets within their block, in the lower 16 bits, and weights above; those of all parts.
-    row_weight : int32 (n_source,), or (1,)
-        The weight of each source's synapses, where they have but one.
+    row_weight : int32 (n_rows,), or (1,)
+        The weight of each row's synapses, where they have but one.
     """
 
-    delays: np.ndarray
+    delay: int
+    steps: int
     n_blocks: int
     block: int
-    row_start: np.ndarray
-    offsets: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
     synapses: np.ndarray
     row_weight: np.ndarray
 
@@ -70,8 +74,12 @@ class WideTable:
 
     Attributes
     ----------
-    delays, row_start, offsets : array
-        As in `PackedTable`, with a single block.
+    delays : int64 (n_delays,)
+        Delays in steps, ascending.
+    row_start : int64 (n_source,)
+        Where the part's synapses of each place of the source group start.
+    offsets : uint32 (n_source * (n_delays + 1),)
+        Where the segment of each delay starts within its row, and where the row ends.
     targets : uint32 (n_synapses,)
         Cells of the part.
     weights : int32, float32 or float64 (n_synapses,)
@@ -93,8 +101,8 @@ class _Ingredient:
     ----------
     recipe : Recipe
         What its rows are drawn from.
-    rows : int32 (n_source,)
-        Row of each place of the source group; -1 where it has none.
+    rows : int32 (n_rows,)
+        The projection's own row of each row; -1 where it has none.
     places : int64 (n_post,)
         Block of each target, counted through all parts, in the upper 32 bits, and its cell in that block.
     weights : int32, float32 or float64
@@ -122,9 +130,9 @@ class _Rows:
 
     Attributes
     ----------
-    start : int64 (n_source + 1,)
-        Where the row of each place of the source group starts.
-    ends : uint32 (n_source, n_segments + 1)
+    start : int64 (n_rows + 1,)
+        Where each row starts.
+    ends : uint32 (n_rows, n_segments + 1)
         Where the segments of each part, block and delay start within the row.
     width : int
         Segments of one part.
@@ -139,39 +147,52 @@ class _Rows:
         mine = self.ends[:, part * self.width : (part + 1) * self.width + 1]
         return self.start[:-1] + mine[:, 0], (mine - mine[:, :1]).reshape(-1)
 
+    def run(self, part: int, n_blocks: int, first: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return where a part's synapses of each row and block start in a run of delays, and their numbers.
+
+        Both in the smallest types that hold them.
+        """
+        mine = self.ends[:, part * self.width : (part + 1) * self.width + 1]
+        by_block = (self.start.size - 1, n_blocks, -1)
+        starts = self.start[:-1, None] + mine[:, :-1].reshape(by_block)[:, :, first]
+        lengths = np.diff(mine).reshape(by_block)[:, :, first : first + steps]
+        narrow = max(self.start[-1], lengths.size) <= np.iinfo(np.uint32).max
+        return (
+            starts.reshape(-1).astype(np.uint32 if narrow else np.uint64),
+            lengths.reshape(-1).astype(np.min_scalar_type(lengths.max(initial=0))),
+        )
+
 
 def pack(
-    plan: Plan, share: Share, names: tuple[str, ...], threads: int
-) -> list[PackedTable] | list[WideTable]:
-    """Return the synapses of projections of one source and one arithmetic, a table for each part.
+    plan: Plan, share: Share, delivery: Delivery, threads: int
+) -> list[list[PackedTable]] | list[list[WideTable]]:
+    """Return the synapses of a delivery: the tables of each part, several where delays are far apart.
 
     Raises
     ------
     PlanError
         If the integer sum of a target could overflow.
     """
-    projections = [plan.projections[name] for name in names]
-    source, arithmetic = plan.group_of(projections[0].part.source), projections[0].arithmetic
+    projections = [plan.projections[name] for name in delivery.names]
+    arithmetic, wide, row_weight = projections[0].arithmetic, delivery.wide, delivery.row_weight
     delays = np.unique([delay for p in projections for delay in p.delays]).astype(np.int64)
-    lengths = np.zeros(source.n, np.int64)
+    lengths = np.zeros(delivery.n_rows, np.int64)
     for p in projections:
-        lengths[source.places(np.arange(*p.pre_range))] += plan.degrees(p.name)
+        lengths[_rows_of(plan, delivery, p)] += plan.degrees(p.name)
     start = np.concatenate([[0], np.cumsum(lengths)])
     n_cells = max(share.sizes[arithmetic])
-    row_weight = None if arithmetic == "float" else _row_weights(plan, projections, source.n)
-    wide = arithmetic == "float" or (
-        row_weight is None and any(_grid(plan, p).bits > 16 for p in projections)
-    )
-    n_blocks, block = (
-        (1, n_cells) if wide else _blocks(n_cells, start[-1] / (share.n * source.n * delays.size))
-    )
-    ingredients = [_ingredient(plan, share, p, delays, n_blocks, block) for p in projections]
-    ends = np.zeros((source.n, share.n * n_blocks * delays.size + 1), np.uint32)
+    if wide:
+        n_blocks, block = 1, n_cells
+    else:
+        n_blocks, block = _blocks(n_cells, start[-1] / (share.n * lengths.size * delays.size))
+        delays, runs = _runs(delays)
+    ingredients = [_ingredient(plan, share, delivery, p, delays, n_blocks, block) for p in projections]
+    ends = np.zeros((lengths.size, share.n * n_blocks * delays.size + 1), np.uint32)
     rows = _Rows(start, ends, n_blocks * delays.size)
     n = int(start[-1])
     synapses = zeros(n, np.uint32 if wide or row_weight is None else np.uint16)
     weights = zeros(n if wide else 0, ingredients[0].weights.dtype)
-    near = arithmetic == "fixed" and any(_grid(plan, p).headroom < _FAR for p in projections)
+    near = arithmetic == "fixed" and any(grid_of(plan, p).headroom < _FAR for p in projections)
     loads = [np.zeros(share.n * n_blocks * block if near else 0, np.int64) for _ in range(threads)]
 
     def filler(load: np.ndarray) -> Callable[[tuple[int, int]], None]:
@@ -180,11 +201,33 @@ def pack(
         )
 
     side_by_side([filler(load) for load in loads], _batches(start))
-    refuse_overflow(names, np.sum(loads, axis=0).max(initial=0) * source.payload_bound)
+    bound = max(plan.group_of(p.part.source).payload_bound for p in projections)
+    refuse_overflow(delivery.names, np.sum(loads, axis=0).max(initial=0) * bound)
     if wide:
-        return [WideTable(delays, *rows.part(part), synapses, weights) for part in range(share.n)]
+        return [[WideTable(delays, *rows.part(part), synapses, weights)] for part in range(share.n)]
     one = np.zeros(1, np.int32) if row_weight is None else row_weight
-    return [PackedTable(delays, n_blocks, block, *rows.part(part), synapses, one) for part in range(share.n)]
+
+    def table(part: int, first: int, steps: int) -> PackedTable:
+        starts, lengths = rows.run(part, n_blocks, first, steps)
+        return PackedTable(int(delays[first]), steps, n_blocks, block, starts, lengths, synapses, one)
+
+    return [[table(part, *run) for run in runs] for part in range(share.n)]
+
+
+def _rows_of(plan: Plan, delivery: Delivery, p: ProjectionPlan) -> np.ndarray:
+    """Return the rows of a projection's sources, in their order."""
+    source = plan.group_of(p.part.source)
+    return delivery.first_row[source.name] + source.places(np.arange(*p.pre_range))
+
+
+def _runs(delays: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Return delays with small gaps filled, and the place and size of each run without a gap."""
+    gaps = np.flatnonzero(np.diff(delays) > _BRIDGED)
+    ends = np.append(delays[gaps], delays[-1])
+    firsts = np.append(delays[0], delays[gaps + 1])
+    sizes = ends - firsts + 1
+    filled = np.concatenate([np.arange(a, b + 1) for a, b in zip(firsts, ends, strict=True)])
+    return filled, list(zip((np.cumsum(sizes) - sizes).tolist(), sizes.tolist(), strict=True))
 
 
 def _batches(start: np.ndarray) -> list[tuple[int, int]]:
@@ -195,11 +238,12 @@ def _batches(start: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _ingredient(
-    plan: Plan, share: Share, p: ProjectionPlan, delays: np.ndarray, n_blocks: int, block: int
-) -> _Ingredient:
-    source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
-    rows = np.full(source.n, -1, np.int32)
-    rows[source.places(np.arange(*p.pre_range))] = np.arange(p.part.pre.n)
+    plan: Plan, share: Share, delivery: Delivery, p: ProjectionPlan, delays: np.ndarray, n_blocks: int,
+    block: int,
+) -> _Ingredient:  # fmt: skip
+    target = plan.group_of(p.part.target)
+    rows = np.full(delivery.n_rows, -1, np.int32)
+    rows[_rows_of(plan, delivery, p)] = np.arange(p.part.pre.n)
     places = target.places(np.arange(*p.post_range))
     part = np.searchsorted(share.bounds[target.name], places, side="right") - 1
     starts = np.array(
@@ -221,36 +265,6 @@ def _ingredient(
 
 def _chosen_by(table: np.ndarray, drawn: bool) -> int:
     return BY_QUANTILE if drawn else BY_ORDER if table.size > 1 else BY_NOTHING
-
-
-def _row_weights(plan: Plan, projections: list[ProjectionPlan], n: int) -> np.ndarray | None:
-    """Return the one weight that all synapses of each source have, int32; None if some have several."""
-    weights, seen = np.zeros(n, np.int32), np.zeros(n, bool)
-    for p in projections:
-        table, drawn = weight_table(p.part)
-        if drawn:
-            return None
-        degrees, stored = plan.degrees(p.name), stored_weights(plan, p, table.reshape(-1))
-        some = np.flatnonzero(degrees)
-        if stored.size > 1:
-            recipe = plan.recipe(p.name)
-            listed = stored[recipe.order]
-            mine = listed[recipe.indptr[some]]
-            if np.any(listed != np.repeat(mine, degrees[some])):
-                return None
-        else:
-            mine = np.full(some.size, stored[0] if stored.size else 0)
-        places = plan.group_of(p.part.source).places(some + p.pre_range[0])
-        if np.any(seen[places] & (weights[places] != mine)):
-            return None
-        weights[places], seen[places] = mine, True
-    return weights
-
-
-def _grid(plan: Plan, p: ProjectionPlan) -> Grid:
-    grid = plan.receptor(p).grid
-    assert grid is not None
-    return grid
 
 
 def _blocks(n_cells: int, mean_row: float) -> tuple[int, int]:

@@ -157,8 +157,8 @@ class Plastic:
         table = self.tables[part]
         kernel = learning_kernel(self.rule, binder.real, self.dense)
         block = kernel.pack(
-            **ring, post_ids=post.ids, post_counts=post.counts, post_n=post.n, post_length=post.length,
-            low=low, part=part, **table.arguments, **table.incoming, weights=mine.weights, x=mine.x, y=mine.y,
+            **ring, post_ids=post.ids, post_counts=post.sent(part), post_n=post.n, post_length=post.length,
+            low=low, **table.arguments, **table.incoming, weights=mine.weights, x=mine.x, y=mine.y,
             own=high - low, constants=self.constants, changes=mine.changes,
         )  # fmt: skip
         return self._keep(block)

@@ -9,7 +9,7 @@ from .types_of_kernels import I8, I4s, I8s, Payloads, Reals, U1s, Variables
 
 def record_spikes(
     now: I8, start: I8, stop: I8, chosen: U1s, counted: I8, ring_ids: I4s, ring_counts: I4s,
-    ring_payload: Payloads, low: I8, part: I8, parts: I8, n: I8, length: I8, steps: I8s,
+    ring_payload: Payloads, low: I8, n: I8, length: I8, steps: I8s,
     places: I4s, times: I4s, filled: I8s, reserve: I8,
 ) -> int:  # fmt: skip
     """Note the events of this step; stop the run while the rest of the buffer still holds a whole strip."""
@@ -17,7 +17,7 @@ def record_spikes(
         return 0
     slot, k = now % length, filled[0]
     begin = slot * n + low
-    for j in range(ring_counts[slot * parts + part]):
+    for j in range(ring_counts[slot]):
         place = ring_ids[begin + j]
         if chosen[place] != 0:
             steps[k] = now
@@ -31,14 +31,14 @@ def record_spikes(
 
 def record_counts(
     now: I8, start: I8, stop: I8, counted: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads,
-    low: I8, part: I8, parts: I8, n: I8, length: I8, counts: I8s,
+    low: I8, n: I8, length: I8, counts: I8s,
 ) -> int:  # fmt: skip
     """Count the events of each neuron."""
     if now < start or now >= stop:
         return 0
     slot = now % length
     begin = slot * n + low
-    for j in range(ring_counts[slot * parts + part]):
+    for j in range(ring_counts[slot]):
         counts[ring_ids[begin + j]] += np.int64(ring_payload[begin + j]) if counted != 0 else 1
     return 0
 

@@ -119,7 +119,7 @@ def _arguments(
     states: tuple[tuple[str, bool], ...], constants: tuple[str, ...], receptors: tuple[str, ...],
     payload: str, shape: Shape,
 ) -> tuple[Argument, ...]:  # fmt: skip
-    out = [Argument(name, "i8", False) for name in ("n", "low", "part", "parts", "total", "length", "group")]
+    out = [Argument(name, "i8", False) for name in ("n", "low", "total", "length", "group")]
     out += [Argument("key", "u8", False)]
     out += [Argument(f"s_{name}", "i4" if whole else shape.real, True) for name, whole in states]
     out += [
@@ -161,6 +161,8 @@ def _prologue(draws: list[str], shape: Shape) -> list[str]:
     lines = [
         "    begin, status, step = (now % length) * total + low, 0, np.int32(now)",
         "    k = begin",
+        "    prefetch_to_write(ring_ids.ctypes.data + 4 * begin)",
+        "    prefetch_to_write(ring_counts.ctypes.data + 4 * (now % length))",
     ]
     for name in draws:
         number = name.removeprefix("draw_")
@@ -275,4 +277,4 @@ def _epilogue(
                 "                    fault[3], fault[4] = now, group",
                 "                    status = 1",
             ]
-    return [*lines, "    ring_counts[(now % length) * parts + part] = k - begin", "    return status"]
+    return [*lines, "    ring_counts[now % length] = k - begin", "    return status"]

@@ -119,6 +119,17 @@ def load_word(typingctx: Any, address: Any) -> Any:
 
 
 @intrinsic
+def load_int32(typingctx: Any, address: Any) -> Any:
+    """Read an int32."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.inttoptr(args[0], ir.IntType(32).as_pointer())
+        return builder.load(place, align=4)
+
+    return types.int32(types.int64), codegen
+
+
+@intrinsic
 def store_word(typingctx: Any, address: Any, value: Any) -> Any:
     """Write a shared word after everything written before it."""
 
@@ -130,17 +141,31 @@ def store_word(typingctx: Any, address: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64), codegen
 
 
+def _ask(context: Any, builder: Any, address: Any, write: int) -> Any:
+    byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    use, keep, data = (ir.Constant(number, value) for value in (write, 3, 1))
+    builder.call(function, [builder.inttoptr(address, byte), use, keep, data])
+    return context.get_dummy_value()
+
+
 @intrinsic
 def prefetch(typingctx: Any, address: Any) -> Any:
     """Ask for the cache line of an address, to be read soon."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
-        builder.call(function, [builder.inttoptr(args[0], byte), read, keep, data])
-        return context.get_dummy_value()
+        return _ask(context, builder, args[0], 0)
+
+    return types.void(types.int64), codegen
+
+
+@intrinsic
+def prefetch_to_write(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line of an address, to be written soon: other cores give it up meanwhile."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _ask(context, builder, args[0], 1)
 
     return types.void(types.int64), codegen
 

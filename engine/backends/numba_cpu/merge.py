@@ -1,0 +1,113 @@
+"""Which sparse projections share rows: those of several sources too, so that one kernel delivers them all."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...grid import Grid
+from ...layout import stored_weights
+from ...plan import Plan, ProjectionPlan
+from ...tables import weight_table
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Sparse projections onto one level that are delivered together.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The projections.
+    first_row : dict
+        Source group -> the row of its first neuron; rows of one group follow the storage of its neurons.
+    n_rows : int
+        Rows of all sources.
+    wide : bool
+        Whether targets and weights stand apart, since a weight needs more than 16 bits.
+    row_weight : int32 (n_rows,), or None
+        The weight of all synapses of each row, where it has but one.
+    """
+
+    names: tuple[str, ...]
+    first_row: dict[str, int]
+    n_rows: int
+    wide: bool
+    row_weight: np.ndarray | None
+
+
+def merged(plan: Plan, private: Container[str]) -> list[Delivery]:
+    """Return the sparse deliveries of a plan, but for plastic ones and those of private sources.
+
+    Sources are merged if their synapses are stored alike and their delays span about the same steps: an
+    event stays in the queue for as long as the longest of them (see `deliver_rows.py`). Sums of real
+    numbers depend on their order, so wide rows are those of a single source.
+    """
+    alike: dict[tuple[object, ...], list[Delivery]] = {}
+    for step in plan.steps:
+        p = plan.projections[step.names[0]] if step.kind == "deliver" else None
+        if p is None or p.storage != "sparse" or p.part.rule is not None or p.part.source.label in private:
+            continue
+        one, source = _of_one_source(plan, step.names), plan.group_of(p.part.source)
+        last = max(plan.projections[name].delays[-1] for name in step.names)
+        first = min(plan.projections[name].delays[0] for name in step.names)
+        stored = (one.row_weight is None, source.part.payload, first, last.bit_length())
+        key = (step.names,) if one.wide else (step.level, *stored)
+        alike.setdefault(key, []).append(one)
+    return [_joined(deliveries) for deliveries in alike.values()]
+
+
+def _joined(deliveries: list[Delivery]) -> Delivery:
+    names: list[str] = []
+    weights: list[np.ndarray] = []
+    first_row, n_rows = {}, 0
+    for one in deliveries:
+        (source,) = one.first_row
+        names += one.names
+        first_row[source] = n_rows
+        n_rows += one.n_rows
+        if one.row_weight is not None:
+            weights.append(one.row_weight)
+    row_weight = np.concatenate(weights) if weights else None
+    return Delivery(tuple(names), first_row, n_rows, deliveries[0].wide, row_weight)
+
+
+def _of_one_source(plan: Plan, names: tuple[str, ...]) -> Delivery:
+    projections = [plan.projections[name] for name in names]
+    source, fixed = plan.group_of(projections[0].part.source), projections[0].arithmetic == "fixed"
+    row_weight = _row_weights(plan, projections, source.n) if fixed else None
+    wide = not fixed or (row_weight is None and any(grid_of(plan, p).bits > 16 for p in projections))
+    return Delivery(names, {source.name: 0}, source.n, wide, row_weight)
+
+
+def grid_of(plan: Plan, p: ProjectionPlan) -> Grid:
+    """Return the grid of a projection's integer sums."""
+    grid = plan.receptor(p).grid
+    assert grid is not None
+    return grid
+
+
+def _row_weights(plan: Plan, projections: list[ProjectionPlan], n: int) -> np.ndarray | None:
+    """Return the one weight that all synapses of each source have, int32; None if some have several."""
+    weights, seen = np.zeros(n, np.int32), np.zeros(n, bool)
+    for p in projections:
+        table, drawn = weight_table(p.part)
+        if drawn:
+            return None
+        degrees, stored = plan.degrees(p.name), stored_weights(plan, p, table.reshape(-1))
+        some = np.flatnonzero(degrees)
+        if stored.size > 1:
+            recipe = plan.recipe(p.name)
+            listed = stored[recipe.order]
+            mine = listed[recipe.indptr[some]]
+            if np.any(listed != np.repeat(mine, degrees[some])):
+                return None
+        else:
+            mine = np.full(some.size, stored[0] if stored.size else 0)
+        places = plan.group_of(p.part.source).places(some + p.pre_range[0])
+        if np.any(seen[places] & (weights[places] != mine)):
+            return None
+        weights[places], seen[places] = mine, True
+    return weights
