@@ -16,6 +16,7 @@ RECURRENT = ("cuba", "brunel", "microcircuit", "sparse", "stdp")
 FED = ("mlp", "conv")
 #: Which script runs which peer, and the workloads that it knows.
 PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "annarchy": ("annarchy_networks.py", ("cuba",)),
     "brian2": ("brian_networks.py", RECURRENT),
     "nest": ("nest_networks.py", RECURRENT),
     "norse": ("norse_networks.py", FED),

@@ -95,7 +95,7 @@ def test_the_workloads_are_these_and_warm_up_as_their_papers_do():
 def test_peers_have_a_script_and_run_these_workloads():
     recurrent = {"cuba", "brunel", "microcircuit", "sparse", "stdp"}
     assert {peer: set(known) for peer, (_, known) in PEERS_KNOWN.items()} == {
-        "brian2": recurrent, "nest": recurrent,
+        "annarchy": {"cuba"}, "brian2": recurrent, "nest": recurrent,
         **{peer: {"mlp", "conv"} for peer in ("torch", *LIBRARIES)},
     }  # fmt: skip
     scripts = [script for script, _ in PEERS_KNOWN.values()]
