@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Every figure of docs/performance.md: one JSON line each, for a file in benchmarks/results. About half an hour
 # on two cores, with nothing else running.
-# Usage: benchmarks/measure.sh PYTHON_WITH_BRIAN2 PYTHON_WITH_NEST PYTHON_WITH_TORCH >> results.jsonl
+# Usage: benchmarks/measure.sh PYTHON_WITH_BRIAN2 PYTHON_WITH_NEST PYTHON_WITH_TORCH \
+#     [PYTHON_WITH_SPIKINGJELLY_SINABS_NORSE_SNNTORCH [PYTHON_WITH_ANNARCHY]] >> results.jsonl
+# The last two may be left out or empty, and so are their peers.
 set -euo pipefail
 brian="--peer brian2 --peer-python ${1:?}" nest="--peer nest --peer-python ${2:?}"
-torch="--peer torch --peer-python ${3:?}"
+torch="--peer torch --peer-python ${3:?}" upon_torch=${4-} annarchy=${5-}
 bench() { rheobase bench "$@" --json; }
 
 rheobase info --json
@@ -33,6 +35,16 @@ rheobase info --json
     bench sparse --threads 1 --repeats 3 $brian
     bench sparse --threads 1 --repeats 3 --scale 0.2 $nest
 }
+
+# Beside the peers that not everybody has.
+if [[ $annarchy ]]; then bench cuba --threads 1 --peer annarchy --peer-python "$annarchy"; fi
+if [[ $upon_torch ]]; then
+    for peer in spikingjelly sinabs norse snntorch; do
+        for batch in 1 64; do
+            bench mlp --threads 1 --batch $batch --peer $peer --peer-python "$upon_torch"
+        done
+    done
+fi
 
 # Ours alone: the large ones, and cost against size.
 for threads in 1 2; do

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,20 +24,34 @@ CONV = ((32, 64, 32), (64, 64, 16), (128, 128, 8))
 CONV_GAINS = (2.051, 2.129, 2.423)
 BLOCK = 1 << 27  # bytes of currents that may be held at a time
 
+#: Returns a layer's spikes [steps, batch, ...] for its weights, its input, and steps at a time.
+Layer = Callable[[Any, Any, int], Any]
+
 
 def main() -> None:
     """Time torch on one network."""
+    answer("torch", feed_forward_options(), prepare)
+
+
+def feed_forward_options() -> argparse.ArgumentParser:
+    """Return the options of networks that are fed."""
     parser = options(("mlp", "conv"), seconds=0.1)
     parser.add_argument("--activity", type=float, default=0.05, help="input spikes per channel and step")
-    answer("torch", parser, prepare)
+    return parser
 
 
 def prepare(args: argparse.Namespace) -> Prepared:
-    """Draw the network and its input; find the fastest way to run it."""
+    """Draw the network and its input; find the fastest way to run it in plain torch."""
+    import torch
+
+    return prepare_layers(args, torch.__version__, run_layer)
+
+
+def prepare_layers(args: argparse.Namespace, version: str, layer: Layer) -> Prepared:
+    """Draw the network and its input; find the fastest way to run such layers."""
     import torch
 
     torch.set_num_threads(args.threads)
-    torch.set_grad_enabled(False)
     began = time.perf_counter()
     steps = round(args.seconds / STEP_S)
     draw = {"mlp": draw_mlp, "conv": draw_conv}[args.workload]
@@ -52,8 +66,9 @@ def prepare(args: argparse.Namespace) -> Prepared:
     def once(chunk: int) -> float:
         seen["layers"] = []
         start = time.perf_counter()
-        for weights, x in stages:
-            seen["layers"].append(run_stage(torch, weights, x, chunk))
+        with torch.inference_mode():
+            for weights, x in stages:
+                seen["layers"].append(run_stage(layer, weights, x, chunk))
         return time.perf_counter() - start
 
     fastest = min(ways, key=lambda chunk: (once(chunk), once(chunk))[1])
@@ -62,7 +77,7 @@ def prepare(args: argparse.Namespace) -> Prepared:
         fastest, f"{fastest} steps at a time"
     )
     notes = {"peer_mode": mode, "samples": args.batch}
-    return Prepared(torch.__version__, built, lambda: once(fastest), facts, notes)
+    return Prepared(version, built, lambda: once(fastest), facts, notes)
 
 
 def draw_mlp(
@@ -103,37 +118,41 @@ def draw_spikes(
     return spikes
 
 
-def run_stage(torch: Any, weights: list[Any], x: Any, chunk: int) -> list[Any]:
+def run_stage(layer: Layer, weights: list[Any], x: Any, chunk: int) -> list[Any]:
     """Run one stack of layers, `chunk` steps of one layer at a time; return every layer's spikes."""
     out = []
     for weight in weights:
-        x = run_layer(torch, weight, x, chunk)
+        x = layer(weight, x, chunk)
         out.append(x)
     return out
 
 
-def run_layer(torch: Any, weight: Any, x: Any, chunk: int) -> Any:
+def run_layer(weight: Any, x: Any, chunk: int) -> Any:
     """Return a layer's output spikes [steps, batch, ...] for its input spikes."""
-    currents = _currents(torch, weight)
-    spikes = v = None
-    places = x[0, 0, 0].numel() if weight.ndim == 4 else 1
-    chunk = max(1, min(chunk, BLOCK // (4 * x.shape[1] * len(weight) * places)))
-    for start in range(0, len(x), chunk):
-        block = x[start : start + chunk]
-        current = currents(block.flatten(0, 1)).unflatten(0, block.shape[:2])
-        if spikes is None or v is None:
-            spikes, v = current.new_empty((len(x), *current.shape[1:])), torch.zeros_like(current[0])
-        for step, arrived in enumerate(current, start):
-            v.mul_(BETA).add_(arrived)
-            torch.gt(v, THRESHOLD, out=spikes[step])
-            v.sub_(spikes[step], alpha=THRESHOLD)
+    import torch
+
+    spikes = v = unfilled = None
+    for block in blocks_of_currents(weight, x, chunk):
+        if v is None:
+            spikes, v = block.new_empty((len(x), *block.shape[1:])), torch.zeros_like(block[0])
+            unfilled = iter(spikes)
+        for current, fired in zip(block, unfilled, strict=False):
+            v.mul_(BETA).add_(current)
+            torch.gt(v, THRESHOLD, out=fired)
+            v.sub_(fired, alpha=THRESHOLD)
     return spikes
 
 
-def _currents(torch: Any, weight: Any) -> Callable[[Any], Any]:
-    if weight.ndim == 2:
-        return lambda x: torch.nn.functional.linear(x, weight)
-    return lambda x: torch.nn.functional.conv2d(x, weight, padding=1)
+def blocks_of_currents(weight: Any, x: Any, chunk: int) -> Iterator[Any]:
+    """Yield what a layer's neurons receive, [steps, batch, ...], `chunk` steps at a time."""
+    from torch.nn.functional import conv2d, linear
+
+    places = x[0, 0, 0].numel() if weight.ndim == 4 else 1
+    chunk = max(1, min(chunk, BLOCK // (4 * x.shape[1] * len(weight) * places)))
+    for block in x.split(chunk):
+        flat = block.flatten(0, 1)
+        currents = linear(flat, weight) if weight.ndim == 2 else conv2d(flat, weight, padding=1)
+        yield currents.unflatten(0, block.shape[:2])
 
 
 def _facts(stages: list[Any], seen: dict[str, Any], args: argparse.Namespace) -> Callable[[], dict[str, Any]]:

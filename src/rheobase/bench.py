@@ -61,7 +61,8 @@ def run_benchmark(
     activity : float
         Share of input channels that fire per step, for `mlp` and `conv`.
     peer : str, optional
-        "brian2", "nest" or "torch": run it too, in turns.
+        Run this one too, in turns: "brian2", "nest" or, for `cuba`, "annarchy"; for `mlp` and `conv`
+        "torch", "spikingjelly", "sinabs", "norse" or "snntorch".
     peer_python : str, optional
         The Python that has the peer installed; this one if left out.
     peer_script : path, optional

@@ -13,11 +13,17 @@ from typing import IO, Any
 from .neurons.errors import SpecError
 
 RECURRENT = ("cuba", "brunel", "microcircuit", "sparse", "stdp")
+FED = ("mlp", "conv")
 #: Which script runs which peer, and the workloads that it knows.
 PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "annarchy": ("annarchy_networks.py", ("cuba",)),
     "brian2": ("brian_networks.py", RECURRENT),
     "nest": ("nest_networks.py", RECURRENT),
-    "torch": ("torch_networks.py", ("mlp", "conv")),
+    "norse": ("norse_networks.py", FED),
+    "sinabs": ("sinabs_networks.py", FED),
+    "snntorch": ("snntorch_networks.py", FED),
+    "spikingjelly": ("spikingjelly_networks.py", FED),
+    "torch": ("torch_networks.py", FED),
 }
 #: Seconds after which a peer that has not finished is stopped.
 PATIENCE_S = 3600.0
