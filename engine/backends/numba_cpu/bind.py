@@ -12,10 +12,10 @@ from ...parts import Probe
 from ...plan import GroupPlan, Plan, ProjectionPlan, Step
 from ..base import Feed, SpikeChunk, SpikeFeed
 from .bind_deliveries import (
+    NEVER,
     deliver_block,
     deliver_row_blocks,
     describe_stored,
-    forget_flight,
     store,
     store_rows,
 )
@@ -234,8 +234,12 @@ class Binder:
                 yield probe.label, SpikeChunk(steps, places, np.full(steps.size, trial.index, np.int64))
 
     def forget(self, trial: Trial) -> None:
-        """Drop what probes have recorded in one trial, and what deliveries know of events in flight."""
-        forget_flight(self._kept.get(trial.index, []))
+        """Drop what probes have recorded in one trial, and what kernels know of earlier steps."""
+        of_trial = (block for key, block in self._blocks.items() if key[0] == trial.index)
+        for block in (*of_trial, *self._kept.get(trial.index, ())):
+            for name, value in (("marks", NEVER), ("still", 0)):
+                if name in block.kept:
+                    block.kept[name][:] = value
         for block, _ in self._probes(trial):
             for name in ("filled", "counts"):
                 if name in block.kept:

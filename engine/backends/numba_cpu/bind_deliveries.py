@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _ENTRIES, _LINES_AHEAD = 1 << 16, 16
 #: Entries that a queue must have dropped before the others move to its front.
 _DROPPED = 256
-#: The step that a queue is of which none is known.
-_NEVER = -2
+#: The step of a queue of which none is known.
+NEVER = -2
 
 
 def store(binder: Binder, step: Step) -> None:
@@ -149,7 +149,7 @@ def _deliver_rows(
     lines = 1 + lengths.mean() * synapses.itemsize / 64 if lengths.size else 1
     return kernel.pack(
         **stored, rings=_rings(binder, delivery, trial), cells=cells,
-        marks=np.array([_NEVER, 0, 0], np.int64), arrived=np.zeros(stored["steps"], np.int32),
+        marks=np.array([NEVER, 0, 0], np.int64), arrived=np.zeros(stored["steps"], np.int32),
         at=np.zeros(entries, starts.dtype), positions=np.zeros(n_blocks * entries, starts.dtype),
         factors=np.zeros(entries if narrow or not options["UNIT"] else 1, np.int32),
         ahead=max(round(_LINES_AHEAD / lines), 1),
@@ -167,13 +167,6 @@ def _rings(binder: Binder, delivery: Delivery, trial: Trial) -> np.ndarray:
                 addresses = [a.ctypes.data for a in (ids, payload, ring.sent(part))]
                 words += [*addresses, ring.n, ring.length, row, 0]
     return np.array(words, np.int64)
-
-
-def forget_flight(blocks: list[Block]) -> None:
-    """Let deliveries find the events in flight again: the rings have been written from outside."""
-    for block in blocks:
-        if "marks" in block.kept:
-            block.kept["marks"][0] = _NEVER
 
 
 def _deliver_shared(

@@ -42,6 +42,9 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
             start = binder.share.start(arithmetic, part, group.name, argument.name[2:])
             cells = trial.fixed[part] if arithmetic == "fixed" else trial.floating[part]
             states[argument.name] = cells[start : start + high - low]
+    at_rest = {a.name: zeros(CHUNK, a.numpy) for a in kernel.arguments if a.name.startswith("old_")}
+    if any(a.name == "still" for a in kernel.arguments):
+        at_rest["still"] = np.zeros(-(-max(high - low, 1) // CHUNK), np.int8)
     noisy = [p for p in binder.private.values() if p.part.target.label == group.name]
     noise: dict[str, Any] = {}
     for p in noisy:
@@ -57,6 +60,7 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
         fault=trial.faults[part],
         key=stream_key(binder.plan.network.seed, group.name, "uniform", trial.index),
         fired=zeros(CHUNK, np.int8),
+        **at_rest,
         sent=zeros(1 if group.part.payload == "unit" else CHUNK, binder.plan.real),
         **{name: own[name] for name in ("ring_ids", "ring_counts", "ring_payload")},
     )

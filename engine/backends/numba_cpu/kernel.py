@@ -34,7 +34,7 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, cfunc, njit
 from {package}.words import *
-from {package}.words import float32_of, float64_of, load_int32, load_word, pointer, stretch
+from {package}.words import all_zero, float32_of, float64_of, load_int32, load_word, pointer, stretch
 from {package}.words import prefetch, prefetch_to_write
 from {package}.words_of_rules import *
 from {package}.listing import list_set

@@ -6,12 +6,14 @@ are searched only in chunks in which something fired.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ....neurons.model import NeuronModel
 from .kernel import INLINE, Argument, Kernel, kernel_from_source
 from .latch import LATCH, split_latches
+from .quiet import after, before, waits
 from .rules import Rule, returned, rule_of
 
 
@@ -61,9 +63,14 @@ def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
     moving = {name for rule in (rules.flow, rules.jump) for name in returned(rule, names)}
     still = {name for name, whole in states if whole} - moving
     fire, *latches = split_latches(rules.fire, names, still, {*model.constant_names, "now"})
-    variants = (rules.flow, rules.jump, fire, *latches)
+    moves, latched = (
+        tuple(rule_of(variant, names, integers) for variant in variants)
+        for variants in ((rules.flow, rules.jump, fire), latches)
+    )
+    quiet = not shape.noisy and not any(rule.draws for rule in moves)
     return _build(
-        tuple(rule_of(variant, names, integers) for variant in variants),
+        (*moves, *latched),
+        waits((rules.flow, rules.jump, fire), still) if quiet else None,
         states,
         model.constant_names,
         model.receptors,
@@ -75,13 +82,25 @@ def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
 @lru_cache(maxsize=256)
 def _build(
     rules: tuple[Rule, ...],
+    waiting: frozenset[str] | None,
     states: tuple[tuple[str, bool], ...],
     constants: tuple[str, ...],
     receptors: tuple[str, ...],
     payload: str,
     shape: Shape,
 ) -> Kernel:
+    """Return the kernel of prepared rules; `waiting` is as `quiet.waits` returns it, None to skip nothing."""
+    written = [
+        name for name, _ in states if any(name in rule.returned for rule in rules if not _latched(rule))
+    ]
     arguments = _arguments(states, constants, receptors, payload, shape)
+    if waiting is not None:
+        arguments += (Argument("still", "i1", True),)
+        arguments += tuple(
+            Argument(f"old_{a.name[2:]}", a.dtype, True)
+            for a in arguments
+            if a.name[2:] in written and a.name[:2] == "s_"
+        )
     draws = sorted({name for rule in rules for name in rule.draws})
     lines = [INLINE, f"def update(now, {', '.join(a.name for a in arguments)}):"]
     lines += _prologue(draws, shape)
@@ -96,12 +115,18 @@ def _build(
         for a in arguments
         if a.array and _per_neuron(a)
     ]
+    if waiting is not None:
+        sums = [a.name for a in arguments if a.array and a.name[:2] in ("c_", "x_")]
+        lines += [f"        {line}" for line in before(sums, written, CHUNK)]
     lines += ["        some, bad = np.int8(0), np.int32(0)"]
     lines += [f"        drawn_{name} = np.int32(0)" for name in sorted(shape.noisy)]
     lines += ["        for i in range(size):"]
-    lines += [f"            {line}" for line in _body(rules, states, receptors, payload, shape, draws)]
+    body = _body(rules, states, written, receptors, payload, shape, draws)
+    lines += [f"            {line}" for line in body]
     # Only sums count of this tally: a place that no other part has, so that parts never share one.
     lines += [f"        noise_tally_{name}[low] += drawn_{name}" for name in sorted(shape.noisy)]
+    if waiting is not None:
+        lines += [f"        {line}" for line in after(written, waiting)]
     lines += _epilogue(rules, states, payload, shape)
     return kernel_from_source(
         "update",
@@ -109,6 +134,11 @@ def _build(
         arguments,
         {"REAL": shape.real, "f4": shape.real, "i4": "i4"},
     )
+
+
+def _latched(rule: Rule) -> bool:
+    """Whether a rule gives a variable's value after an event."""
+    return rule.name.startswith(LATCH)
 
 
 def _per_neuron(argument: Argument) -> bool:
@@ -178,6 +208,7 @@ def _prologue(draws: list[str], shape: Shape) -> list[str]:
 def _body(
     rules: tuple[Rule, ...],
     states: tuple[tuple[str, bool], ...],
+    written: Sequence[str],
     receptors: tuple[str, ...],
     payload: str,
     shape: Shape,
@@ -194,22 +225,20 @@ def _body(
     whole = dict(states)
     values = {name: f"v_{name}" for name in whole} | {name: f"in_{name}" for name in receptors}
     values |= {"now": "step"}
-    written: set[str] = set()
     for rule in rules:
-        if rule.name.startswith(LATCH):
+        if _latched(rule):
             continue
         given = [values.get(name) or _constant(name, shape, "a_", "i") for name in rule.arguments]
         left = [*(["event"] if rule.name == "fire" else []), *(f"t_{name}" for name in rule.returned)]
         if left:
             lines.append(f"{', '.join(left)} = rule_{rule.name}({', '.join([*given, *rule.draws])})")
         lines += [f"v_{name} = {'np.int32' if whole[name] else 'REAL'}(t_{name})" for name in rule.returned]
-        written.update(rule.returned)
-    lines += [f"a_s_{name}[i] = v_{name}" for name in whole if name in written]
+    lines += [f"a_s_{name}[i] = v_{name}" for name in written]
     lines += ["flag = np.int8(event != 0)", "fired[i] = flag", "some = np.int8(some | flag)"]
     if payload != "unit":
         lines.append("sent[i] = REAL(event)")
     # A NaN in any variable makes the sum NaN; infinities may too, so what is found is looked at again.
-    total = " + ".join(f"v_{name}" for name in whole if name in written and not whole[name])
+    total = " + ".join(f"v_{name}" for name in written if not whole[name])
     if total:
         lines += [f"total_ = {total}", "bad = np.int32(1) if total_ != total_ else bad"]
     return lines
@@ -254,7 +283,7 @@ def _epilogue(
         "                tally[place] += 1",
     ]
     for rule in rules:
-        if rule.name.startswith(LATCH):
+        if _latched(rule):
             state = rule.name.removeprefix(LATCH)
             given = (
                 "step" if name == "now" else _constant(name, shape, "", "own") for name in rule.arguments

@@ -10,6 +10,7 @@ import ctypes
 from functools import cache
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import carray, njit, types
 from numba.core import cgutils
@@ -30,6 +31,15 @@ def pointer(typingctx: Any, address: Any) -> Any:
 def stretch(array: Any, first: Any, size: Any) -> Any:
     """Return `size` elements of an array from `first` on: a slice without its tests."""
     return carray(pointer(array.ctypes.data + first * array.itemsize), (size,), array.dtype)
+
+
+@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def all_zero(array: Any) -> Any:
+    """Return whether all elements of an array are zero."""
+    some = np.int8(0)
+    for i in range(array.size):
+        some = np.int8(some | np.int8(array[i] != 0))
+    return some == 0
 
 
 @intrinsic
