@@ -1,4 +1,6 @@
-"""The compiled backend delivers images in two ways: which one is taken when, and that nobody can tell."""
+"""The compiled backend delivers images in three ways: which one is taken when, and that nobody can tell."""
+
+import math
 
 import numpy as np
 import pytest
@@ -33,40 +35,52 @@ def raster(*counts, often=1):
     return x.reshape(-1, *SHAPE)
 
 
-def drawn(sim, part=0):
-    """Return how many inputs the image shows that the last step evaluated as a whole has left behind."""
-    return np.count_nonzero(sim._machine.binder._blocks[0, part, "deliver k"].kept["image"])
+def scratch(sim, part=0):
+    """Return what a part notes of a step: events before each pixel, and the image of all inputs."""
+    kept = sim._machine.binder._blocks[0, part, "deliver k"].kept
+    return kept["before"], kept["image"]
 
 
-def test_an_image_is_drawn_only_from_the_named_share_of_active_inputs_on():
-    busy = int(np.ceil(bind_conv.BUSY_SHARE * N))
+def way(sim, x):
+    """Run one step and say how its events were delivered."""
+    before, drawn = scratch(sim)
+    before[:] = drawn[:] = 0
+    sim.run(1e-3, inputs={"pre": x})
+    return "evaluated" if drawn.any() else "gathered" if before.any() else "scattered"
+
+
+def test_the_number_of_events_says_how_they_are_delivered():
+    some, busy = (math.ceil(share) for share in (bind_conv.EVENTS_A_PIXEL * 77, bind_conv.BUSY_SHARE * N))
     sim, _ = image(threads=1)
-    for count, expected in ((busy - 1, 0), (busy, busy), (N, N), (busy - 1, N), (0, N), (busy + 1, busy + 1)):
-        sim.run(1e-3, inputs={"pre": raster(count)})
-        assert drawn(sim) == expected
+    for count, expected in [
+        (1, "scattered"), (some - 1, "scattered"), (some, "gathered"), (busy - 1, "gathered"),
+        (busy, "evaluated"), (N, "evaluated"), (some, "gathered"), (1, "scattered"), (busy, "evaluated"),
+    ]:  # fmt: skip
+        assert way(sim, raster(count)) == expected
+    assert np.count_nonzero(scratch(sim)[1]) == busy
 
 
-def test_the_events_of_all_parts_are_counted_together_and_each_part_draws_what_it_looks_at():
+def test_the_events_of_all_parts_count_together_and_each_part_draws_what_it_looks_at():
     sim, _ = image(threads=2)
-    sim.run(1e-3, inputs={"pre": raster(N)})
+    x = np.zeros((1, *SHAPE), int)
+    x[0, :, :9] = 1  # most of them are in one part's half of the source
+    sim.run(1e-3, inputs={"pre": x})
+    first, second = (np.count_nonzero(scratch(sim, part)[1]) for part in range(2))
     row = SHAPE[0] * SHAPE[2]
-    for part in range(2):
-        assert N // 2 < drawn(sim, part) <= N - 3 * row
-    half = np.zeros((1, *SHAPE), int)
-    half[0, :, : SHAPE[1] * 2 // 3] = 1  # all in one part's stretch of the source, or nearly
-    sim.run(1e-3, inputs={"pre": half})
-    assert drawn(sim, 0) > drawn(sim, 1) > 0
+    assert first > second
+    assert first + second == (9 + 3) * row  # the row in which they meet and one on either side
 
 
 @pytest.mark.parametrize("often", [1, 3])
 @pytest.mark.parametrize("precision", [None, "float64", "fixed"])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_either_way_gives_the_same_bits_at_any_activity(monkeypatch, often, precision, threads):
+def test_every_way_gives_the_same_bits_at_any_activity(monkeypatch, often, precision, threads):
     x = raster(0, 1, N // 10, N // 3, N // 2, N - 3, N, often=often)
     x[4] *= np.arange(1, 8)  # neurons that fire different numbers of times
     weight = np.random.default_rng(1).integers(-32, 33, (CHANNELS, 5, 3, 3)) / 32
     results = []
-    for share in (0.0, 0.5, 2.0):
+    for some, share in ((0.0, 0.0), (0.0, 2.0), (1e9, 2.0), (0.2, 0.5)):
+        monkeypatch.setattr(bind_conv, "EVENTS_A_PIXEL", some)
         monkeypatch.setattr(bind_conv, "BUSY_SHARE", share)
         sim, probe = image(weight if precision == "fixed" else None, precision=precision, threads=threads)
         results.append(sim.run(len(x) * 1e-3, inputs={"pre": x})[probe].values)
@@ -74,9 +88,9 @@ def test_either_way_gives_the_same_bits_at_any_activity(monkeypatch, often, prec
     assert len({values.tobytes() for values in results}) == 1
 
 
-def test_images_are_only_scattered_where_channels_fill_no_vector_or_a_weight_is_infinite():
+def test_images_are_never_evaluated_where_channels_fill_no_vector_or_a_weight_is_infinite():
     said = str(image()[0])
-    assert f"for steps of {int(np.ceil(bind_conv.BUSY_SHARE * N))} events or more" in said
+    assert f"for steps of {math.ceil(bind_conv.BUSY_SHARE * N)} events or more" in said
     weight = np.ones((CHANNELS, 5, 3, 3))
     weight[0, 0, 0, 0] = 1e39
     with np.errstate(over="ignore"):

@@ -154,7 +154,8 @@ def _deliver_shared(
             rows=tiles.shape[1], cells=cells[begin:], clock=binder.clock, width=width,
             address=tiles.ctypes.data, **scratch,
         )  # fmt: skip
-    tables = binder.scratch((p.name, part), lambda: conv_arguments(stored, low, high, cells.dtype))
+    payload = arguments["ring_payload"]
+    tables = binder.scratch((p.name, part), lambda: conv_arguments(stored, low, high, cells, payload))
     return compile_conv(stored, binder.real, options).pack(
         **arguments, **tables, delay=p.delays[0], low=low, high=high, cells=cells[start : start + high - low]
     )
