@@ -9,6 +9,7 @@ import numpy as np
 from ...layout import conv_kernel, dense_matrix
 from ...plan import ProjectionPlan, Step
 from . import deliver, deliver_rows
+from .bind_conv import compile_conv, conv_arguments, describe_conv, store_conv
 from .kernel import Block, compile_kernel
 from .memory import Trial, zeros
 from .merge import Delivery
@@ -36,8 +37,7 @@ def store(binder: Binder, step: Step) -> None:
         _keep_stored(binder, step.names, _store_dense(binder, p))
     elif p.storage != "sparse":
         kernel = conv_kernel(binder.plan, p, binder.share.cells[p.arithmetic])
-        stored = [[{"kernel": kernel, "weights": kernel.weights}]] * binder.share.n
-        _keep_stored(binder, step.names, stored)
+        _keep_stored(binder, step.names, [[store_conv(kernel)]] * binder.share.n)
 
 
 def store_rows(binder: Binder, delivery: Delivery) -> None:
@@ -68,8 +68,7 @@ def describe_stored(parts: list[list[dict[str, Any]]]) -> str:
     if "tiles" in stored:
         rows, columns = stored["tiles"].shape[1], sum(part[0]["columns"] for part in parts)
         return f"{rows:,} rows of {columns:,} weights, in tiles of {stored['tile_bytes']} bytes"
-    weights = stored["weights"]
-    return f"a kernel of {weights.size:,} weights of {weights.itemsize} bytes, without indices"
+    return describe_conv(stored)
 
 
 def _delays(first: int, steps: int) -> str:
@@ -196,17 +195,8 @@ def _deliver_shared(
             rows=tiles.shape[1], cells=cells[begin:], clock=binder.clock, width=width,
             address=tiles.ctypes.data, **scratch,
         )  # fmt: skip
-    kernel = stored["kernel"]
-    (height, width, c_in), (_, out_width, c_out) = kernel.image, kernel.out
-    kh, kw, out_group = kernel.weights.shape[1:]
-    geometry = [width, c_in, kh, kw, out_width, c_out, c_in // kernel.groups, out_group]
-    taps: dict[str, Any] = {}
-    # Of the rows only those that this part owns some of: most events of others end there.
-    rows = range(low // (out_width * c_out), -(-high // (out_width * c_out)))
-    for axis, name, size, out in ((0, "y", height, rows), (1, "x", width, range(out_width))):
-        first, tap, reached = kernel.taps(axis, size, out)
-        taps |= {f"{name}_first": first, f"{name}_tap": tap, f"{name}_out": reached}
-    return compile_kernel(deliver.deliver_conv, real=binder.real, **options).pack(
-        **arguments, **taps, delay=p.delays[0], weights=kernel.weights, low=low, high=high,
-        geometry=np.array(geometry, np.int64), cells=cells[start : start + high - low],
-    )  # fmt: skip
+    payload = arguments["ring_payload"]
+    tables = binder.scratch((p.name, part), lambda: conv_arguments(stored, low, high, cells, payload))
+    return compile_conv(stored, binder.real, options).pack(
+        **arguments, **tables, delay=p.delays[0], low=low, high=high, cells=cells[start : start + high - low]
+    )

@@ -20,7 +20,6 @@ AHEAD: Any = None
 TILE: Any = None
 add_wide_rows: Any = None  # these stand for the functions of rows.py
 add_scaled_wide_rows = add_narrow_rows = add_scaled_narrow_rows = add_wide_rows
-add_rows = add_scaled_rows = add_wide_rows
 
 
 def load_word(address: Any) -> None:
@@ -117,48 +116,4 @@ def deliver_dense(
     if AHEAD:
         for i in range(columns):
             cells[i] = sums[np.uint64((now - start) * width + i)]
-    return 0
-
-
-def deliver_conv(
-    now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
-    delay: I8, weights: Cells, geometry: I8s, y_first: I4s, y_tap: I4s, y_out: I4s, x_first: I4s,
-    x_tap: I4s, x_out: I4s, low: I8, high: I8, cells: Cells,
-) -> int:  # fmt: skip
-    """Scatter events over an image stored channel last: each touches a window of the output.
-
-    `geometry` holds the source's width and channels, kh, kw, the target's width and channels, and the
-    channels per group of both. An event at row y goes through the kernel rows y_tap[k] to the output
-    rows y_out[k], k from y_first[y] to before y_first[y + 1], and columns alike. Only the places
-    [low, high) of the target belong to this part.
-    """
-    width, c_in, kh, kw = np.int32(geometry[0]), np.int32(geometry[1]), geometry[2], geometry[3]
-    out_width, c_out, in_group, out_group = geometry[4], geometry[5], geometry[6], geometry[7]
-    parts, slot, stride = first.size, (now - delay) % length, kh * kw * out_group
-    for q in range(parts):
-        begin = slot * n + first[q]
-        stop = begin + ring_counts[q * length + slot]
-        while begin < stop:
-            pixel = np.int32(ring_ids[np.uint64(begin)] // c_in)
-            base = np.int64(pixel) * c_in
-            group = (ring_ids[np.uint64(begin)] - base) // in_group
-            # All events of a pixel (and of one group of channels) go to the same sums.
-            end, beyond = begin + 1, base + (group + 1) * in_group
-            while end < stop and ring_ids[np.uint64(end)] < beyond:
-                end += 1
-            iy = np.int32(pixel // width)
-            ix = np.int32(pixel - iy * width)
-            for y in range(y_first[iy], y_first[iy + 1]):
-                for x in range(x_first[ix], x_first[ix + 1]):
-                    start = (y_out[y] * out_width + x_out[x]) * c_out + group * out_group
-                    skip = max(low - start, 0)
-                    size = min(high, start + out_group) - start - skip
-                    at, shift = start + skip - low, (y_tap[y] * kw + x_tap[x]) * out_group + skip
-                    if UNIT:
-                        add_rows(cells, at, weights, ring_ids, begin, end, base, stride, shift, size)
-                    else:
-                        add_scaled_rows(
-                            cells, at, weights, ring_ids, begin, end, base, stride, shift, size, ring_payload
-                        )
-            begin = end
     return 0

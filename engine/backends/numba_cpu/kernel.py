@@ -40,6 +40,7 @@ from {package}.words_of_rules import *
 from {package}.listing import list_set
 from {package}.rows import add_narrow_rows, add_scaled_narrow_rows, add_scaled_wide_rows, add_wide_rows
 from {package}.rows import add_rows, add_scaled_rows
+from {package}.image_rows import add_scaled_tile, add_tile
 from {package}.noise import draw_counts, draw_pairs, exact_count
 from {engine}.random import draw64, mix32
 '''

@@ -17,10 +17,10 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_WORD, _INTEGER = ir.IntType(64), ir.IntType(32)
+WORD, _INTEGER = ir.IntType(64), ir.IntType(32)
 
 
-class _Vectors:
+class Vectors:
     """Writes the code of an intrinsic that works on vectors of `n_bytes` in arrays of one element type."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, args: Any, n_bytes: int) -> None:
@@ -28,15 +28,18 @@ class _Vectors:
         self.kind = signature.args[0].dtype
         self.size = self.kind.bitwidth // 8
         self.type = ir.VectorType(context.get_data_type(self.kind), n_bytes // self.size)
-        real = isinstance(self.kind, types.Float)
-        self.plus, self.times = (builder.fadd, builder.fmul) if real else (builder.add, builder.mul)
+        self.real = isinstance(self.kind, types.Float)
+        real = (builder.fadd, builder.fmul)
+        self.plus, self.times = real if self.real else (builder.add, builder.mul)
+
+    def array(self, array: int) -> Any:
+        """Return an argument's fields."""
+        make = self.context.make_array(self.signature.args[array])
+        return make(self.context, self.builder, self.args[array])
 
     def place(self, array: int, index: Any) -> Any:
         """Return the address of an element of an argument."""
-        struct = self.context.make_array(self.signature.args[array])(
-            self.context, self.builder, self.args[array]
-        )
-        return self.builder.gep(struct.data, [index])
+        return self.builder.gep(self.array(array).data, [index])
 
     def load(self, array: int, index: Any) -> Any:
         """Return the vector that starts at an element of an argument."""
@@ -48,13 +51,23 @@ class _Vectors:
         address = self.builder.bitcast(self.place(array, index), self.type.as_pointer())
         self.builder.store(value, address, align=self.size)
 
-    def scaled(self, values: Any, factor: Any, kind: Any) -> Any:
-        """Return a vector times a number of some type."""
-        number = self.context.cast(self.builder, factor, kind, self.kind)
+    def spread(self, number: Any) -> Any:
+        """Return a vector of one number of the element type."""
         nothing = ir.Constant(self.type, ir.Undefined)
         one = self.builder.insert_element(nothing, number, ir.Constant(_INTEGER, 0))
         zeros = ir.Constant(ir.VectorType(_INTEGER, self.type.count), None)
-        return self.times(values, self.builder.shuffle_vector(one, one, zeros))
+        return self.builder.shuffle_vector(one, one, zeros)
+
+    def scaled(self, values: Any, factor: Any, kind: Any) -> Any:
+        """Return a vector times a number of some type."""
+        return self.times(values, self.spread(self.context.cast(self.builder, factor, kind, self.kind)))
+
+    def fused(self, values: Any, factors: Any, terms: Any) -> Any:
+        """Return values * factors + terms of real numbers, rounded once."""
+        name = f"llvm.fma.v{self.type.count}f{self.kind.bitwidth}"
+        kind = ir.FunctionType(self.type, [self.type] * 3)
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [values, factors, terms])
 
 
 def _row_adder(n_bytes: int, scaled: bool) -> Any:
@@ -66,10 +79,10 @@ def _row_adder(n_bytes: int, scaled: bool) -> Any:
         stride: Any, shift: Any, payload: Any,
     ) -> Any:  # fmt: skip
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            v = _Vectors(context, builder, signature, args, n_bytes)
+            v = Vectors(context, builder, signature, args, n_bytes)
             total = cgutils.alloca_once_value(builder, v.load(0, args[1]))
-            with cgutils.for_range_slice(builder, args[4], args[5], ir.Constant(_WORD, 1)) as (k, _):
-                row = builder.sub(builder.sext(builder.load(v.place(3, k)), _WORD), args[6])
+            with cgutils.for_range_slice(builder, args[4], args[5], ir.Constant(WORD, 1)) as (k, _):
+                row = builder.sub(builder.sext(builder.load(v.place(3, k)), WORD), args[6])
                 values = v.load(2, builder.add(builder.mul(row, args[7]), args[8]))
                 if scaled:
                     values = v.scaled(values, builder.load(v.place(9, k)), signature.args[9].dtype)
