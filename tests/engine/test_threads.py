@@ -21,8 +21,8 @@ def called(monkeypatch):
 
 
 def run(n):
-    program = drive.Program(np.zeros(2, np.int64), np.zeros((1, 3), np.int64))
-    return drive.Meeting().run([program] * n, np.zeros(2, np.int64), 1, 0, 5)
+    program = drive.Program(np.zeros(2, np.int64), np.zeros((1, 3), np.int64), np.zeros(2, np.int64))
+    return drive.Meeting().run([program] * n, 1, 0, 5)
 
 
 def test_where_one_thread_cannot_start_the_others_end_without_running(monkeypatch, called):

@@ -23,7 +23,7 @@ from .bind_neurons import operate_block, record_block, update_block
 from .bind_sources import emit_block, private_sources
 from .drive import Program
 from .kernel import Block
-from .memory import Ring, Trial
+from .memory import Ring, Trial, zeros
 from .merge import merged
 from .parts import Share
 from .schedule import Schedule
@@ -69,13 +69,13 @@ class Binder:
 
     # Programs
 
-    def program(self, trials: list[Trial], thread: int, threads: int, clock: np.ndarray) -> Program:
-        """Return what one of the threads does that share some trials; `clock` is that of their crew.
+    def program(self, trials: list[Trial], thread: int, threads: int) -> Program:
+        """Return what one of the threads does that share some trials.
 
         Trials follow each other within a phase and part, so that they use weights while these are in
         the cache, and scratch of the same kernel.
         """
-        self.clock = clock
+        self.clock = zeros(2, np.int64)
         self._scratch = {}
         words: list[int] = []
         segments: list[tuple[int, int, int]] = []
@@ -88,7 +88,8 @@ class Binder:
                             words += block.call
                     segments.append((first, len(words), 0))
             segments[-1] = (*segments[-1][:2], int(threads > 1))
-        return Program(np.array(words, np.int64), np.array(segments, np.int64).reshape(-1, 3))
+        shape = np.array(segments, np.int64).reshape(-1, 3)
+        return Program(np.array(words, np.int64), shape, self.clock)
 
     def _bind(self, step: Step, trial: Trial, part: int) -> list[Block]:
         name = step.names[0]

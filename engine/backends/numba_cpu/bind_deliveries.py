@@ -11,7 +11,7 @@ from ...plan import ProjectionPlan, Step
 from . import deliver, deliver_rows
 from .bind_conv import compile_conv, conv_arguments, describe_conv, store_conv
 from .kernel import Block, compile_kernel
-from .memory import Trial, zeros
+from .memory import Trial, copied, zeros
 from .merge import Delivery
 from .pack import pack
 from .plastic import Plastic
@@ -148,9 +148,9 @@ def _deliver_rows(
     lines = 1 + lengths.mean() * synapses.itemsize / 64 if lengths.size else 1
     return kernel.pack(
         **stored, rings=_rings(binder, delivery, trial), cells=cells,
-        marks=np.array([NEVER, 0, 0], np.int64), arrived=np.zeros(stored["steps"], np.int32),
-        at=np.zeros(entries, starts.dtype), positions=np.zeros(n_blocks * entries, starts.dtype),
-        factors=np.zeros(entries if narrow or not options["UNIT"] else 1, np.int32),
+        marks=copied(np.array([NEVER, 0, 0]), np.int64), arrived=zeros(stored["steps"], np.int32),
+        at=zeros(entries, starts.dtype), positions=zeros(n_blocks * entries, starts.dtype),
+        factors=zeros(entries if narrow or not options["UNIT"] else 1, np.int32),
         ahead=max(round(_LINES_AHEAD / lines), 1),
     )  # fmt: skip
 
@@ -165,7 +165,7 @@ def _rings(binder: Binder, delivery: Delivery, trial: Trial) -> np.ndarray:
                 ids, payload = (ring.ids[first:], ring.ids if ring.unit else ring.payload[first:])
                 addresses = [a.ctypes.data for a in (ids, payload, ring.sent(part))]
                 words += [*addresses, ring.n, ring.length, row, 0]
-    return np.array(words, np.int64)
+    return copied(np.array(words), np.int64)
 
 
 def _deliver_shared(

@@ -32,7 +32,7 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
     kernel, arguments = binder.once(("update", group.name, part), lambda: _update_kernel(binder, group, part))
     own = binder.own(trial, part, group.name)
     states = {
-        argument.name: trial.states[group.name, argument.name[2:]][low:high]
+        argument.name: trial.states[group.name, argument.name[2:]].parts[part]
         for argument in kernel.arguments
         if argument.name.startswith("s_")
     }
@@ -50,7 +50,7 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
     for p in noisy:
         noise |= noise_arguments(binder, p, trial)
     if noisy:
-        noise |= {**lane_arguments(), "close": zeros(256, np.int8), "close_ids": np.zeros(256, np.int32)}
+        noise |= {**lane_arguments(), "close": zeros(256, np.int8), "close_ids": zeros(256, np.int32)}
     return kernel.pack(
         **arguments,
         **states,
@@ -107,8 +107,8 @@ def operate_block(binder: Binder, group: GroupPlan, trial: Trial) -> Block:
     row = kind_of(operator).row
     kernel = compile_kernel(operate.operate, row, real=binder.real, ROW=row.__name__)
     return kernel.pack(
-        x=trial.states[source.label, variable], last=trial.states[group.name, "last"],
-        fresh=np.zeros(group.n, binder.plan.real), value=trial.states[group.name, "value"],
+        x=trial.states[source.label, variable].whole, last=trial.states[group.name, "last"].whole,
+        fresh=np.zeros(group.n, binder.plan.real), value=trial.states[group.name, "value"].whole,
         width=operator.shape[-1], n=group.n, length=ring["length"],
         ring_ids=ring["ring_ids"],
         ring_counts=ring["ring_counts"], ring_payload=ring["ring_payload"],
@@ -149,11 +149,11 @@ def record_block(binder: Binder, probe: Probe, trial: Trial, part: int) -> Block
             **own,
         )
     mine = places[(places >= low) & (places < high)]
-    variable = trial.states[group.name, probe.variable]
+    variable = trial.states[group.name, probe.variable].parts[part]
     kernel = compile_kernel(
         record.record_trace, real=binder.real, VARIABLE="i4" if variable.dtype == np.int32 else binder.real
     )
     return kernel.pack(
-        start=window.start, stop=window.stop, every=window.every, variable=variable, places=mine,
+        start=window.start, stop=window.stop, every=window.every, variable=variable, places=mine - low,
         samples=np.zeros(0, binder.plan.real), filled=np.zeros(1, np.int64),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from ...random import stream_key
 from ...sources import PoissonSource, RateSource, SpikeSource
 from . import emit
 from .kernel import Block, compile_kernel
-from .memory import Trial, zeros
+from .memory import Trial, copied, zeros
 from .update import CHUNK
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def noise_arguments(binder: Binder, p: ProjectionPlan, trial: Trial) -> dict[str
     table = count_table(source.label, np.atleast_1d(source.rate) * binder.plan.dt)  # type: ignore[attr-defined]
     grid = binder.plan.receptor(p).grid
     assert grid is not None
-    thresholds = table.thresholds[0, : table.lengths[0]].copy()
+    thresholds = copied(table.thresholds[0, : table.lengths[0]], np.uint32)
     uppers, tail = _common(table.lanes()[0, : thresholds.size])
     values = {
         "key": stream_key(binder.plan.network.seed, source.label, "noise", trial.index),
@@ -73,7 +73,7 @@ def noise_arguments(binder: Binder, p: ProjectionPlan, trial: Trial) -> dict[str
         "base": int(table.base[0]),
         "weight": int(grid.to_integers(np.asarray(p.part.weight))),
         "thresholds": thresholds,
-        "uppers": uppers,
+        "uppers": copied(uppers, np.int16),
         "tail": tail,
         "counts": zeros(CHUNK, np.int16),
         "tally": binder.tally(trial, source.label),

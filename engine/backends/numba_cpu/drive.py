@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...compiled import compiled
+from .memory import zeros
 from .words import fetch_add, invoke, invoke_plain, load_word, store_word, yield_address
 
 #: Bytes at which words lie in the block that threads share, each on a cache line of its own.
@@ -34,31 +35,34 @@ class Program:
         Pairs of a kernel's address and its block's.
     segments : int64 (n, 3)
         First and one past the last word of each segment, and whether all threads meet after it.
+    clock : int64 (2,)
+        Where it is told the first step of each strip and the one after its last.
     """
 
     words: np.ndarray
     segments: np.ndarray
+    clock: np.ndarray
 
 
 class Meeting:
     """What threads share while they run: who has arrived at the barrier, and when to stop."""
 
     def __init__(self) -> None:
-        self.words = np.zeros(24, np.int64)
+        self.words = zeros(24, np.int64)
         self.address = self.words.ctypes.data
         self.yielder = yield_address()
 
-    def run(self, programs: list[Program], clock: np.ndarray, strip: int, start: int, stop: int) -> int:
+    def run(self, programs: list[Program], strip: int, start: int, stop: int) -> int:
         """Run one program per thread from a step to another; return the step that was reached.
 
-        `clock` is told the first step of each strip and the one after its last. Kernels stop the run by
-        a status that is not zero: all threads then end after that strip.
+        Kernels stop the run by a status that is not zero: all threads then end after that strip.
         """
         self.words[:] = 0
         self.words[_STOP // 8] = _NEVER
         n = len(programs)
         calls = [
-            (p.words, p.segments, clock, strip, start, stop, self.address, n, self.yielder) for p in programs
+            (p.words, p.segments, p.clock, strip, start, stop, self.address, n, self.yielder)
+            for p in programs
         ]
         if n == 1:
             return int(drive(*calls[0]))
@@ -145,7 +149,7 @@ def drive(
     now = start
     while now < stop:
         end = min(now + strip, stop)
-        clock[0], clock[1] = now, end  # all threads are in the same strip, and write the same
+        clock[0], clock[1] = now, end
         for segment in range(segments.shape[0]):
             for step in range(now, end):
                 for k in range(segments[segment, 0], segments[segment, 1], 2):

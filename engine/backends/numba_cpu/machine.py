@@ -29,11 +29,10 @@ _MOST_THREADS = 64
 
 @dataclass(frozen=True)
 class Crew:
-    """Trials that run side by side, the programs of the threads that share them, and their clock."""
+    """Trials that run side by side, and the programs of the threads that share them."""
 
     trials: list[Trial]
     programs: list[Program]
-    clock: np.ndarray
 
 
 class NumbaMachine(Machine):
@@ -74,9 +73,7 @@ class NumbaMachine(Machine):
         for place, index in enumerate(indices):
             rings = binder.once(("rings", shared, place), lambda: make_rings(plan, self.share, lengths))
             trials.append(make_trial(plan, self.share, index, rings))
-        clock = np.zeros(2, np.int64)
-        programs = [binder.program(trials, thread, sharing, clock) for thread in range(sharing)]
-        return Crew(trials, programs, clock)
+        return Crew(trials, [binder.program(trials, thread, sharing) for thread in range(sharing)])
 
     def feed(self, source: str, feeds: list[Feed]) -> None:
         for trial, feed in zip(self.trials, feeds, strict=True):
@@ -99,7 +96,7 @@ class NumbaMachine(Machine):
         for crew in self.crews[worker :: self._workers]:
             now = self.now
             while now < stop:
-                now = meeting.run(crew.programs, crew.clock, strip, now, stop)
+                now = meeting.run(crew.programs, strip, now, stop)
                 for trial in crew.trials:
                     self._check(trial)
                     for probe, chunk in self.binder.drain_spikes(trial):
@@ -160,7 +157,7 @@ class NumbaMachine(Machine):
         )
 
     def state(self, group: str, variable: str) -> np.ndarray:
-        return np.stack([trial.states[group, variable] for trial in self.trials])
+        return np.stack([trial.states[group, variable].values() for trial in self.trials])
 
     def weights(self, projection: str) -> np.ndarray:
         return np.stack([self.binder.plastic[projection].weights(trial) for trial in self.trials])
@@ -218,10 +215,10 @@ class NumbaMachine(Machine):
         for trial in self.trials:
             trial.faults[:] = 0
             self.binder.forget(trial)
-            for (group, variable), values in trial.states.items():
-                key = f"{variable}/{group}" if variable in ("value", "last") else f"state/{group}/{variable}"
+            for (group, name), variable in trial.states.items():
+                key = f"{name}/{group}" if name in ("value", "last") else f"state/{group}/{name}"
                 if key in snapshot:
-                    values[:] = snapshot[key][trial.index]
+                    variable.assign(snapshot[key][trial.index])
             for cells in (*trial.fixed, *trial.floating):
                 cells[:] = 0
             for group, ring in trial.rings.items():

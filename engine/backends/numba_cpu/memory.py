@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,23 +12,24 @@ from numpy.typing import DTypeLike
 from ...initial import initial_state
 from ...parts import Operator, Population
 from ...plan import GroupPlan, Plan
-from .parts import LINE_BYTES, PAGE_BYTES, Share
+from .parts import LINE_BYTES, PAGE_BYTES, Share, room_of
 
 #: Where within a page the next large array starts: see `zeros`.
 _QUARTERS = itertools.cycle(range(0, PAGE_BYTES, PAGE_BYTES // 4))
 
 
 def zeros(size: int, dtype: DTypeLike) -> np.ndarray:
-    """Return zeros that start on a cache line; large ones at a quarter of a page, each at the next.
+    """Return zeros on cache lines of their own; large ones start at a quarter of a page, each at the next.
 
-    NumPy's own arrays start 16 bytes behind a line, so that half of all vectors would lie across two.
+    NumPy's own arrays start 16 bytes behind a line, so that half of all vectors would lie across two, and
+    small ones of several threads share a line, which then goes to and fro between the cores.
     And a processor that reads one array while it writes another compares places within a page alone:
     where these are a few lines apart, it waits for writes that have nothing to do with what it reads.
     """
     dtype = np.dtype(dtype)
     n_bytes = size * dtype.itemsize
     large = n_bytes >= PAGE_BYTES
-    room = np.zeros(n_bytes + (2 * PAGE_BYTES if large else LINE_BYTES), np.uint8)
+    room = np.zeros(n_bytes + 2 * (PAGE_BYTES if large else LINE_BYTES), np.uint8)
     start = -room.ctypes.data % (PAGE_BYTES if large else LINE_BYTES)
     start += next(_QUARTERS) if large else 0
     return room[start : start + n_bytes].view(dtype)
@@ -81,6 +83,32 @@ class Ring:
             self.sent(part)[slot] = k
 
 
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a group: an array for each part.
+
+    Attributes
+    ----------
+    parts : list of array
+        Values of each part's stretch.
+    whole : array (n,), or None
+        All values, where something reads them in one piece.
+    """
+
+    parts: list[np.ndarray]
+    whole: np.ndarray | None = None
+
+    def values(self) -> np.ndarray:
+        """Return a copy of all values, (n,)."""
+        return np.concatenate(self.parts)
+
+    def assign(self, values: np.ndarray) -> None:
+        """Take over values of the whole group, (n,)."""
+        ends = np.cumsum([part.size for part in self.parts])
+        for part, mine in zip(self.parts, np.split(values, ends[:-1]), strict=True):
+            part[:] = mine
+
+
 @dataclass
 class Trial:
     """One trial's state.
@@ -90,7 +118,7 @@ class Trial:
     index : int
         Which trial.
     states : dict
-        (group, variable) -> array (n,); operators have "value" and "last".
+        (group, variable) -> Variable; operators have "value" and "last".
     rings : dict
         Group -> its recent events.
     fixed, floating : list
@@ -100,7 +128,7 @@ class Trial:
     """
 
     index: int
-    states: dict[tuple[str, str], np.ndarray]
+    states: dict[tuple[str, str], Variable]
     rings: dict[str, Ring]
     fixed: list[np.ndarray]
     floating: list[np.ndarray]
@@ -109,22 +137,52 @@ class Trial:
 
 def make_trial(plan: Plan, share: Share, index: int, rings: dict[str, Ring]) -> Trial:
     """Return a trial at step 0, whose events go to the given rings."""
-    states: dict[tuple[str, str], np.ndarray] = {}
+    initial: dict[tuple[str, str], np.ndarray] = {}
+    in_one_piece = {group.label for o in plan.network.of(Operator) for group in (o, *o.inputs)}
     for group in plan.groups.values():
         if isinstance(group.part, Population):
             for name, values in initial_state(plan, group, index).items():
-                states[group.name, name] = copied(values, values.dtype)
+                initial[group.name, name] = values
         elif isinstance(group.part, Operator):
-            states[group.name, "value"] = zeros(group.n, plan.real)
-            states[group.name, "last"] = np.full(group.n, np.nan, plan.real)
+            initial[group.name, "value"] = np.zeros(group.n, plan.real)
+            initial[group.name, "last"] = np.full(group.n, np.nan, plan.real)
     return Trial(
         index=index,
-        states=states,
+        states=_variables(share, initial, in_one_piece),
         rings=rings,
         fixed=[zeros(size, np.int32) for size in share.sizes["fixed"]],
         floating=[zeros(size, plan.real) for size in share.sizes["float"]],
         faults=np.zeros((share.n, 5), np.int64),
     )
+
+
+def _variables(
+    share: Share, initial: dict[tuple[str, str], np.ndarray], in_one_piece: Container[str]
+) -> dict[tuple[str, str], Variable]:
+    """Return variables with these values, those of each part together and far from those of others.
+
+    A core that reads an array to its end asks for some of what lies behind it, in case that is wanted
+    too. If another core writes there, it waits in every step until it has its own lines back.
+    """
+    apart, joined = {}, {}
+    for key, values in initial.items():
+        if key[0] in in_one_piece:
+            whole = copied(values, values.dtype)
+            joined[key] = Variable(np.split(whole, share.bounds[key[0]][1:-1]), whole)
+        else:
+            apart[key] = Variable([])
+    for part in range(share.n):
+        mine = {key: initial[key][slice(*share.stretch(key[0], part))] for key in apart}
+        places, size = {}, 0
+        for key, values in mine.items():
+            places[key] = size
+            size += room_of(values.nbytes)
+        arena = zeros(size, np.uint8)
+        for key, values in mine.items():
+            array = arena[places[key] : places[key] + values.nbytes].view(values.dtype)
+            array[:] = values
+            apart[key].parts.append(array)
+    return apart | joined
 
 
 def make_rings(plan: Plan, share: Share, lengths: dict[str, int]) -> dict[str, Ring]:
@@ -140,7 +198,7 @@ def _ring(plan: Plan, share: Share, group: GroupPlan, length: int) -> Ring:
         length=length,
         first=share.bounds[group.name][:-1].copy(),
         ids=zeros(group.n * length, np.int32),
-        counts=np.zeros(length * share.n, np.int32),
+        counts=zeros(length * share.n, np.int32),
         payload=payload,
         unit=kind == "unit",
     )

@@ -8,9 +8,8 @@ from ...layout import Cells, cells_of
 from ...parts import Operator
 from ...plan import Arithmetic, Plan
 
-#: Bytes of a cache line and of a page of memory; cells (of 4 bytes each) on these.
+#: Bytes of a cache line and of a page of memory.
 LINE_BYTES, PAGE_BYTES = 64, 4096
-_LINE, _PAGE = LINE_BYTES // 4, PAGE_BYTES // 4
 
 
 class Share:
@@ -46,7 +45,7 @@ class Share:
             for key in cells.offsets:
                 here[key] = at
                 low, high = self.stretch(key[0], part)
-                at += _room(high - low)
+                at += room_of(4 * (high - low)) // 4
             starts.append(here)
             sizes.append(at)
         self._starts[arithmetic], self.sizes[arithmetic] = starts, sizes
@@ -61,11 +60,11 @@ class Share:
         return self._starts[arithmetic][part][group, receptor]
 
 
-def _room(n: int) -> int:
-    """Return the cells that n take up, so that the next ones start as arrays of `memory.zeros` do."""
-    if n < _PAGE:
-        return -(-n // _LINE) * _LINE
-    return -(-n // _PAGE) * _PAGE + _PAGE // 4
+def room_of(n_bytes: int) -> int:
+    """Return the bytes that an array takes up, so that the next one starts as those of `memory.zeros` do."""
+    if n_bytes < PAGE_BYTES:
+        return -(-n_bytes // LINE_BYTES) * LINE_BYTES
+    return -(-n_bytes // PAGE_BYTES) * PAGE_BYTES + PAGE_BYTES // 4
 
 
 def _stretches(n: int, shared: int, parts: int) -> np.ndarray:
