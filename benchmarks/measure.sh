@@ -18,21 +18,24 @@ rheobase info --json
     bench cuba --threads 1 $nest
     bench brunel --threads 1 $brian
     bench brunel --threads 1 --repeats 3 $nest
-    bench brunel --threads 2
+    bench brunel --threads 2 --repeats 3 $brian
     bench stdp --threads 1 $brian
     bench stdp --threads 1 --repeats 3 $nest
     for activity in 0.01 0.05 0.1 0.2; do
         bench mlp --threads 1 --activity $activity $torch
         bench conv --threads 1 --activity $activity $torch
     done
+    for activity in 0.3 0.4 0.6; do bench conv --threads 1 --activity $activity --repeats 3 $torch; done
     bench mlp --threads 2 $torch
     bench mlp --threads 1 --batch 64 $torch
     bench mlp --threads 2 --batch 64 $torch
     for scale in 0.1 0.2; do
-        bench microcircuit --threads 1 --scale $scale --repeats 3 $brian
+        for threads in 1 2; do
+            bench microcircuit --threads $threads --scale $scale --repeats 3 $brian
+        done
         bench microcircuit --threads 1 --scale $scale --repeats 3 $nest
     done
-    bench sparse --threads 1 --repeats 3 $brian
+    for threads in 1 2; do bench sparse --threads $threads --repeats 3 $brian; done
     bench sparse --threads 1 --repeats 3 --scale 0.2 $nest
 }
 
@@ -40,9 +43,8 @@ rheobase info --json
 if [[ $annarchy ]]; then bench cuba --threads 1 --peer annarchy --peer-python "$annarchy"; fi
 if [[ $upon_torch ]]; then
     for peer in spikingjelly sinabs norse snntorch; do
-        for batch in 1 64; do
-            bench mlp --threads 1 --batch $batch --peer $peer --peer-python "$upon_torch"
-        done
+        bench mlp --threads 1 --repeats 3 --peer $peer --peer-python "$upon_torch"
+        bench mlp --threads 2 --batch 64 --repeats 3 --peer $peer --peer-python "$upon_torch"
     done
 fi
 

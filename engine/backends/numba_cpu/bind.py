@@ -24,7 +24,7 @@ from .bind_sources import emit_block, private_sources
 from .drive import Program
 from .kernel import Block
 from .memory import Ring, Trial, zeros
-from .merge import merged
+from .merge import by_first_name, merged, reach_of, sums_ahead
 from .parts import Share
 from .schedule import Schedule
 
@@ -46,9 +46,9 @@ class Binder:
         self.plan, self.share, self.schedule, self.threads = plan, share, schedule, threads
         self.real = "f8" if plan.real == np.float64 else "f4"
         self.private = private_sources(plan)
-        self.reach = {name: 0 for name in plan.groups}
-        for p in plan.projections.values():
-            self.reach[p.part.source.label] = max(self.reach[p.part.source.label], p.delays[-1])
+        deliveries = merged(plan, self.private)
+        self._sparse = by_first_name(deliveries)
+        self.reach = reach_of(plan, deliveries)
         self._tallies: dict[int, dict[str, np.ndarray]] = {}
         self.plastic: dict[str, Any] = {}
         self.synapse_bytes = 0
@@ -57,14 +57,12 @@ class Binder:
         self._blocks: dict[tuple[int, int, str], Block] = {}
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._scratch: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
-        self._ahead = _sums_ahead(plan) if schedule.strip > 1 else set()
+        self._ahead = sums_ahead(plan, deliveries) if schedule.strip > 1 else set()
         for step in plan.steps:
             if step.kind == "deliver":
                 store(self, step)
-        deliveries = merged(plan, self.private)
         for delivery in deliveries:
             store_rows(self, delivery)
-        self._sparse = {delivery.names[0]: delivery for delivery in deliveries}
         plan.release()
 
     # Programs
@@ -275,17 +273,3 @@ class Binder:
         for name, plastic in self.plastic.items():
             taken[f"changes/{name}"] = plastic.take_changes(trial)
         return taken
-
-
-def _sums_ahead(plan: Plan) -> set[str]:
-    """Return the projections whose sums nothing comes before: those of a receptor's first delivery."""
-    found, begun = set(), set()
-    for step in plan.steps:
-        if step.kind == "deliver":
-            for name in step.names:
-                p = plan.projections[name]
-                receptor = (p.part.target.label, p.part.receptor_name, p.arithmetic)
-                if p.storage == "dense" and p.part.rule is None and receptor not in begun:
-                    found.add(name)
-                begun.add(receptor)
-    return found

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from .bind import Binder
 
 
-#: Entries of a queue of events in flight (at most), and cache lines asked for before they are needed.
-_ENTRIES, _LINES_AHEAD = 1 << 16, 16
+#: Events in flight that a queue is sure to hold, and cache lines asked for before they are needed.
+_ENTRIES, _LINES_AHEAD = 1 << 20, 16
 #: Entries that a queue must have dropped before the others move to its front.
 _DROPPED = 256
+#: Words by which such a kernel finds the events of one part of a source: those of `_rings`.
+_RING = 7
 #: The step of a queue of which none is known.
 NEVER = -2
 
@@ -142,9 +144,10 @@ def _deliver_rows(
     kernel = compile_kernel(
         deliver_rows.deliver_rows, deliver_rows._move_to_front, deliver_rows._ask, deliver_rows._read,
         UNIT=options["UNIT"], ONE_WEIGHT=narrow, SYNAPSE="u2" if narrow else "u4", BYTES=synapses.itemsize,
-        POSITION=f"u{starts.itemsize}", LENGTH=f"u{lengths.itemsize}", DROPPED=_DROPPED, RING=7,
+        POSITION=f"u{starts.itemsize}", LENGTH=f"u{lengths.itemsize}", DROPPED=_DROPPED, RING=_RING,
+        NEVER=NEVER,
     )  # fmt: skip
-    entries = min(delivery.n_rows * stored["steps"], _ENTRIES) + 2 * _DROPPED
+    entries = 2 * min(delivery.n_rows * stored["steps"], _ENTRIES) + 2 * _DROPPED
     lines = 1 + lengths.mean() * synapses.itemsize / 64 if lengths.size else 1
     return kernel.pack(
         **stored, rings=_rings(binder, delivery, trial), cells=cells,

@@ -42,9 +42,11 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
             start = binder.share.start(arithmetic, part, group.name, argument.name[2:])
             cells = trial.fixed[part] if arithmetic == "fixed" else trial.floating[part]
             states[argument.name] = cells[start : start + high - low]
-    at_rest = {a.name: zeros(CHUNK, a.numpy) for a in kernel.arguments if a.name.startswith("old_")}
-    if any(a.name == "still" for a in kernel.arguments):
-        at_rest["still"] = np.zeros(-(-max(high - low, 1) // CHUNK), np.int8)
+    old = [a for a in kernel.arguments if a.name.startswith("old_")]
+    size = min(CHUNK, high - low)
+    at_rest = binder.scratch(("old", group.name, part), lambda: {a.name: zeros(size, a.numpy) for a in old})
+    if "still" in kernel.places:
+        at_rest = {**at_rest, "still": zeros(-(-(high - low) // CHUNK), np.int8)}
     noisy = [p for p in binder.private.values() if p.part.target.label == group.name]
     noise: dict[str, Any] = {}
     for p in noisy:
@@ -136,7 +138,7 @@ def record_block(binder: Binder, probe: Probe, trial: Trial, part: int) -> Block
         return compile_kernel(record.record_spikes, **options).pack(
             start=window.start, stop=window.stop, chosen=chosen, counted=counted, low=low,
             steps=np.empty(size, np.int64), places=np.empty(size, np.int32),
-            times=np.empty(size if counted else 1, np.int32), filled=np.zeros(1, np.int64), reserve=reserve,
+            times=np.empty(size if counted else 1, np.int32), filled=zeros(1, np.int64), reserve=reserve,
             **own,
         )  # fmt: skip
     if probe.variable == "counts":

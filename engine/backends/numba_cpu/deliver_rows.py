@@ -22,6 +22,7 @@ ONE_WEIGHT: Any = None
 BYTES: Any = None
 DROPPED: Any = None
 RING: Any = None
+NEVER: Any = None
 
 
 def prefetch(address: Any) -> None:
@@ -64,7 +65,7 @@ def deliver_rows(
         head += arrived[now % steps]
         if head == tail:
             head, tail = np.int64(0), np.int64(0)
-        elif head > DROPPED and 2 * head >= tail:
+        elif head > DROPPED and (2 * head >= tail or 2 * tail > capacity):
             _move_to_front(head, tail, at, positions, factors, n_blocks)
             head, tail = np.int64(0), tail - head
     else:
@@ -81,7 +82,7 @@ def deliver_rows(
                         head, tail, at, positions, factors, lengths, steps, n_blocks, block, synapses, cells,
                         ahead,
                     )  # fmt: skip
-                    head, tail, marks[0] = np.int64(0), np.int64(0), np.int64(-2)
+                    head, tail, marks[0] = np.int64(0), np.int64(0), np.int64(NEVER)
                 row, entry = np.uint64(rings[r + 5] + load_int32(rings[r] + 4 * i)), np.uint64(tail)
                 begins = row * np.uint64(n_blocks)
                 for k in range(n_blocks):
@@ -121,8 +122,11 @@ def _move_to_front(
             factors[np.uint64(j)] = factors[np.uint64(head + j)]
 
 
-def _ask(start: Any, size: Any, address: Any) -> None:
-    """Ask for the cache lines of `size` synapses from `start` on."""
+def _ask(
+    entry: Any, begin: Any, shift: Any, at: Positions, positions: Positions, lengths: Lengths, address: I8
+) -> None:
+    """Ask for the cache lines of an entry's next segment."""
+    start, size = np.uint64(positions[begin + entry]), np.uint64(lengths[np.uint64(at[entry]) + shift])
     line = (address + np.int64(start) * BYTES) & -64
     end = address + np.int64(start + size) * BYTES
     # Most segments are short: three lines are asked for without a branch that would be guessed wrong.
@@ -143,18 +147,10 @@ def _read(
     for k in range(n_blocks):
         base, shift, begin = np.uint64(k * block), np.uint64(k * steps), np.uint64(k * at.size)
         for j in range(head, min(head + ahead, tail)):
-            entry = np.uint64(j)
-            _ask(
-                np.uint64(positions[begin + entry]), np.uint64(lengths[np.uint64(at[entry]) + shift]), address
-            )
+            _ask(np.uint64(j), begin, shift, at, positions, lengths, address)
         for j in range(head, tail):
             if j + ahead < tail:
-                entry = np.uint64(j + ahead)
-                _ask(
-                    np.uint64(positions[begin + entry]),
-                    np.uint64(lengths[np.uint64(at[entry]) + shift]),
-                    address,
-                )
+                _ask(np.uint64(j + ahead), begin, shift, at, positions, lengths, address)
             entry = np.uint64(j)
             place, position = np.uint64(at[entry]), np.uint64(positions[begin + entry])
             stop = position + np.uint64(lengths[place + shift])

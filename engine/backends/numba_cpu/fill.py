@@ -24,11 +24,12 @@ def _entry(by: Any, quantile: Any, order: Any) -> Any:
 def draw_share(
     recipe: Any, rows: Any, places: Any, table: Any, weight_by: Any, slots: Any, slot_by: Any,
     n_delays: Any, filled: Any, segments: Any, cells: Any, weights: Any, packed: Any, block: Any, load: Any,
+    bound: Any,
 ) -> None:  # fmt: skip
     """Draw one projection's share of some rows: of each synapse its segment, cell and weight.
 
     With `packed` the weight stands in the upper half of the cell, else in `weights` where these have
-    any room. `load` sums absolute weights by cell if it has.
+    any room. `load` sums by cell, if it has, what an event may add at most: absolute weights times `bound`.
     """
     targets, order = np.empty(recipe.longest, np.int32), np.empty(recipe.longest, np.int64)
     first, second = np.zeros(recipe.longest, np.uint16), np.zeros(recipe.longest, np.uint16)
@@ -53,7 +54,7 @@ def draw_share(
             if weights.size:
                 weights[at + k] = weight
             if load.size:
-                load[(place >> 32) * block + cell] += abs(np.int64(weight))
+                load[(place >> 32) * block + cell] += abs(np.int64(weight)) * bound
         filled[r] = at + n
 
 

@@ -1,4 +1,4 @@
-"""Which sparse projections share rows: those of several sources too, so that one kernel delivers them all."""
+"""Which sparse projections are delivered by one kernel: those of several sources too."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from ...grid import Grid
 from ...layout import stored_weights
 from ...plan import Plan, ProjectionPlan
 from ...tables import weight_table
+
+#: Delays that are no further apart than this belong to one run: to look at an event in vain this often
+#: costs less than to find the middle of its row.
+_BRIDGED = 8
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,8 @@ class Delivery:
 def merged(plan: Plan, private: Container[str]) -> list[Delivery]:
     """Return the sparse deliveries of a plan, but for plastic ones and those of private sources.
 
-    Sources are merged if their synapses are stored alike and their delays span about the same steps: an
-    event stays in the queue for as long as the longest of them (see `deliver_rows.py`). Sums of real
-    numbers depend on their order, so wide rows are those of a single source.
+    Sources are merged if their synapses are packed alike and their delays span about the same steps: an
+    event stays in the queue for as long as the longest of them (see `deliver_rows.py`).
     """
     alike: dict[tuple[object, ...], list[Delivery]] = {}
     for step in plan.steps:
@@ -51,10 +54,10 @@ def merged(plan: Plan, private: Container[str]) -> list[Delivery]:
         if p is None or p.storage != "sparse" or p.part.rule is not None or p.part.source.label in private:
             continue
         one, source = _of_one_source(plan, step.names), plan.group_of(p.part.source)
-        last = max(plan.projections[name].delays[-1] for name in step.names)
-        first = min(plan.projections[name].delays[0] for name in step.names)
-        stored = (one.row_weight is None, source.part.payload, first, last.bit_length())
-        key = (step.names,) if one.wide else (step.level, *stored)
+        runs = tuple(
+            (first, (last - first).bit_length()) for first, last in runs_of(delays_of(plan, step.names))
+        )
+        key = (step.names,) if one.wide else (step.level, one.row_weight is None, source.part.payload, runs)
         alike.setdefault(key, []).append(one)
     return [_joined(deliveries) for deliveries in alike.values()]
 
@@ -80,6 +83,49 @@ def _of_one_source(plan: Plan, names: tuple[str, ...]) -> Delivery:
     row_weight = _row_weights(plan, projections, source.n) if fixed else None
     wide = not fixed or (row_weight is None and any(grid_of(plan, p).bits > 16 for p in projections))
     return Delivery(names, {source.name: 0}, source.n, wide, row_weight)
+
+
+def by_first_name(deliveries: list[Delivery]) -> dict[str, Delivery]:
+    """Return deliveries by their first projection: they take its place among the plan's steps."""
+    return {delivery.names[0]: delivery for delivery in deliveries}
+
+
+def reach_of(plan: Plan, deliveries: list[Delivery]) -> dict[str, int]:
+    """Return how many steps back the events of each group are read; sources of one delivery share a queue."""
+    reach = {name: 0 for name in plan.groups}
+    together = [*((name,) for name in plan.projections), *(delivery.names for delivery in deliveries)]
+    for names in together:
+        longest = max(plan.projections[name].delays[-1] for name in names)
+        for name in names:
+            source = plan.projections[name].part.source.label
+            reach[source] = max(reach[source], longest)
+    return reach
+
+
+def sums_ahead(plan: Plan, deliveries: list[Delivery]) -> set[str]:
+    """Return the dense projections whose sums nothing comes before: those of a receptor's first delivery."""
+    found, begun, sparse = set(), set(), by_first_name(deliveries)
+    for step in plan.steps:
+        if step.kind == "deliver":
+            for name in sparse[step.names[0]].names if step.names[0] in sparse else step.names:
+                p = plan.projections[name]
+                receptor = (p.part.target.label, p.part.receptor_name, p.arithmetic)
+                if p.storage == "dense" and p.part.rule is None and receptor not in begun:
+                    found.add(name)
+                begun.add(receptor)
+    return found
+
+
+def delays_of(plan: Plan, names: tuple[str, ...]) -> np.ndarray:
+    """Return the delays of some projections in steps, ascending, int64."""
+    return np.unique([delay for name in names for delay in plan.projections[name].delays]).astype(np.int64)
+
+
+def runs_of(delays: np.ndarray) -> list[tuple[int, int]]:
+    """Return the first and last delay of each run without a large gap."""
+    gaps = np.flatnonzero(np.diff(delays) > _BRIDGED)
+    firsts, lasts = delays[np.append(0, gaps + 1)], delays[np.append(gaps, delays.size - 1)]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
 def grid_of(plan: Plan, p: ProjectionPlan) -> Grid:

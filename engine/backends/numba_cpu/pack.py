@@ -20,7 +20,7 @@ from ...tables import delay_table, weight_table
 from ...workers import side_by_side
 from .fill import BY_NOTHING, BY_ORDER, BY_QUANTILE, draw_share, place_rows
 from .memory import zeros
-from .merge import Delivery, grid_of
+from .merge import Delivery, delays_of, grid_of, runs_of
 from .parts import Share
 
 #: What 16 bits of target can tell apart.
@@ -28,9 +28,6 @@ _LARGEST_BLOCK = 65_536
 #: Cells that lie in a core's first-level cache while a step's events are added to them, and how many
 #: synapses a segment needs on average, so that finding more of them costs less than that saves.
 _CACHED_BLOCK, _LONG_SEGMENT = 8192, 512
-#: Delays that are no further apart than this belong to one run: to look at an event in vain this often
-#: costs less than to find the middle of its row.
-_BRIDGED = 8
 #: Sums are added up as they are drawn where the plan's bound leaves less room than this; it is so wide
 #: that no draw goes beyond it by as much.
 _FAR = 2.0
@@ -113,6 +110,8 @@ class _Ingredient:
         Table of indices of delays.
     slot_by : int
         As `weight_by`.
+    bound : int
+        Largest magnitude of what a source sends.
     """
 
     recipe: Recipe
@@ -122,6 +121,7 @@ class _Ingredient:
     weight_by: int
     slots: np.ndarray
     slot_by: int
+    bound: int
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def pack(
     """
     projections = [plan.projections[name] for name in delivery.names]
     arithmetic, wide, row_weight = projections[0].arithmetic, delivery.wide, delivery.row_weight
-    delays = np.unique([delay for p in projections for delay in p.delays]).astype(np.int64)
+    delays = delays_of(plan, delivery.names)
     lengths = np.zeros(delivery.n_rows, np.int64)
     for p in projections:
         lengths[_rows_of(plan, delivery, p)] += plan.degrees(p.name)
@@ -201,8 +201,7 @@ def pack(
         )
 
     side_by_side([filler(load) for load in loads], _batches(start))
-    bound = max(plan.group_of(p.part.source).payload_bound for p in projections)
-    refuse_overflow(delivery.names, np.sum(loads, axis=0).max(initial=0) * bound)
+    refuse_overflow(delivery.names, np.sum(loads, axis=0).max(initial=0))
     if wide:
         return [[WideTable(delays, *rows.part(part), synapses, weights)] for part in range(share.n)]
     one = np.zeros(1, np.int32) if row_weight is None else row_weight
@@ -221,13 +220,10 @@ def _rows_of(plan: Plan, delivery: Delivery, p: ProjectionPlan) -> np.ndarray:
 
 
 def _runs(delays: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Return delays with small gaps filled, and the place and size of each run without a gap."""
-    gaps = np.flatnonzero(np.diff(delays) > _BRIDGED)
-    ends = np.append(delays[gaps], delays[-1])
-    firsts = np.append(delays[0], delays[gaps + 1])
-    sizes = ends - firsts + 1
-    filled = np.concatenate([np.arange(a, b + 1) for a, b in zip(firsts, ends, strict=True)])
-    return filled, list(zip((np.cumsum(sizes) - sizes).tolist(), sizes.tolist(), strict=True))
+    """Return delays with small gaps filled, and the place and size of each run."""
+    filled = [np.arange(first, last + 1) for first, last in runs_of(delays)]
+    sizes = np.array([run.size for run in filled])
+    return np.concatenate(filled), list(zip((np.cumsum(sizes) - sizes).tolist(), sizes.tolist(), strict=True))
 
 
 def _batches(start: np.ndarray) -> list[tuple[int, int]]:
@@ -260,6 +256,7 @@ def _ingredient(
         weight_by=_chosen_by(weights, drawn_weights),
         slots=np.searchsorted(delays, steps).astype(np.uint16),
         slot_by=_chosen_by(steps, drawn_delays),
+        bound=plan.group_of(p.part.source).payload_bound,
     )
 
 
@@ -288,6 +285,6 @@ def _pack_rows(
     for one in ingredients:
         draw_share(
             one.recipe, one.rows[low:high], one.places, one.weights, one.weight_by, one.slots,
-            one.slot_by, n_delays, filled, segments, cells, drawn, packed, block, load,
+            one.slot_by, n_delays, filled, segments, cells, drawn, packed, block, load, one.bound,
         )  # fmt: skip
     place_rows(segments, cells, drawn, start, ends, synapses, weights)

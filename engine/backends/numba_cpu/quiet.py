@@ -2,8 +2,9 @@
 
 Whether a chunk is at rest is looked at now and then: in such a step its variables are kept and compared
 with what the update made of them. From then on it is skipped for as long as its sums are zero, which
-costs a fraction of an update. A rule may ask whether some step has passed (`now >= ready`), which must
-then be so for all neurons of the chunk; what it does with `now` beyond that could change at any time.
+costs a fraction of an update. (A zero counts as the same whatever its sign.) A rule may ask whether
+some step has passed (`now >= ready`), which must then be so for all neurons of the chunk; what it does
+with `now` beyond that could change at any time.
 """
 
 from __future__ import annotations

@@ -63,6 +63,11 @@ def returned(variant: Variant, states: Collection[str]) -> tuple[str, ...]:
     return taken[: variant.n_returned - (variant.name == "fire")]
 
 
+def constant_of(name: str, arrays: Collection[str], prefix: str, index: str) -> str:
+    """Return the expression of a constant in generated code; `arrays` have a value for each neuron."""
+    return f"{prefix}k_{name}[{index}]" if name in arrays else f"k_{name}"
+
+
 class _Whole(ast.NodeTransformer):
     """Keeps sums of whole numbers in 32 bits: wider ones would halve what a vector holds."""
 

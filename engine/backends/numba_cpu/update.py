@@ -12,9 +12,10 @@ from functools import lru_cache
 
 from ....neurons.model import NeuronModel
 from .kernel import INLINE, Argument, Kernel, kernel_from_source
-from .latch import LATCH, split_latches
+from .latch import split_latches
+from .outcome import fault_lines, sent_lines
 from .quiet import after, before, waits
-from .rules import Rule, returned, rule_of
+from .rules import Rule, constant_of, returned, rule_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
     )
     quiet = not shape.noisy and not any(rule.draws for rule in moves)
     return _build(
-        (*moves, *latched),
+        moves,
+        latched,
         waits((rules.flow, rules.jump, fire), still) if quiet else None,
         states,
         model.constant_names,
@@ -82,6 +84,7 @@ def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
 @lru_cache(maxsize=256)
 def _build(
     rules: tuple[Rule, ...],
+    latches: tuple[Rule, ...],
     waiting: frozenset[str] | None,
     states: tuple[tuple[str, bool], ...],
     constants: tuple[str, ...],
@@ -90,9 +93,7 @@ def _build(
     shape: Shape,
 ) -> Kernel:
     """Return the kernel of prepared rules; `waiting` is as `quiet.waits` returns it, None to skip nothing."""
-    written = [
-        name for name, _ in states if any(name in rule.returned for rule in rules if not _latched(rule))
-    ]
+    written = [name for name, _ in states if any(name in rule.returned for rule in rules)]
     arguments = _arguments(states, constants, receptors, payload, shape)
     if waiting is not None:
         arguments += (Argument("still", "i1", True),)
@@ -127,18 +128,15 @@ def _build(
     lines += [f"        noise_tally_{name}[low] += drawn_{name}" for name in sorted(shape.noisy)]
     if waiting is not None:
         lines += [f"        {line}" for line in after(written, waiting)]
-    lines += _epilogue(rules, states, payload, shape)
+    lines += [f"        {line}" for line in sent_lines(latches, shape.arrays, payload)]
+    lines += [f"        {line}" for line in fault_lines(states)]
+    lines += ["    ring_counts[now % length] = k - begin", "    return status"]
     return kernel_from_source(
         "update",
-        "\n".join([*(f"{INLINE}\n{rule.source}" for rule in rules), "", *lines]),
+        "\n".join([*(f"{INLINE}\n{rule.source}" for rule in (*rules, *latches)), "", *lines]),
         arguments,
         {"REAL": shape.real, "f4": shape.real, "i4": "i4"},
     )
-
-
-def _latched(rule: Rule) -> bool:
-    """Whether a rule gives a variable's value after an event."""
-    return rule.name.startswith(LATCH)
 
 
 def _per_neuron(argument: Argument) -> bool:
@@ -226,9 +224,7 @@ def _body(
     values = {name: f"v_{name}" for name in whole} | {name: f"in_{name}" for name in receptors}
     values |= {"now": "step"}
     for rule in rules:
-        if _latched(rule):
-            continue
-        given = [values.get(name) or _constant(name, shape, "a_", "i") for name in rule.arguments]
+        given = [values.get(name) or constant_of(name, shape.arrays, "a_", "i") for name in rule.arguments]
         left = [*(["event"] if rule.name == "fire" else []), *(f"t_{name}" for name in rule.returned)]
         if left:
             lines.append(f"{', '.join(left)} = rule_{rule.name}({', '.join([*given, *rule.draws])})")
@@ -264,46 +260,3 @@ def _input(receptor: str, shape: Shape) -> list[str]:
     if name in shape.floating:
         lines.append(f"a_x_{name}[i] = 0")
     return lines
-
-
-def _constant(name: str, shape: Shape, prefix: str, index: str) -> str:
-    return f"{prefix}k_{name}[{index}]" if name in shape.arrays else f"k_{name}"
-
-
-def _epilogue(
-    rules: tuple[Rule, ...], states: tuple[tuple[str, bool], ...], payload: str, shape: Shape
-) -> list[str]:
-    """Return the lines after a chunk's loop: list who sent something, and look for the first NaN."""
-    lines = [
-        "        if some != 0:",
-        "            listed = list_set(fired, size, low + chunk, ring_ids, k)",
-        "            for j in range(k, listed):",
-        "                place = np.uint64(ring_ids[np.uint64(j)])",
-        "                own = np.uint64(place - np.uint64(low))",
-        "                tally[place] += 1",
-    ]
-    for rule in rules:
-        if _latched(rule):
-            state = rule.name.removeprefix(LATCH)
-            given = (
-                "step" if name == "now" else _constant(name, shape, "", "own") for name in rule.arguments
-            )
-            lines.append(f"                s_{state}[own] = np.int32(rule_{rule.name}({', '.join(given)}))")
-    if payload != "unit":
-        value = "sent[own - np.uint64(chunk)]"
-        value = f"np.int32({value})" if payload == "integer" else value
-        lines.append(f"                ring_payload[np.uint64(j)] = {value}")
-    lines += [
-        "            k = listed",
-        "        if bad != 0 and (fault[0] == 0 or now < fault[3]):",
-        "            for i in range(size):",
-    ]
-    for index, (name, whole) in enumerate(states):
-        if not whole:
-            lines += [
-                f"                if a_s_{name}[i] != a_s_{name}[i] and (fault[0] == 0 or now < fault[3]):",
-                f"                    fault[0], fault[1], fault[2] = 1, low + chunk + i, {index}",
-                "                    fault[3], fault[4] = now, group",
-                "                    status = 1",
-            ]
-    return [*lines, "    ring_counts[now % length] = k - begin", "    return status"]
