@@ -32,8 +32,10 @@ def main() -> None:
 
 def prepare(args: argparse.Namespace) -> Prepared:
     """Generate and compile the program, and return how to run it."""
-    # CMake asks the first Python on the path for the headers that it compiles against.
+    # CMake takes the headers that it compiles against from an activated environment, or else from the
+    # first Python on the path: both must be this one, whoever has started us.
     os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    os.environ["VIRTUAL_ENV"] = sys.prefix
     import ANNarchy
 
     began = time.perf_counter()
