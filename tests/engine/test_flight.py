@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.engine.backends.numba_cpu import bind_deliveries
+from rheobase.engine.backends.numba_cpu import bind_deliveries, pack
 
 #: Delays in steps: two that follow one another, a gap that is bridged, two runs apart, and one alone.
 DELAYS = (1, 2, 9, 40, 41, 43, 90)
@@ -67,6 +67,13 @@ def test_entries_move_to_the_front_of_their_queue(monkeypatch):
     _, expected = run(threads=1)
     monkeypatch.setattr(bind_deliveries, "_DROPPED", 3)
     assert_same(expected, run(threads=1)[1])
+
+
+def test_every_block_of_cells_has_its_own_positions(monkeypatch):
+    monkeypatch.setattr(pack, "_LARGEST_BLOCK", 40)
+    sim, result = run(threads=1)
+    assert " 3 block(s) of 38 cells" in str(sim)
+    assert_same(result, run(backend="reference")[1])
 
 
 def test_a_restored_machine_hears_what_was_in_flight_and_nothing_else():

@@ -40,6 +40,8 @@ class Binder:
         Group -> how many steps back its events are read.
     private : dict
         Poisson sources that are fused into their target's update -> their only projection.
+    clock : int64 (2,)
+        That of the program whose blocks are being bound.
     """
 
     def __init__(self, plan: Plan, share: Share, schedule: Schedule, threads: int) -> None:
@@ -50,6 +52,7 @@ class Binder:
         self._sparse = by_first_name(deliveries)
         self.reach = reach_of(plan, deliveries)
         self._tallies: dict[int, dict[str, np.ndarray]] = {}
+        self.clock = zeros(2, np.int64)
         self.plastic: dict[str, Any] = {}
         self.synapse_bytes = 0
         self.stored: dict[tuple[str, ...], list[list[dict[str, Any]]]] = {}

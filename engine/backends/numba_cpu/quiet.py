@@ -43,7 +43,7 @@ def _compared_with_now(node: ast.AST) -> str:
     return ""
 
 
-def before(sums: Sequence[str], states: Sequence[str], chunk: int) -> list[str]:
+def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int) -> list[str]:
     """Return the lines before a chunk's loop: skip it if it is at rest, or keep its variables.
 
     Parameters
@@ -70,7 +70,7 @@ def before(sums: Sequence[str], states: Sequence[str], chunk: int) -> list[str]:
     ]
 
 
-def after(states: Sequence[str], waiting: Collection[str]) -> list[str]:
+def look_lines(states: Sequence[str], waiting: Collection[str]) -> list[str]:
     """Return the lines after a chunk's loop: note whether it turned out to be at rest."""
     moved = [f"(a_s_{name}[i] != old_{name}[i])" for name in states]
     moved += [f"(a_s_{name}[i] >= step)" for name in sorted(waiting)]

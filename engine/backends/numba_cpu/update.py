@@ -14,7 +14,7 @@ from ....neurons.model import NeuronModel
 from .kernel import INLINE, Argument, Kernel, kernel_from_source
 from .latch import split_latches
 from .outcome import fault_lines, sent_lines
-from .quiet import after, before, waits
+from .quiet import look_lines, skip_lines, waits
 from .rules import Rule, constant_of, returned, rule_of
 
 
@@ -118,7 +118,7 @@ def _build(
     ]
     if waiting is not None:
         sums = [a.name for a in arguments if a.array and a.name[:2] in ("c_", "x_")]
-        lines += [f"        {line}" for line in before(sums, written, CHUNK)]
+        lines += [f"        {line}" for line in skip_lines(sums, written, CHUNK)]
     lines += ["        some, bad = np.int8(0), np.int32(0)"]
     lines += [f"        drawn_{name} = np.int32(0)" for name in sorted(shape.noisy)]
     lines += ["        for i in range(size):"]
@@ -127,7 +127,7 @@ def _build(
     # Only sums count of this tally: a place that no other part has, so that parts never share one.
     lines += [f"        noise_tally_{name}[low] += drawn_{name}" for name in sorted(shape.noisy)]
     if waiting is not None:
-        lines += [f"        {line}" for line in after(written, waiting)]
+        lines += [f"        {line}" for line in look_lines(written, waiting)]
     lines += [f"        {line}" for line in sent_lines(latches, shape.arrays, payload)]
     lines += [f"        {line}" for line in fault_lines(states)]
     lines += ["    ring_counts[now % length] = k - begin", "    return status"]
