@@ -116,7 +116,7 @@ def initial_states(model: NeuronModel) -> dict[str, np.ndarray]:
 
 def on_cuda(name: str, model: NeuronModel, cells: dict[str, np.ndarray]) -> Any:
     """Return a function (step) -> (ids, payloads) of one population, and its state."""
-    from rheobase.engine.backends.cuda import bind_cuda
+    from rheobase.engine.backends.cuda.gate import bind_cuda
 
     kernels = bind_cuda(model, DT)
     state = initial_states(model)
@@ -150,7 +150,7 @@ def on_cuda(name: str, model: NeuronModel, cells: dict[str, np.ndarray]) -> Any:
 
 def run_network() -> dict[str, np.ndarray]:
     """Return sent[step, neuron] and the final state of every population, from CUDA kernels."""
-    from rheobase.engine.backends.cuda import bind_cuda_delivery
+    from rheobase.engine.backends.cuda.gate import bind_cuda_delivery
 
     deliver = bind_cuda_delivery()
     family = models()
@@ -182,7 +182,7 @@ def run_network() -> dict[str, np.ndarray]:
 
 def run_rule() -> np.ndarray:
     """Return the weights after every step, from CUDA kernels."""
-    from rheobase.engine.backends.cuda import bind_cuda_rule
+    from rheobase.engine.backends.cuda.gate import bind_cuda_rule
 
     kernels, toy, constants = bind_cuda_rule(RULE), plastic(), RULE.constants(DT)
     traces = {trace.name: np.zeros(N, np.float32) for trace in RULE.traces}

@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from rheobase.engine.backends import cuda as gate
+from rheobase.engine.backends.cuda import gate
 from rheobase.engine.backends.literals import as_float32
 from rheobase.learning.stdp import STDP
 from rheobase.neurons import IF, LI, LIF, CurrentLIF, EventNeuron, Leaky, NeuronModel, ReLU, vocabulary

@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 # Modules that cannot be imported everywhere, and why.
 NOT_WALKED = {
-    "rheobase.engine.backends.cuda_deliver": "needs numba-cuda, which not every platform has",
-    "rheobase.engine.backends.cuda_words": "needs numba-cuda, which not every platform has",
+    "rheobase.engine.backends.cuda.deliver": "needs numba-cuda, which not every platform has",
+    "rheobase.engine.backends.cuda.words": "needs numba-cuda, which not every platform has",
 }
 EXAMPLES = {
     "02_balanced_network.py": ["--seconds", "0.05"],

@@ -80,7 +80,7 @@ NEEDING = [
     (
         "numba_cuda",
         "gpu",
-        "from rheobase.engine.backends.cuda import bind_cuda; bind_cuda(rb.LIF(20e-3), 1e-3)",
+        "from rheobase.engine.backends.cuda.gate import bind_cuda; bind_cuda(rb.LIF(20e-3), 1e-3)",
     ),
 ]
 HIDING = """

@@ -1,7 +1,7 @@
 """The CUDA gate: every neuron model and plasticity rule becomes kernels for a GPU, without a GPU.
 
 A rule is written once, so it must also mean something on a GPU from the day it is written. This
-module binds it: `bind_cuda` and `bind_cuda_rule` write its kernels (`cuda_kernels`), which compile
+module binds it: `bind_cuda` and `bind_cuda_rule` write its kernels (`neurons.py`), which compile
 to PTX for any compute capability where neither GPU nor driver exists, and run in Numba's simulator.
 Arithmetic is that of the reference backend, bit for bit: float32 throughout, no fused operations,
 the vocabulary's own exponential, input summed in whole numbers.
@@ -27,15 +27,15 @@ from typing import Any
 
 import numpy as np
 
-from ...learning.rule import PlasticityRule
-from ...neurons.errors import MissingExtra, RunError
-from ...neurons.model import NeuronModel
-from .cuda_kernels import rule_source, update_source
-from .cuda_source import Argument, Source
+from ....learning.rule import PlasticityRule
+from ....neurons.errors import MissingExtra, RunError
+from ....neurons.model import NeuronModel
+from .neurons import rule_source, update_source
+from .source import Argument, Source
 
 THREADS_PER_BLOCK = 128
 
-#: The arguments of `cuda_deliver.deliver`.
+#: The arguments of the kernel `deliver`.
 _DELIVER = (
     Argument("spikes", "integer"),
     Argument("payloads", "float"),
@@ -166,7 +166,7 @@ def bind_cuda_delivery() -> CudaKernels:
     MissingExtra
         If numba-cuda is not installed.
     """
-    ours = _ours("cuda_deliver")
+    ours = _ours("deliver")
     source = inspect.getsource(ours.deliver)
     return CudaKernels(source, {"deliver": _DELIVER}, {"deliver": ours.deliver}, ours.LANES)
 
@@ -204,7 +204,7 @@ def _ours(name: str) -> ModuleType:
 
 def _load(source: Source) -> CudaKernels:
     """Run a generated module under a name by which tracebacks and inspect find its text."""
-    _ours("cuda_words")
+    _ours("words")
     digest = hashlib.sha256(source.text.encode()).hexdigest()[:16]
     filename = f"<rheobase kernels {digest}>"
     linecache.cache[filename] = (len(source.text), None, source.text.splitlines(keepends=True), filename)

@@ -6,7 +6,7 @@ from typing import Any
 
 from numba import cuda
 
-from .cuda_words import i4
+from .words import i4
 
 #: Threads that share one row.
 LANES = 32

@@ -9,13 +9,13 @@ from typing import Literal
 
 import numpy as np
 
-from ...neurons.errors import SpecError
-from ...neurons.specialise import Variant
-from ...neurons.vocabulary import WORDS
-from .literals import as_float32
+from ....neurons.errors import SpecError
+from ....neurons.specialise import Variant
+from ....neurons.vocabulary import WORDS
+from ..literals import as_float32
 
 _WORDS_OF_CUDA = ("cuda", "device", "f4", "i4", "mul", *(word for word in WORDS if word != "uniform"))
-_HEADER = f"from {__package__}.cuda_words import {', '.join(_WORDS_OF_CUDA)}"
+_HEADER = f"from {__package__}.words import {', '.join(_WORDS_OF_CUDA)}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def module(
 def device_function(variant: Variant, name: str, integers: Collection[str] = ()) -> str:
     """Return one function of a rule as a device function; `integers` are its whole arguments.
 
-    All else is float32 (see `literals`), products go through `mul` (see `cuda_words`), and
+    All else is float32 (see `literals`), products go through `mul` (see `words.py`), and
     `uniform(k)` becomes one more argument, `uniform_k`.
     """
     tree: ast.FunctionDef = _Separator().visit(as_float32(variant.tree, integers))

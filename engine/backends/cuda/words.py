@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import ir
 from numba import config, cuda, types
 
-from ...neurons import vocabulary
+from ....neurons import vocabulary
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

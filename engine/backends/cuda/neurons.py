@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...learning.rule import PlasticityRule
-from ...neurons.model import NeuronModel
-from ...neurons.specialise import Variant
-from .cuda_source import Argument, Source, device_function, draws_of, module
+from ....learning.rule import PlasticityRule
+from ....neurons.model import NeuronModel
+from ....neurons.specialise import Variant
+from .source import Argument, Source, device_function, draws_of, module
 
 _TYPES = {"float": "f4", "integer": "i4"}
 
