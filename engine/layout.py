@@ -7,6 +7,7 @@ this is the order in which floating-point sums are taken, on every backend.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,14 @@ import numpy as np
 
 from ..neurons.errors import PlanError
 from .connectivity import Conv2d, Pool2d
+from .grid import Grid
 from .plan import Arithmetic, Plan, ProjectionPlan
 from .random import stream_key, uniform_array
 from .tables import weight_table
 
 LARGEST_SUM = 2**31 - 1
+#: Where the plan's bound leaves this much room, no draw goes so far beyond it that a sum could overflow.
+_FAR = 2.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,11 @@ def refuse_overflow(names: tuple[str, ...], largest: float) -> None:
         )
 
 
+def may_overflow(plan: Plan, names: Iterable[str]) -> bool:
+    """Whether sums of some fixed-point projections must be added up, since the plan's bound is so close."""
+    return any(grid_of(plan, plan.projections[name]).headroom < _FAR for name in names)
+
+
 def _placed(plan: Plan, p: ProjectionPlan, cells: Cells) -> tuple[np.ndarray, ...]:
     synapses = plan.synapses(p.name)
     source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
@@ -125,9 +134,14 @@ def stored_weights(plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> np.nda
     """Return weights as they are stored: plastic ones always real, others by the projection's arithmetic."""
     if p.arithmetic == "float" or p.part.rule is not None:
         return weights.astype(plan.real)
+    return grid_of(plan, p).to_integers(weights).astype(np.int32)
+
+
+def grid_of(plan: Plan, p: ProjectionPlan) -> Grid:
+    """Return the grid of a projection's integer sums."""
     grid = plan.receptor(p).grid
     assert grid is not None
-    return grid.to_integers(weights).astype(np.int32)
+    return grid
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+
 Item = TypeVar("Item")
 
 
@@ -32,6 +34,17 @@ def side_by_side(workers: Sequence[Callable[[Item], object]], items: Iterable[It
 def stretches(n: int, size: int) -> list[tuple[int, int]]:
     """Return the bounds of n things in stretches of a size, the last perhaps shorter."""
     return [(low, min(low + size, n)) for low in range(0, n, size)]
+
+
+def row_stretches(starts: np.ndarray, size: int) -> list[tuple[int, int]]:
+    """Return the bounds of stretches of rows that have about `size` entries each.
+
+    Row i has the entries starts[i], ..., starts[i + 1] - 1; none is divided.
+    """
+    n_rows = starts.size - 1
+    cuts = np.searchsorted(starts, np.arange(0, starts[-1] + size, size), side="left")
+    cuts = np.unique(np.minimum(np.append(cuts, n_rows), n_rows))
+    return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
 
 def available_cores() -> int:

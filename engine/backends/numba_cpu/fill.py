@@ -8,16 +8,8 @@ import numpy as np
 
 from ...compiled import compiled
 from ...draw import draw_quantiles
+from ...entries import BY_QUANTILE, entry_of
 from ...recipes import draw_row
-
-#: What chooses a synapse's entry from a table: nothing (it has but one), a drawn quantile, or the order in
-#: which synapses are listed.
-BY_NOTHING, BY_QUANTILE, BY_ORDER = range(3)
-
-
-@compiled()
-def _entry(by: Any, quantile: Any, order: Any) -> Any:
-    return np.int64(quantile) if by == BY_QUANTILE else order if by == BY_ORDER else 0
 
 
 @compiled()
@@ -43,8 +35,8 @@ def draw_share(
         at = filled[r]
         for k in range(n):
             place = places[targets[k]]
-            weight = table[_entry(weight_by, first[k], order[k])]
-            slot = slots[_entry(slot_by, second[k], order[k])]
+            weight = table[entry_of(weight_by, first[k], order[k])]
+            slot = slots[entry_of(slot_by, second[k], order[k])]
             segments[at + k] = (place >> 32) * n_delays + slot
             cell = np.uint32(place & 0xFFFFFFFF)
             if packed:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...grid import Grid
-from ...layout import stored_weights
+from ...layout import grid_of, stored_weights
 from ...plan import Plan, ProjectionPlan
 from ...tables import weight_table
 
@@ -126,13 +125,6 @@ def runs_of(delays: np.ndarray) -> list[tuple[int, int]]:
     gaps = np.flatnonzero(np.diff(delays) > _BRIDGED)
     firsts, lasts = delays[np.append(0, gaps + 1)], delays[np.append(gaps, delays.size - 1)]
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
-
-
-def grid_of(plan: Plan, p: ProjectionPlan) -> Grid:
-    """Return the grid of a projection's integer sums."""
-    grid = plan.receptor(p).grid
-    assert grid is not None
-    return grid
 
 
 def _row_weights(plan: Plan, projections: list[ProjectionPlan], n: int) -> np.ndarray | None:

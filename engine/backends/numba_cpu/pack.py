@@ -13,14 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...layout import refuse_overflow, stored_weights
+from ...entries import chosen_by
+from ...layout import may_overflow, refuse_overflow, stored_weights
 from ...plan import Plan, ProjectionPlan
 from ...recipes import Recipe
 from ...tables import delay_table, weight_table
-from ...workers import side_by_side
-from .fill import BY_NOTHING, BY_ORDER, BY_QUANTILE, draw_share, place_rows
+from ...workers import row_stretches, side_by_side
+from .fill import draw_share, place_rows
 from .memory import zeros
-from .merge import Delivery, delays_of, grid_of, runs_of
+from .merge import Delivery, delays_of, runs_of
 from .parts import Share
 
 #: What 16 bits of target can tell apart.
@@ -28,9 +29,6 @@ _LARGEST_BLOCK = 65_536
 #: Cells that lie in a core's first-level cache while a step's events are added to them, and how many
 #: synapses a segment needs on average, so that finding more of them costs less than that saves.
 _CACHED_BLOCK, _LONG_SEGMENT = 8192, 512
-#: Sums are added up as they are drawn where the plan's bound leaves less room than this; it is so wide
-#: that no draw goes beyond it by as much.
-_FAR = 2.0
 #: Synapses drawn before they are sorted: few enough for a cache, many enough to be worth a call.
 _BATCH = 1 << 17
 
@@ -105,7 +103,7 @@ class _Ingredient:
     weights : int32, float32 or float64
         Table of weights as they are stored.
     weight_by : int
-        What chooses from the table: see `fill.py`.
+        What chooses from the table: see `entries.py`.
     slots : uint16
         Table of indices of delays.
     slot_by : int
@@ -192,7 +190,7 @@ def pack(
     n = int(start[-1])
     synapses = zeros(n, np.uint32 if wide or row_weight is None else np.uint16)
     weights = zeros(n if wide else 0, ingredients[0].weights.dtype)
-    near = arithmetic == "fixed" and any(grid_of(plan, p).headroom < _FAR for p in projections)
+    near = arithmetic == "fixed" and may_overflow(plan, delivery.names)
     loads = [np.zeros(share.n * n_blocks * block if near else 0, np.int64) for _ in range(threads)]
 
     def filler(load: np.ndarray) -> Callable[[tuple[int, int]], None]:
@@ -200,7 +198,7 @@ def pack(
             ingredients, delays.size, block, rows, *batch, synapses, weights, load
         )
 
-    side_by_side([filler(load) for load in loads], _batches(start))
+    side_by_side([filler(load) for load in loads], row_stretches(start, _BATCH))
     refuse_overflow(delivery.names, np.sum(loads, axis=0).max(initial=0))
     if wide:
         return [[WideTable(delays, *rows.part(part), synapses, weights)] for part in range(share.n)]
@@ -226,13 +224,6 @@ def _runs(delays: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
     return np.concatenate(filled), list(zip((np.cumsum(sizes) - sizes).tolist(), sizes.tolist(), strict=True))
 
 
-def _batches(start: np.ndarray) -> list[tuple[int, int]]:
-    """Return stretches of rows of about `_BATCH` synapses."""
-    cuts = np.searchsorted(start, np.arange(0, start[-1] + _BATCH, _BATCH), side="left")
-    cuts = np.unique(np.minimum(np.append(cuts, start.size - 1), start.size - 1))
-    return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
-
-
 def _ingredient(
     plan: Plan, share: Share, delivery: Delivery, p: ProjectionPlan, delays: np.ndarray, n_blocks: int,
     block: int,
@@ -253,15 +244,11 @@ def _ingredient(
         rows=rows,
         places=((part * n_blocks + cells // block) << 32) + cells % block,
         weights=stored_weights(plan, p, weights.reshape(-1)),
-        weight_by=_chosen_by(weights, drawn_weights),
+        weight_by=chosen_by(weights, drawn_weights),
         slots=np.searchsorted(delays, steps).astype(np.uint16),
-        slot_by=_chosen_by(steps, drawn_delays),
+        slot_by=chosen_by(steps, drawn_delays),
         bound=plan.group_of(p.part.source).payload_bound,
     )
-
-
-def _chosen_by(table: np.ndarray, drawn: bool) -> int:
-    return BY_QUANTILE if drawn else BY_ORDER if table.size > 1 else BY_NOTHING
 
 
 def _blocks(n_cells: int, mean_row: float) -> tuple[int, int]:
