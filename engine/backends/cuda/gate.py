@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
 import inspect
 import linecache
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ import numpy as np
 from ....learning.rule import PlasticityRule
 from ....neurons.errors import MissingExtra, RunError
 from ....neurons.model import NeuronModel
+from .compile import numba_cuda
 from .neurons import rule_source, update_source
 from .source import Argument, Source
 
@@ -69,7 +69,7 @@ class CudaKernels:
 
     @cached_property
     def _dispatchers(self) -> dict[str, Any]:
-        cuda = _cuda()
+        cuda = numba_cuda()
         return {name: cuda.jit(function) for name, function in self.functions.items()}
 
     def ptx(self, kernel: str, cc: tuple[int, int] = (8, 0)) -> str:
@@ -80,7 +80,7 @@ class CudaKernels:
         MissingExtra
             If NVIDIA's compiler libraries are not installed.
         """
-        cuda = _cuda()
+        cuda = numba_cuda()
         from numba import types
 
         arguments = [_numba_type(argument, types) for argument in self.arguments[kernel]]
@@ -189,16 +189,9 @@ def ptx_rule(rule: PlasticityRule, cc: tuple[int, int] = (8, 0)) -> dict[str, st
     return {name: bound.ptx(name, cc) for name in bound.arguments}
 
 
-def _cuda() -> Any:
-    """Return numba.cuda as the package numba-cuda provides it; its older namesake lacks what is used here."""
-    if importlib.util.find_spec("numba_cuda") is None:
-        raise MissingExtra("numba-cuda", "gpu", "The CUDA backend")
-    return importlib.import_module("numba.cuda")
-
-
 def _ours(name: str) -> ModuleType:
     """Import a module of this folder that needs CUDA."""
-    _cuda()
+    numba_cuda()
     return importlib.import_module(f".{name}", __package__)
 
 
