@@ -11,6 +11,7 @@ from ...clocked import probe_window
 from ...parts import Probe
 from ...plan import GroupPlan, Plan, ProjectionPlan, Step
 from ..base import Feed, SpikeChunk, SpikeFeed
+from ..private import private_sources
 from .bind_deliveries import (
     NEVER,
     deliver_block,
@@ -20,7 +21,7 @@ from .bind_deliveries import (
     store_rows,
 )
 from .bind_neurons import operate_block, record_block, update_block
-from .bind_sources import emit_block, private_sources
+from .bind_sources import emit_block
 from .drive import Program
 from .kernel import Block
 from .memory import Ring, Trial, zeros

@@ -1,4 +1,4 @@
-"""Binding sources: what emits events, and the private Poisson sources that need no list of them."""
+"""Binding sources: what emits events, and what private ones add to their target's update."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ....neurons.model import steps_of
-from ...connectivity import OneToOne
-from ...plan import GroupPlan, Plan, ProjectionPlan
+from ...plan import GroupPlan, ProjectionPlan
 from ...poisson import count_table
 from ...random import stream_key
 from ...sources import PoissonSource, RateSource, SpikeSource
@@ -98,36 +97,3 @@ def _common(lanes: np.ndarray) -> tuple[np.ndarray, int]:
     if n < lanes.size:
         return lanes[:n].copy(), int(lanes[n])
     return np.concatenate([lanes, np.full(-lanes.size % 3, 32767, np.int16)]), 32768
-
-
-def private_sources(plan: Plan) -> dict[str, ProjectionPlan]:
-    """Return the Poisson sources that are drawn inside their target's update, with their only projection.
-
-    At most one for each receptor: any others emit events as all sources do.
-    """
-    found: dict[tuple[str, str], ProjectionPlan] = {}
-    for p in plan.projections.values():
-        if _is_private(plan, p):
-            found.setdefault((p.part.target.label, p.part.receptor_name), p)
-    return {p.part.source.label: p for p in found.values()}
-
-
-def _is_private(plan: Plan, p: ProjectionPlan) -> bool:
-    """Whether a source feeds one target each by one weight, and nobody else looks."""
-    source = p.part.source
-    others = [q for q in plan.projections.values() if q.part.source is source]
-    return (
-        isinstance(source, PoissonSource)
-        and np.ndim(source.rate) == 0
-        and isinstance(p.part.connectivity, OneToOne)
-        and isinstance(p.part.weight, float | int)
-        and len(p.delays) == 1
-        and p.part.rule is None
-        and p.arithmetic == "fixed"
-        and len(others) == 1
-        and p.part.pre is source
-        and p.part.post is p.part.target
-        and plan.group_of(source).order is None
-        and plan.group_of(p.part.target).order is None
-        and not any(probe.group is source for probe in plan.probes)
-    )

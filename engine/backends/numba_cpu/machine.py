@@ -10,10 +10,9 @@ import numpy as np
 from ....neurons.errors import RunError, SpecError
 from ...parts import Population
 from ...plan import Plan
-from ...poisson import count_table
-from ...random import draw64, paired_bits_array, stream_key
 from ...workers import available_cores
 from ..base import Feed, Machine, SpikeChunk
+from ..private import PrivateTally, drawn_events
 from .bind import Binder
 from .drive import Meeting, Program
 from .memory import Trial, make_rings, make_trial
@@ -62,7 +61,7 @@ class NumbaMachine(Machine):
         self.trials = sorted((t for crew in self.crews for t in crew.trials), key=lambda t: t.index)
         self.synapse_bytes, self.layout = self.binder.synapse_bytes, self.binder.layout()
         self._spikes: dict[str, list[SpikeChunk]] = {}
-        self._counted_before: dict[str, int] = {}
+        self._private = PrivateTally(plan, self.binder.private)
 
     def _crew(self, k: int, indices: list[int], sharing: int) -> Crew:
         """Return the k-th crew; where no event outlives its strip, a worker's crews share their rings."""
@@ -141,20 +140,8 @@ class NumbaMachine(Machine):
             for name, counts in self.binder.take_tally(trial).items():
                 total[name] = total[name] + counts if name in total else counts
         # Private sources are counted as they are delivered: move the count to where events are sent.
-        for name in self.binder.private:
-            in_flight = self._private_in_flight(name)
-            total[f"sent/{name}"][0] += in_flight - self._counted_before.get(name, 0)
-            self._counted_before[name] = in_flight
+        self._private.correct(total, self.now)
         return total
-
-    def _private_in_flight(self, group: str) -> int:
-        """Return how many spikes a private source has sent that have not arrived."""
-        first = max(self.now - self.binder.reach[group], 0)
-        return sum(
-            int(self._events(trial, group, step)[1].sum())
-            for trial in self.trials
-            for step in range(first, self.now)
-        )
 
     def state(self, group: str, variable: str) -> np.ndarray:
         return np.stack([trial.states[group, variable].values() for trial in self.trials])
@@ -203,12 +190,7 @@ class NumbaMachine(Machine):
         if group not in self.binder.private:
             return trial.rings[group].events(step)
         # A private source keeps no list: its events are drawn again from their counters.
-        part = self.plan.groups[group].part
-        table = count_table(group, np.atleast_1d(part.rate) * self.plan.dt)  # type: ignore[attr-defined]
-        key = stream_key(self.plan.network.seed, group, "noise", trial.index)
-        counts = table.counts(paired_bits_array(draw64(key, step), np.arange(part.n)), 0)
-        places = np.flatnonzero(counts)
-        return places, counts[places]
+        return drawn_events(self.plan, group, trial.index, step)
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
         self.now = int(snapshot["now"][0])
@@ -239,7 +221,7 @@ class NumbaMachine(Machine):
                 }
                 plastic.restore(trial, mine)
         self._spikes.clear()
-        self._counted_before = {name: self._private_in_flight(name) for name in self.binder.private}
+        self._private.begin(self.now)
 
 
 def _crews(trials: int, strip: int, threads: int, held: int) -> list[list[int]]:
