@@ -215,7 +215,7 @@ def backends(args: Namespace) -> Answer:
 
 def cache(args: Namespace) -> Answer:
     """Show the folder of compiled kernels, or empty it."""
-    from .engine.backends.numba_cpu.kernel import cache_folder
+    from .engine.backends.generated import cache_folder
 
     folder = cache_folder()
     # Only files of our naming: the folder may be one that the user shares with other things.
@@ -250,7 +250,7 @@ def info(args: Namespace) -> Answer:
     from importlib import metadata
 
     from . import __version__
-    from .engine.backends.numba_cpu.kernel import cache_folder
+    from .engine.backends.generated import cache_folder
     from .engine.workers import available_cores
 
     data: dict[str, Any] = {"version": __version__, "python": platform.python_version()}

@@ -12,6 +12,7 @@ from ...parts import Probe
 from ...plan import GroupPlan, Plan, ProjectionPlan, Step
 from ..base import Feed, SpikeChunk, SpikeFeed
 from ..private import private_sources
+from ..schedule import Schedule
 from .bind_deliveries import (
     NEVER,
     deliver_block,
@@ -27,7 +28,6 @@ from .kernel import Block
 from .memory import Ring, Trial, zeros
 from .merge import by_first_name, merged, reach_of, sums_ahead
 from .parts import Share
-from .schedule import Schedule
 
 _PAYLOAD = {"unit": "i4", "integer": "i4"}
 

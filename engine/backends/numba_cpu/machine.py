@@ -13,11 +13,11 @@ from ...plan import Plan
 from ...workers import available_cores
 from ..base import Feed, Machine, SpikeChunk
 from ..private import PrivateTally, drawn_events
+from ..schedule import make_schedule, remembers, trials_held
 from .bind import Binder
 from .drive import Meeting, Program
 from .memory import Trial, make_rings, make_trial
 from .parts import Share
-from .schedule import make_schedule, remembers, trials_held
 
 #: From this strip on, weights are read once for all trials; below it, a trial's own state stays in the cache.
 _LONG_STRIP = 8

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...parts import Operator, Probe
-from ...plan import Plan, Step
-from ...sources import Source
+from ..parts import Operator, Probe
+from ..plan import Plan, Step
+from ..sources import Source
 
 _LONGEST_STRIP = 128
 #: Trials that run side by side where the next ones can take over their memory.
@@ -39,7 +39,7 @@ class Schedule:
 
 def make_schedule(plan: Plan) -> Schedule:
     """Return the phases of a plan, and the longest strip that they allow."""
-    apart = _longest_strip(plan, sources_first=True)
+    apart = longest_strip(plan, min(_STRIP_EVENTS, _ALL_EVENTS // trials_held(plan)))
     if apart == 1:
         return Schedule(1, _phases(plan, sources_first=False))
     return Schedule(apart, _phases(plan, sources_first=True))
@@ -55,15 +55,23 @@ def trials_held(plan: Plan) -> int:
     return plan.trials if remembers(plan) else min(plan.trials, CREW)
 
 
-def _longest_strip(plan: Plan, *, sources_first: bool) -> int:
+def longest_strip(plan: Plan, events: int) -> int:
+    """Return the longest strip that a plan allows where sources send theirs before all else.
+
+    Parameters
+    ----------
+    plan
+        What runs.
+    events
+        Neurons times steps whose events may be kept.
+    """
     if any(p.part.rule is not None for p in plan.projections.values()) or plan.network.of(Operator):
         return 1  # learning and operators look at all groups after every step
     neurons = max(sum(group.n for group in plan.groups.values()), 1)
-    longest = min(_LONGEST_STRIP, max(min(_STRIP_EVENTS, _ALL_EVENTS // trials_held(plan)) // neurons, 1))
+    longest = min(_LONGEST_STRIP, max(events // neurons, 1))
     for p in plan.projections.values():
         source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
-        forward = source.level < target.level or (sources_first and isinstance(source.part, Source))
-        if not forward:
+        if source.level >= target.level and not isinstance(source.part, Source):
             longest = min(longest, p.delays[0])
     return longest
 
