@@ -106,6 +106,11 @@ class Simulator:
         """Seconds simulated so far."""
         return self._machine.now * self.plan.dt
 
+    @property
+    def device(self) -> str:
+        """The name of the GPU that it runs on; empty where it runs on the processor."""
+        return self._machine.device
+
     def run(
         self, duration: float, *, inputs: Mapping[Any, Any] | None = None, progress: bool | None = None
     ) -> Result:
@@ -328,9 +333,10 @@ class Simulator:
 
     def __repr__(self) -> str:
         trials = f", {self.plan.trials} trials" if self._batch is not None else ""
+        where = f"on {self.device}" if self.device else f"{self._machine.threads} thread(s)"
         return (
             f"Simulator: {len(self.plan.network)} parts, dt {self.plan.dt:g} s{trials}, "
-            f"{self._backend.name} backend, {self._machine.threads} thread(s), at {self.now:g} s"
+            f"{self._backend.name} backend, {where}, at {self.now:g} s"
         )
 
 

@@ -9,10 +9,25 @@ from types import ModuleType
 
 import pytest
 
+from rheobase.engine.backends.registry import BACKENDS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # With the root on the path, `import datasets` would find our folder instead of the package of that name.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--backend", default=None, help="the one backend to run tests of every backend on")
+
+
+def pytest_generate_tests(metafunc):
+    """Run a test that takes `backend` on every one that is here, or on the one that was chosen."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "backend" in metafunc.fixturenames and not any("backend" in mark.args[0] for mark in marks):
+        chosen = metafunc.config.getoption("--backend", default=None)
+        names = [chosen] if chosen else [b.name for b in BACKENDS.values() if b.available]
+        metafunc.parametrize("backend", names, scope="session")
 
 
 class Twins:

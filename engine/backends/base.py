@@ -108,6 +108,8 @@ class Machine(ABC):
         Memory that the synapses take.
     strip : int
         Steps that it runs as one piece; it is best asked for multiples.
+    device : str
+        The name of what it runs on, where that is not the processor.
     """
 
     plan: Plan
@@ -117,6 +119,7 @@ class Machine(ABC):
     #: How synapses lie in memory, a line each, for readers.
     layout: Sequence[str] = ()
     strip: int = 1
+    device: str = ""
 
     @abstractmethod
     def feed(self, source: str, feeds: list[Feed]) -> None:

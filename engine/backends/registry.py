@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...neurons.errors import MissingExtra, SpecError
+from ...neurons.errors import MissingExtra, RunError, SpecError
 from ..plan import Plan
 from .base import Machine
 
@@ -28,6 +28,8 @@ class Backend:
         The extra that installs it; empty if it is part of the core.
     about : str
         One line for users.
+    asks : str
+        The module whose `open_card()` raises an error if there is nothing to run on; empty if there is.
     """
 
     name: str
@@ -36,16 +38,34 @@ class Backend:
     needs: str
     extra: str
     about: str
+    asks: str = ""
 
     @property
     def available(self) -> bool:
-        """Whether its package is installed."""
-        return importlib.util.find_spec(self.needs) is not None
+        """Whether its package is installed, and what it runs on is there."""
+        try:
+            self._check()
+        except (MissingExtra, RunError):
+            return False
+        return True
+
+    def _check(self) -> None:
+        if importlib.util.find_spec(self.needs) is None:
+            raise MissingExtra(self.needs, self.extra, f"the backend {self.name!r}")
+        if self.asks:
+            importlib.import_module(f".{self.asks}", __package__).open_card()
 
     def bind(self, plan: Plan, threads: int | None) -> Machine:
-        """Return a machine that runs the plan."""
-        if not self.available:
-            raise MissingExtra(self.needs, self.extra, f"the backend {self.name!r}")
+        """Return a machine that runs the plan.
+
+        Raises
+        ------
+        MissingExtra
+            If a package is not installed.
+        RunError
+            If there is no device to run on.
+        """
+        self._check()
         factory: Callable[[Plan, int | None], Machine] = getattr(
             importlib.import_module(f".{self.module}", __package__), self.factory
         )
@@ -57,6 +77,9 @@ BACKENDS = {
     for backend in (
         Backend(
             "numba", "numba_cpu.machine", "NumbaMachine", "numba", "", "compiled kernels, one or more threads"
+        ),
+        Backend(
+            "cuda", "cuda.machine", "CudaMachine", "numba", "gpu", "one kernel on an NVIDIA GPU", "cuda.card"
         ),
         Backend("reference", "reference", "ReferenceMachine", "numpy", "", "plain NumPy: slow and obvious"),
     )

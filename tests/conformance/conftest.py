@@ -12,18 +12,6 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.engine.backends.registry import BACKENDS
-
-
-def pytest_addoption(parser):
-    parser.addoption("--backend", default=None, help="the one backend to run the conformance suite on")
-
-
-def pytest_generate_tests(metafunc):
-    if "backend" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--backend", default=None)
-        names = [chosen] if chosen else [b.name for b in BACKENDS.values() if b.available]
-        metafunc.parametrize("backend", names, scope="session")
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ class MachineCode:
     ----------
     code : bytes
         A cubin: an ELF file that the driver loads.
+    ptx : str
+        What it was made from.
     entry : str
         The kernel's name in it.
     cooperative : bool
@@ -49,6 +51,7 @@ class MachineCode:
     """
 
     code: bytes
+    ptx: str
     entry: str
     cooperative: bool
     registers: int | None = None
@@ -123,7 +126,8 @@ def machine_code(
     _require("nvJitLink")
     from cuda.core import Linker, LinkerOptions, ObjectCode
 
-    parts = [ObjectCode.from_ptx(library.get_asm_str(cc=cc).encode())]
+    text = str(library.get_asm_str(cc=cc))
+    parts = [ObjectCode.from_ptx(text.encode())]
     if library.use_cooperative:
         parts.append(ObjectCode.from_library(_device_runtime()))
     linker = Linker(*parts, options=LinkerOptions(arch=f"sm_{cc[0]}{cc[1]}", verbose=True))
@@ -133,7 +137,7 @@ def machine_code(
     finally:
         linker.close()
     entry = library._entry_name
-    return MachineCode(code, entry, bool(library.use_cooperative), **_usage(said, entry))
+    return MachineCode(code, text, entry, bool(library.use_cooperative), **_usage(said, entry))
 
 
 def _library(

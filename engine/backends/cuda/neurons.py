@@ -1,124 +1,183 @@
-"""Which kernels a neuron model and a plasticity rule become on CUDA: one thread per neuron or synapse.
+"""The update of a model as source: 32 neurons over the steps of a strip, their state in registers.
 
-Names in a kernel say what they are (`state_v` the array, `value_v` this neuron's number), so that no
+Names in it say what they are (`value_v` this neuron's number, `at_v` where its array begins), so that no
 name that a model chooses can meet one of ours.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from ....learning.rule import PlasticityRule
 from ....neurons.model import NeuronModel
-from ....neurons.specialise import Variant
-from .source import Argument, Source, device_function, draws_of, module
+from ...plan import GroupPlan
+from .fields import G_OWN, R_FIXED, R_FLOAT, R_NOISE, R_STEP, RECEPTOR
+from .source import NUMBER, device_function, draws_of
 
-_TYPES = {"float": "f4", "integer": "i4"}
 
+@dataclass(frozen=True)
+class Layout:
+    """What a population's record holds behind the fields that all groups have.
 
-def update_source(model: NeuronModel, dt: float) -> Source:
-    """Return the kernel `update` of a model: flow, jump and fire of one step.
-
-    It takes the step's input from the fixed-point cells of each receptor and leaves zero there; it
-    appends what fires to `spikes` (in any order) and what is sent to `payloads`.
+    Attributes
+    ----------
+    keys : int
+        Where its record says where the keys of its random numbers lie.
+    states : tuple of (name, kind)
+        State variables: where each array begins.
+    constants : tuple of (name, whole)
+        Constants: where each begins, and by how much to step from neuron to neuron, 0 or 1.
+    receptors : tuple of (name, fixed, floating, noisy)
+        Receptors, `RECEPTOR` fields each, and which sums they have.
     """
+
+    states: tuple[tuple[str, str], ...]
+    constants: tuple[tuple[str, bool], ...]
+    receptors: tuple[tuple[str, bool, bool, bool], ...]
+
+    @property
+    def keys(self) -> int:
+        return G_OWN
+
+    @property
+    def first_state(self) -> int:
+        return G_OWN + 1
+
+    @property
+    def first_constant(self) -> int:
+        return self.first_state + len(self.states)
+
+    @property
+    def first_receptor(self) -> int:
+        return self.first_constant + 2 * len(self.constants)
+
+    @property
+    def size(self) -> int:
+        """Fields of the whole record."""
+        return self.first_receptor + RECEPTOR * len(self.receptors)
+
+
+def layout_of(model: NeuronModel, dt: float, group: GroupPlan, noisy: set[str]) -> Layout:
+    """Return how the record of a population is laid out; `noisy` receptors have a private source."""
+    constants = []
+    for name, value in model.constants(dt).items():
+        whole = isinstance(value, np.ndarray | np.generic) and np.asarray(value).dtype.kind in "iu"
+        constants.append((name, whole))
+    return Layout(
+        tuple((state.name, state.kind) for state in model.used_states),
+        tuple(constants),
+        tuple((r.name, r.grid is not None, r.floating, r.name in noisy) for r in group.receptors),
+    )
+
+
+def update_source(model: NeuronModel, layout: Layout) -> str:
+    """Return the device functions of a model's rules and the one, `update__N`, that updates 32 neurons."""
+    name = f"update{NUMBER}"
     variants = {"flow": model.rules.flow, "jump": model.rules.jump, "fire": model.rules.fire}
     draws = draws_of(*variants.values())
-    constants = _constants(model, dt)
-    steps = _steps_read(variants)
-    arguments = (
-        *(Argument(f"state_{s.name}", s.kind) for s in model.used_states),
-        *constants,
-        *(Argument(f"cells_{r}", "integer") for r in model.receptors),
-        *(Argument(f"grid_{r}", "float", array=False) for r in model.receptors),
-        *(Argument(f"draw_{d}", "float") for d in draws),
-        *steps,
-        Argument("spikes", "integer"),
-        Argument("payloads", "float"),
-        Argument("n_spikes", "integer"),
-    )
-    body = [f"value_{s.name} = state_{s.name}[index]" for s in model.used_states]
-    body += [f"{c.name.replace('constant', 'value', 1)} = {c.name}{'[index]' * c.array}" for c in constants]
-    for r in model.receptors:
-        body += [f"value_{r} = mul(f4(cells_{r}[index]), grid_{r})", f"cells_{r}[index] = 0"]
-    body += [f"value_{d} = draw_{d}[index]" for d in draws] + ["value_now = now"] * len(steps)
-    body += [_call(name, variant, model) for name, variant in variants.items()]
-    written = {name for variant in variants.values() for name in model.written(variant)}
-    body += [
-        f"state_{s.name}[index] = {_TYPES[s.kind]}(value_{s.name})"
-        for s in model.used_states
-        if s.name in written
+    integers = {"now", *(s for s, kind in layout.states if kind == "integer")}
+    integers |= {c for c, whole in layout.constants if whole}
+    functions = [device_function(v, f"{name}_{rule}", integers) for rule, v in variants.items()]
+    before, step, after = [], [], []
+    for k, (state, kind) in enumerate(layout.states):
+        array = "m.reals" if kind == "float" else "m.wholes"
+        before.append(f"at_{state} = t[g + {layout.first_state + k}] + trial * n + place")
+        before.append(f"value_{state} = {array}[at_{state}]")
+        after.append(f"{array}[at_{state}] = value_{state}")
+    for k, (constant, whole) in enumerate(layout.constants):
+        at = layout.first_constant + 2 * k
+        array = "m.wholes" if whole else "m.reals"
+        before.append(f"value_{constant} = {array}[t[g + {at}] + place * t[g + {at + 1}]]")
+    if draws:
+        before.append(f"key = m.longs[t[g + {layout.keys}] + trial]")
+        step += [
+            f"value_{draw} = uniform_of(key, now, {draw.removeprefix('uniform_')}, place)" for draw in draws
+        ]
+    for k, (receptor, *sums) in enumerate(layout.receptors):
+        lines = _input(receptor, layout.first_receptor + RECEPTOR * k, *sums)
+        before, step, after = before + lines[0], step + lines[1], after + lines[2]
+    if any("now" in variant.arguments for variant in variants.values()):
+        step.append("value_now = i4(now)")
+    for rule, variant in variants.items():
+        returned = ["sent"] * (rule == "fire") + [f"value_{state}" for state in model.written(variant)]
+        passed = [f"value_{argument}" for argument in (*variant.arguments, *draws_of(variant))]
+        step.append(f"{', '.join(returned)} = {name}_{rule}({', '.join(passed)})")
+    kinds = dict(layout.states)
+    written = {state for variant in variants.values() for state in model.written(variant)}
+    step += [f"value_{state} = i4(value_{state})" for state in sorted(written) if kinds[state] == "integer"]
+    step += [f"value_{state} = real(value_{state})" for state in sorted(written) if kinds[state] == "float"]
+    step += _outcome(model.payload, layout, written)
+    return "\n\n\n".join([*functions, _function(name, before, step, after)])
+
+
+def _function(name: str, before: list[str], step: list[str], after: list[str]) -> str:
+    lines = [
+        "@device",
+        f"def {name}(t, m, g, word, trial, lane, run):",
+        '    """Update 32 neurons over the steps of a strip, written from the model\'s rule."""',
+        "    n = t[g + G_N]",
+        "    for i in range(lane, 32, LANES):",
+        "        inside = word * 32 + i < n",
+        "        place = min(word * 32 + i, n - 1)",
+        *(f"        {line}" for line in before),
+        "        for now in range(run.begin, run.end):",
+        *(f"            {line}" for line in step),
+        "        if inside:",
+        *(f"            {line}" for line in after or ["pass"]),
     ]
-    body += [
-        "if sent != f4(0.0):",
-        "    slot = cuda.atomic.add(n_spikes, 0, 1)",
-        "    spikes[slot] = index",
-        "    payloads[slot] = f4(sent)",
+    return "\n".join(lines)
+
+
+def _input(name: str, at: int, fixed: bool, floating: bool, noisy: bool) -> tuple[list[str], ...]:
+    """Return what comes before, in, and after the steps to add up one receptor's input."""
+    before, step, after = [], [f"value_{name} = real(0.0)"], []
+    if fixed:
+        before.append(f"grid_{name} = m.reals[t[g + {at + R_STEP}]]")
+        step += [
+            f"cell = fixed_cells(t, run, trial, now) + t[g + {at + R_FIXED}] + place",
+            "total = m.wholes[cell]",
+            "if inside:",
+            "    m.wholes[cell] = 0",
+        ]
+        if noisy:
+            before += [f"noise_{name} = t[g + {at + R_NOISE}]", f"drawn_{name} = i8(0)"]
+            step += [
+                f"count = private_count(t, m, noise_{name}, trial, place, now)",
+                f"drawn_{name} += count",
+                f"total += i4(count * t[noise_{name} + N_WEIGHT])",
+            ]
+            after.append(f"m.longs[t[noise_{name} + N_TALLY] + trial * n + place] += drawn_{name}")
+        step.append(f"value_{name} += mul(real(total), grid_{name})")
+    if floating:
+        step += [
+            f"cell = float_cells(t, run, trial, now) + t[g + {at + R_FLOAT}] + place",
+            f"value_{name} += m.reals[cell]",
+            "if inside:",
+            "    m.reals[cell] = real(0.0)",
+        ]
+    return before, step, after
+
+
+def _outcome(payload: str, layout: Layout, written: set[str]) -> list[str]:
+    """Return what becomes of a neuron's step: its event, samples of its state, and a NaN."""
+    amount = "i4(sent)" if payload == "integer" else "i4(1)"
+    value = "real(sent)" if payload == "real" else "real(0.0)"
+    lines = [
+        "fires = inside and sent != 0",
+        "if fires:",
+        f"    send(t, m, g, trial, place, now, {amount}, {value}, run)",
+        "post(m.bits, ring_word(t, g, trial, now, word), i, fires)",
+        "if inside and t[g + G_N_PROBES] > 0:",
     ]
-    integers = {"now", *(s.name for s in model.used_states if s.kind == "integer")}
-    integers |= {c.name.removeprefix("constant_") for c in constants if c.kind == "integer"}
-    functions = [device_function(variant, name, integers) for name, variant in variants.items()]
-    title = f"One step of {type(model).__name__}, a thread per neuron; written from the model's rule."
-    return module(title, functions, {"update": (arguments, body)})
-
-
-def _constants(model: NeuronModel, dt: float) -> list[Argument]:
-    found = []
-    for name, value in model.constants(dt).items():
-        array = np.asarray(value)
-        whole = isinstance(value, (np.ndarray, np.integer)) and array.dtype.kind in "iu"
-        found.append(Argument(f"constant_{name}", "integer" if whole else "float", array.ndim > 0))
-    return found
-
-
-def _steps_read(variants: dict[str, Variant]) -> list[Argument]:
-    read = any("now" in variant.arguments for variant in variants.values())
-    return [Argument("now", "integer", array=False)] * read
-
-
-def _call(name: str, variant: Variant, model: NeuronModel) -> str:
-    """Return the line that calls one of a model's functions and takes back the states it returns."""
-    returned = ["sent"] * (name == "fire") + [f"value_{state}" for state in model.written(variant)]
-    passed = [f"value_{argument}" for argument in (*variant.arguments, *draws_of(variant))]
-    return f"{', '.join(returned)} = {name}({', '.join(passed)})"
-
-
-def rule_source(rule: PlasticityRule) -> Source:
-    """Return the kernels of a plasticity rule.
-
-    `learn` runs over synapses: `on_pre` where a spike arrived, then `on_post` where the target
-    fired. `fade_NAME` and `bump_NAME` run over the neurons that a trace remembers: before and after it.
-    """
-    traces = {trace.name: trace for trace in rule.traces}
-    variants = {"on_pre": rule.rules.on_pre, "on_post": rule.rules.on_post}
-    read = {argument for variant in variants.values() for argument in variant.arguments}
-    used = [trace for name, trace in traces.items() if name in read]
-    arguments = (
-        *(Argument(name, "integer") for name in ("sources", "targets", "arrived", "fired")),
-        Argument("weights", "float"),
-        *(Argument(f"trace_{t.name}", "float") for t in used),
-        *(Argument(f"constant_{name}", "float", array=False) for name in rule.constant_names),
-    )
-    body = ["source = sources[index]", "target = targets[index]", "value_weight = weights[index]"]
-    body += [f"value_{t.name} = trace_{t.name}[{'source' if t.side == 'pre' else 'target'}]" for t in used]
-    body += [f"value_{name} = constant_{name}" for name in rule.constant_names]
-    for name, event in (("on_pre", "arrived[source]"), ("on_post", "fired[target]")):
-        passed = ", ".join(f"value_{argument}" for argument in variants[name].arguments)
-        body += [f"if {event} != 0:", f"    value_weight = {name}({passed})"]
-    body.append("weights[index] = value_weight")
-    kernels = {"learn": (arguments, body)}
-    functions = [device_function(variant, name) for name, variant in variants.items()]
-    trace_argument = Argument("trace", "float")
-    for name, trace in traces.items():
-        functions.append(device_function(trace.fade, f"faded_{name}"))
-        functions.append(device_function(trace.bump, f"bumped_{name}"))
-        kernels[f"fade_{name}"] = (
-            (trace_argument, Argument("decay", "float", array=False)),
-            [f"trace[index] = faded_{name}(trace[index], decay)"],
-        )
-        kernels[f"bump_{name}"] = (
-            (trace_argument, Argument("events", "integer")),
-            ["if events[index] != 0:", f"    trace[index] = bumped_{name}(trace[index])"],
-        )
-    title = f"How {type(rule).__name__} learns, a thread per synapse; written from the rule."
-    return module(title, functions, kernels)
+    lines += [
+        f"    sample(t, m, g, {k}, trial, place, now, value_{state})"
+        for k, (state, _) in enumerate(layout.states)
+    ]
+    for k, (state, kind) in enumerate(layout.states):
+        if kind == "float" and state in written:
+            lines += [
+                f"if inside and value_{state} != value_{state}:",
+                f"    refuse(t, m, g, {k}, trial, place, now, run.first)",
+            ]
+    return lines

@@ -1,0 +1,183 @@
+"""Kernels of the CUDA backend as machine code, for every kind of neuron, rule, operator and projection.
+
+No GPU is needed, and a type error does not wait for one. What the kernels compute is held to the conformance
+suite in the simulator (`test_cuda_simulated.py`), and on a GPU by `pytest tests --backend cuda`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+import rheobase.neurons
+from rheobase.engine.planning import make_plan
+from rheobase.neurons.vocabulary import exp, maximum, spike, uniform, where
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Escape(rb.NeuronModel):
+    """Fires by chance, the more likely the higher v is: the words that no shipped model uses."""
+
+    decay: float = rb.Parameter(0.9)
+
+    def derive(self, elapsed):
+        return {"decay": self.decay}
+
+    @staticmethod
+    def flow(v, decay):
+        return v * decay
+
+    @staticmethod
+    def jump(v, input):
+        return maximum(v + input, 0.0)
+
+    @staticmethod
+    def fire(v):
+        sent = spike(exp(v * 1.5 - 2.0) - uniform(0))
+        return sent, where(sent, 0.0, v - exp(v - 5.0))
+
+
+def variants():
+    """Return the family in all variants of firing, and every law and alphabet of the graded models."""
+    firing = [
+        {"reset": reset, "strict": strict, "reset_delay": delay, "refractory": refractory}
+        for reset, (strict, delay, refractory) in itertools.product(
+            ("hard", "soft", "none"), [(False, False, 0.0), (True, True, 2e-3), (False, True, 0.0)]
+        )
+    ]
+    made = {"apart": [rb.LI(10e-3), rb.ReLU(bias=0.1), rb.ReLU(bias=np.arange(3.0)), Escape()]}
+    for name, model in {
+        "if": lambda o: rb.IF(drive=0.1, **o),
+        "lif": lambda o: rb.LIF(20e-3, **o),
+        "leaky": lambda o: rb.Leaky(0.9, **o),
+        "current": lambda o: rb.CurrentLIF(10e-3, 5e-3, **o),
+    }.items():
+        made[name] = [model(options) for options in firing]
+    made["leaky"] += [rb.Leaky(0.9, leak=leak, drive=0.1) for leak in ("relax", "blend")]
+    made["lif"] += [rb.LIF(np.array([1e-2, 2e-2, 3e-2]), refractory=np.array([0.0, 2e-3, 1e-3]))]
+    made["current"] += [rb.CurrentLIF(10e-3, tau_syn_exc=5e-3, tau_syn_inh=10e-3, refractory=2e-3)]
+    laws = itertools.product(("delta", "rate"), ("pow2", "unit", "graded"), ("nearest", "floor"))
+    made["events"] = [rb.EventNeuron(0.1, law=law, events=e, rounding=r) for law, e, r in laws]
+    made["events"] += [rb.EventNeuron(law="value")]
+    made["events"] += [rb.EventNeuron(0.1, law="rate", events="unit", signed=False)]
+    return made
+
+
+def driven(models):
+    """Return a network in which each model is driven by spikes and by values, and recorded."""
+    net = rb.Network()
+    spikes, values = net.add(rb.SpikeSource(3)), net.add(rb.CurrentSource(3))
+    for model in models:
+        population = net.add(rb.Population(3, model))
+        net.add(rb.Projection(spikes, population, rb.random(p=0.5), weight=0.5))
+        net.add(rb.Projection(values, population, rb.one_to_one(), weight=0.5))
+        net.add(rb.Probe(population, "v" if model.states[0].name == "v" else "spikes"))
+    return net
+
+
+def wired():
+    """Return a network with every kind of source, projection, probe and operator."""
+    net = rb.Network()
+    noise = net.add(rb.PoissonSource(8, rate=np.linspace(10.0, 80.0, 8)))
+    rates = net.add(rb.RateSource(6, [0.0, 0.1], [10.0, 20.0]))
+    private = net.add(rb.PoissonSource(12, rate=900.0))
+    frames = net.add(rb.FrameSource((2, 6, 6)))
+    image = net.add(rb.Population((4, 4, 4), rb.LIF(10e-3)))
+    pooled = net.add(rb.Population((4, 2, 2), rb.EventNeuron(0.25, bits=4)))
+    out = net.add(rb.Population(12, rb.CurrentLIF(10e-3, tau_syn_exc=3e-3, tau_syn_inh=5e-3)))
+    soft = net.add(rb.Operator("softmax", [pooled]))
+    last = net.add(rb.Population(16, rb.LI(10e-3)))
+    net.add(rb.Projection(frames, image, rb.conv2d(), weight=np.ones((4, 2, 3, 3)), delay=0.0))
+    net.add(rb.Projection(image, pooled, rb.pool2d(2), delay=0.0))
+    net.add(rb.Projection(soft, last, rb.dense(), weight=0.1, delay=0.0))
+    inhibitory = {"receptor": "inhibitory"}
+    net.add(rb.Projection(noise, out, rb.dense(), weight=rb.uniform(0.0, 0.1), **inhibitory))
+    net.add(rb.Projection(private, out, rb.one_to_one(), weight=0.1, receptor="excitatory"))
+    net.add(rb.Projection(rates, out, rb.random(p=0.5), weight=0.1, delay=2e-3, **inhibitory))
+    net.add(rb.Projection(out, out, rb.random(p=0.5), weight=0.1, delay=rb.uniform(1e-3, 5e-3), **inhibitory))
+    rule = stdp("all", "additive")
+    net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.1, rule=rule, **inhibitory))
+    for variable in ("spikes", "counts", "v"):
+        net.add(rb.Probe(out, variable))
+    return net
+
+
+def stdp(pairing, dependence, a_pre=0.01):
+    return rb.STDP(
+        20e-3, 20e-3, a_pre=a_pre, a_post=-a_pre, w_max=1.0, dependence=dependence, pairing=pairing
+    )
+
+
+def learning():
+    """Return a network with every variant of STDP."""
+    net = rb.Network()
+    noise = net.add(rb.PoissonSource(8, rate=20.0))
+    out = net.add(rb.Population(8, rb.LIF(10e-3)))
+    for options in itertools.product(("all", "nearest"), ("additive", "multiplicative"), (0.01, -0.01)):
+        net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=stdp(*options)))
+    return net
+
+
+NETWORKS = {
+    **{name: (lambda models=models: driven(models)) for name, models in variants().items()},
+    "wired": wired,
+    "learning": learning,
+}
+CASES = [(name, None) for name in NETWORKS] + [("wired", p) for p in ("fixed", "float32", "float64")]
+CASES += [("apart", "float64"), ("learning", "float64")]
+
+
+def compiled(net, precision, cc):
+    from rheobase.engine.backends.cuda import compile as compiler
+    from rheobase.engine.backends.cuda import kernel
+    from rheobase.engine.backends.cuda.bind import Binder
+    from rheobase.engine.backends.cuda.generate import kernel_source
+
+    plan = make_plan(net, 1e-3, precision=precision)
+    binder = Binder(plan, threads=1)
+    source = kernel_source(binder.kinds(), plan.real, len(binder.store.table))
+    run, types = kernel.load_kernel(source).py_func, kernel.signature(plan.real)
+    return compiler.machine_code(run, types, cc, threads=kernel.BLOCK)
+
+
+@pytest.mark.parametrize("cc", [(8, 0), (9, 0)])
+@pytest.mark.parametrize(("name", "precision"), CASES)
+def test_every_kind_of_network_becomes_machine_code_without_fused_operations(name, precision, cc):
+    code = compiled(NETWORKS[name](), precision, cc)
+    assert code.code.startswith(b"\x7fELF")
+    assert code.cooperative
+    assert code.registers is not None
+    assert code.registers <= 65536 // 512
+    assert f".target sm_{cc[0]}{cc[1]}" in code.ptx
+    if precision != "float64":
+        # In double precision exp() is the library's, which fuses as it likes.
+        assert "fma." not in code.ptx
+        # Weights that learn are rounded through double precision; nothing is computed in it.
+        lines = [line for line in code.ptx.splitlines() if ".f64" in line]
+        doubles = [line for line in lines if not re.match(r"\t(cvt|mov|\.reg)", line)]
+        assert not doubles
+
+
+def test_the_family_is_complete():
+    family = {m for m in vars(rb.neurons).values() if isinstance(m, type) and issubclass(m, rb.NeuronModel)}
+    assert family - {rb.NeuronModel} <= {type(m) for models in variants().values() for m in models}
+
+
+def test_without_our_product_the_compiler_would_fuse():
+    from numba import cuda, types
+
+    def plain(a, b):
+        a[0] = a[0] * b[0] + b[1]
+
+    ptx, _ = cuda.compile_ptx(plain, (types.float32[::1], types.float32[::1]), cc=(8, 0))
+    assert "fma." in ptx
