@@ -98,6 +98,8 @@ def _conformance(settings: Settings) -> Step:
 def _beside_peers(settings: Settings, name: str, limit_s: int, batch: int, *flags: Any) -> Iterator[Step]:
     device = "cuda" if settings.backend == "cuda" else "cpu"
     several = min(batch, 8) if settings.small else batch
+    flags = ("--batch", several, *flags)
+    measured = False
     for peer in _PEERS:
         package = "cupy" if peer == "torch_fused" else peer
         reason = ""
@@ -106,8 +108,11 @@ def _beside_peers(settings: Settings, name: str, limit_s: int, batch: int, *flag
         elif importlib.util.find_spec(package) is None:
             reason = f"{package} is not installed"
         beside = ("--peer", peer, "--peer-python", sys.executable, "--peer-device", device)
-        step = settings.bench(f"{name} batch {batch} {peer}", limit_s, "--batch", several, *flags, *beside)
+        step = settings.bench(f"{name} batch {batch} {peer}", limit_s, *flags, *beside)
         yield Step(step.name, step.command, step.limit_s, not_measured=reason)
+        measured = measured or not reason
+    if not measured:
+        yield settings.bench(f"{name} batch {batch}", limit_s, *flags)
 
 
 def _profile(settings: Settings) -> Step:

@@ -64,6 +64,14 @@ def test_without_a_gpu_what_needs_one_is_not_measured(gpu):
     assert not {"conformance", "microcircuit", "cuba"} & absent
 
 
+def test_where_no_peer_can_run_ours_runs_alone(gpu, monkeypatch):
+    monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: None)
+    alone = [arguments_of(s) for s in all_steps(gpu) if " batch " in s.name and not s.not_measured]
+    assert [(args.name, args.batch, args.peer) for args in alone] == [
+        (name, batch, None) for name in ("mlp", "conv") for batch in (64, 256, 1024)
+    ]
+
+
 @pytest.mark.parametrize(
     ("free_mb", "scale"), [("80000", 10.0), ("16000", 5.9), ("10", 0.1), ("", 1.0), ("[N/A]", 1.0)]
 )
