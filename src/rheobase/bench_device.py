@@ -64,7 +64,7 @@ def gpu_name() -> str | None:
     """
     try:
         cupy = _cupy()
-    except (MissingExtra, RunError):
+    except (ImportError, RunError):  # not installed, broken, or without a GPU
         return None
     return str(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode())
 
