@@ -9,7 +9,7 @@ from torch_library import Neurons, time_library
 from torch_networks import BETA, STEP_S, THRESHOLD
 
 
-def load() -> tuple[str, Neurons]:
+def load(device: str) -> tuple[str, Neurons]:
     """Return Norse's version and its neurons, whose v, and so its threshold, is a tenth of ours.
 
     Theirs is v += dt / tau (input - v): the input counts as little as the leak.

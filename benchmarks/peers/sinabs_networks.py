@@ -10,7 +10,7 @@ from torch_library import Neurons, time_library
 from torch_networks import BETA, THRESHOLD
 
 
-def load() -> tuple[str, Neurons]:
+def load(device: str) -> tuple[str, Neurons]:
     """Return Sinabs' version and its neurons, which take [batch, steps, ...]."""
     import sinabs
     import torch

@@ -9,7 +9,7 @@ from torch_library import Neurons, time_library
 from torch_networks import BETA, THRESHOLD
 
 
-def load() -> tuple[str, Neurons]:
+def load(device: str) -> tuple[str, Neurons]:
     """Return snnTorch's version and its neurons.
 
     Even without a delay of the reset, they subtract once more in the next step where v is still above

@@ -6,7 +6,7 @@ A library also gets a few steps at a time, one by one or all, and the fastest wa
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from protocol import Prepared, answer
@@ -16,13 +16,15 @@ from torch_networks import blocks_of_currents, feed_forward_options, prepare_lay
 Neurons = Callable[[Iterable[Any]], Iterator[Any]]
 
 
-def time_library(peer: str, load: Callable[[], tuple[str, Neurons]]) -> None:
-    """Time a library on one network; `load` imports it and returns its version and its neurons."""
+def time_library(
+    peer: str, load: Callable[[str], tuple[str, Neurons]], devices: Sequence[str] = ("cpu",)
+) -> None:
+    """Time a library on one network; `load` returns its version and its neurons on a device."""
 
     def prepare(args: argparse.Namespace) -> Prepared:
         import torch
 
-        version, neurons = load()
+        version, neurons = load(args.device)
 
         def layer(weight: Any, x: Any, chunk: int) -> Any:
             spikes = list(neurons(blocks_of_currents(weight, x, chunk)))
@@ -30,4 +32,4 @@ def time_library(peer: str, load: Callable[[], tuple[str, Neurons]]) -> None:
 
         return prepare_layers(args, version, layer)
 
-    answer(peer, feed_forward_options(), prepare)
+    answer(peer, feed_forward_options(devices), prepare)

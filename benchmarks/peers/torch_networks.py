@@ -4,13 +4,16 @@ Weights and inputs are drawn by NumPy from the seed, layer by layer, so another 
 same. A layer may take its input a few steps at a time: one step (as a streaming program does), or
 all steps as one batch, which feed-forward layers allow. Every way is tried on the untimed first
 run, and the fastest is the one that is timed. LIF: v = 0.9 v + input; a spike where v > 1; v -= 1.
+With `--device cuda` all of it runs on the GPU, where the input already lies when the clock starts, and
+each way is tried in float32 and with TF32 multiplications.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,21 +25,24 @@ MLP = (784, 1024, 1024, 10)
 MLP_GAINS = (1.996, 1.806, 1.624)
 CONV = ((32, 64, 32), (64, 64, 16), (128, 128, 8))
 CONV_GAINS = (2.051, 2.129, 2.423)
-BLOCK = 1 << 27  # bytes of currents that may be held at a time
+BLOCK = {"cpu": 1 << 27, "cuda": 1 << 33}  # bytes of currents that may be held at a time
 
 #: Returns a layer's spikes [steps, batch, ...] for its weights, its input, and steps at a time.
 Layer = Callable[[Any, Any, int], Any]
+#: How many steps at a time, and whether products may be TF32.
+Way = tuple[int, bool]
 
 
 def main() -> None:
     """Time torch on one network."""
-    answer("torch", feed_forward_options(), prepare)
+    answer("torch", feed_forward_options(("cpu", "cuda")), prepare)
 
 
-def feed_forward_options() -> argparse.ArgumentParser:
-    """Return the options of networks that are fed."""
+def feed_forward_options(devices: Sequence[str] = ("cpu",)) -> argparse.ArgumentParser:
+    """Return the options of networks that are fed, for a library that runs on these devices."""
     parser = options(("mlp", "conv"), seconds=0.1)
     parser.add_argument("--activity", type=float, default=0.05, help="input spikes per channel and step")
+    parser.add_argument("--device", choices=devices, default=devices[0])
     return parser
 
 
@@ -52,32 +58,58 @@ def prepare_layers(args: argparse.Namespace, version: str, layer: Layer) -> Prep
     import torch
 
     torch.set_num_threads(args.threads)
+    on_gpu = args.device == "cuda"
+    if on_gpu and not torch.cuda.is_available():
+        raise SystemExit("torch finds no CUDA device")
+    wait = torch.cuda.synchronize if on_gpu else _nothing
     began = time.perf_counter()
     steps = round(args.seconds / STEP_S)
-    draw = {"mlp": draw_mlp, "conv": draw_conv}[args.workload]
-    stages = [
-        ([torch.from_numpy(w) for w in weights], torch.from_numpy(x))
-        for weights, x in draw(args.seed, args.scale, steps, args.batch, args.activity)
-    ]
+    drawn = {"mlp": draw_mlp, "conv": draw_conv}[args.workload](
+        args.seed, args.scale, steps, args.batch, args.activity
+    )
+    notes: dict[str, Any] = {"samples": args.batch}
     built = time.perf_counter() - began
+    stages = [
+        ([torch.from_numpy(w).to(args.device) for w in weights], torch.from_numpy(x).to(args.device))
+        for weights, x in drawn
+    ]
+    wait()
+    if on_gpu:
+        notes |= {"device": torch.cuda.get_device_name(), "upload_s": time.perf_counter() - began - built}
+    del drawn
     seen: dict[str, Any] = {}
-    ways = sorted({1, min(10, steps), steps})
 
-    def once(chunk: int) -> float:
-        seen["layers"] = []
+    def once(way: Way) -> float:
+        seen["layers"] = []  # what the last run made is freed first
+        if on_gpu:
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = way[1]
+        wait()
         start = time.perf_counter()
         with torch.inference_mode():
             for weights, x in stages:
-                seen["layers"].append(run_stage(layer, weights, x, chunk))
+                seen["layers"].append(run_stage(layer, weights, x, way[0]))
+        wait()
         return time.perf_counter() - start
 
-    fastest = min(ways, key=lambda chunk: (once(chunk), once(chunk))[1])
-    facts = _facts(stages, seen, args)
-    mode = {1: "step by step", steps: "layer by layer over all steps"}.get(
-        fastest, f"{fastest} steps at a time"
-    )
-    notes = {"peer_mode": mode, "samples": args.batch}
-    return Prepared(version, built, lambda: once(fastest), facts, notes)
+    fastest = _fastest(once, steps, (False, True) if on_gpu else (False,), notes)
+    return Prepared(version, built, lambda: once(fastest), _facts(stages, seen, args), notes)
+
+
+def _fastest(once: Callable[[Way], float], steps: int, tf32: Sequence[bool], notes: dict[str, Any]) -> Way:
+    """Try every way, the second time of each counting, note how long each took, and return the fastest."""
+    names = {1: "step by step", steps: "layer by layer over all steps"}
+    took: dict[Way, float] = {}
+    notes["ways_s"] = {}
+    for way in product(sorted({1, min(10, steps), steps}), tf32):
+        took[way] = (once(way), once(way))[1]
+        name = names.get(way[0], f"{way[0]} steps at a time") + (" in TF32" if way[1] else "")
+        notes["ways_s"][name] = took[way]
+    notes["peer_mode"] = min(notes["ways_s"], key=notes["ways_s"].__getitem__)
+    return min(took, key=took.__getitem__)
+
+
+def _nothing() -> None:
+    """Wait for no device."""
 
 
 def draw_mlp(
@@ -148,7 +180,7 @@ def blocks_of_currents(weight: Any, x: Any, chunk: int) -> Iterator[Any]:
     from torch.nn.functional import conv2d, linear
 
     places = x[0, 0, 0].numel() if weight.ndim == 4 else 1
-    chunk = max(1, min(chunk, BLOCK // (4 * x.shape[1] * len(weight) * places)))
+    chunk = max(1, min(chunk, BLOCK[x.device.type] // (4 * x.shape[1] * len(weight) * places)))
     for block in x.split(chunk):
         flat = block.flatten(0, 1)
         currents = linear(flat, weight) if weight.ndim == 2 else conv2d(flat, weight, padding=1)
@@ -160,7 +192,7 @@ def _facts(stages: list[Any], seen: dict[str, Any], args: argparse.Namespace) ->
         spikes = neurons = events = 0
         for (weights, x), layers in zip(stages, seen["layers"], strict=True):
             for weight, sent, made in zip(weights, [x, *layers], layers, strict=False):
-                spikes += int(made.sum().item())
+                spikes += _count(made)
                 neurons += made[0, 0].numel()
                 events += _events(sent, weight)
         rate = spikes / neurons / args.batch / args.seconds
@@ -169,13 +201,20 @@ def _facts(stages: list[Any], seen: dict[str, Any], args: argparse.Namespace) ->
     return facts
 
 
+def _count(spikes: Any) -> int:
+    """Count ones; a step at a time, since float32 holds whole numbers up to 2^24 only."""
+    return sum(int(step.sum().item()) for step in spikes)
+
+
 def _events(sent: Any, weight: Any) -> int:
     """Count the synapses that spikes reach: a spike at the border meets fewer taps of a kernel."""
+    import torch
+
     if weight.ndim == 2:
-        return int(sent.sum().item()) * len(weight)
+        return _count(sent) * len(weight)
     side = sent.shape[-1]
     taps = np.minimum(np.minimum(np.arange(side) + 2, side + 1 - np.arange(side)), min(3, side))
-    per_place = sent.sum(dim=(0, 1, 2)).numpy()
+    per_place = sent.sum(dim=(0, 1, 2), dtype=torch.float64).cpu().numpy()
     return int((per_place * np.outer(taps, taps)).sum()) * len(weight)
 
 

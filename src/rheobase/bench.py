@@ -22,6 +22,11 @@ from .neurons.errors import SpecError
 
 #: A run of this length needs no other before it; runs of a turn that are counted last at least this long.
 _LONG_S, _TURN_S = 2.0, 0.5
+#: What a line repeats of a peer's own.
+_FACTS = (
+    "device", "ways_s", "upload_s", "build_s", "rate_hz", "rates_hz", "cv", "spikes", "synaptic_events",
+    "weight_mean", "weight_sd",
+)  # fmt: skip
 
 
 def run_benchmark(
@@ -38,6 +43,7 @@ def run_benchmark(
     peer: str | None = None,
     peer_python: str | None = None,
     peer_script: str | Path | None = None,
+    peer_device: str | None = None,
 ) -> dict[str, Any]:
     """Time one workload and return a line of figures, ready for JSON.
 
@@ -62,11 +68,14 @@ def run_benchmark(
         Share of input channels that fire per step, for `mlp` and `conv`.
     peer : str, optional
         Run this one too, in turns: "brian2", "nest" or, for `cuba`, "annarchy"; for `mlp` and `conv`
-        "torch", "spikingjelly", "sinabs", "norse" or "snntorch".
+        "torch", "torch_fused" (torch with a fused kernel of ours, on a GPU), "spikingjelly", "sinabs",
+        "norse" or "snntorch".
     peer_python : str, optional
         The Python that has the peer installed; this one if left out.
     peer_script : path, optional
         The script that runs the peer, if not benchmarks/peers of a checkout.
+    peer_device : str, optional
+        "cpu" or, for "torch", "torch_fused" and "spikingjelly", "cuda"; a processor if left out.
 
     Returns
     -------
@@ -76,9 +85,9 @@ def run_benchmark(
         synapses learn, `ns_per_plastic_event` is the time per application of a rule to a synapse
         (`weight_updates`), and `weight_mean` and `weight_sd` are shares of the weights' range.
         `limits` is what the machine itself could do just then, and `of_limit` the fraction of it that was
-        reached: see `bench_limits`. With
-        a peer, `ratio` is its time over ours; if it could not be run, `peer_wall_s` is None and
-        `peer_note` says why.
+        reached: see `bench_limits` and, for the backend "cuda", which also has a `device` and the time
+        of a step, `bench_device`. With a peer, `ratio` is its time over ours; if it could not be run,
+        `peer_wall_s` is None and `peer_note` says why.
 
     Raises
     ------
@@ -93,7 +102,7 @@ def run_benchmark(
     """
     workload = check_settings(name, repeats, seconds, batch, activity)
     if peer is not None:
-        check_peer(peer, name)
+        check_peer(peer, name, peer_device)
     seconds = workload.seconds if seconds is None else float(seconds)
     network = workload.build(seed=seed, scale=scale)
     inputs: Mapping[Any, Any] = {}
@@ -107,11 +116,19 @@ def run_benchmark(
     line |= {"activity": activity} if workload.fed else {}
     if peer is None:
         return line | ours.figures([_turn(ours.run) for _ in range(repeats)])
-    settings = {"seconds": seconds, "scale": scale, "seed": seed, "threads": threads, "batch": batch}
+    settings: dict[str, Any] = {
+        "seconds": seconds,
+        "scale": scale,
+        "seed": seed,
+        "threads": threads,
+        "batch": batch,
+    }
     if workload.warmup:
         settings["warmup"] = workload.warmup
     if workload.fed:
         settings["activity"] = activity
+    if peer_device is not None:
+        settings["device"] = peer_device
     arguments = [name, *(text for key, value in settings.items() for text in (f"--{key}", str(value)))]
     walls, beside = _in_turns(ours, repeats, peer, peer_python, peer_script, arguments)
     line |= ours.figures(walls)
@@ -180,5 +197,4 @@ def _in_turns(
     figures = {"peer": peer, "peer_version": told.get("peer_version"), "peer_mode": told.get("peer_mode")}
     figures |= {"peer_wall_s": statistics.median(theirs)}
     figures |= {"peer_wall_min_s": min(theirs), "peer_wall_max_s": max(theirs)}
-    facts = ("build_s", "rate_hz", "rates_hz", "cv", "spikes", "synaptic_events", "weight_mean", "weight_sd")
-    return walls, figures | {f"peer_{key}": told[key] for key in facts if key in told}
+    return walls, figures | {f"peer_{key}": told[key] for key in _FACTS if key in told}

@@ -15,7 +15,7 @@ from typing import Any
 
 from .bench import check_settings
 from .bench_ours import WORKLOADS
-from .bench_peer import PEERS
+from .bench_peer import PEERS, check_device
 from .engine.workers import available_cores
 from .neurons.errors import SpecError
 
@@ -25,31 +25,37 @@ _PROGRAM = "import sys; from rheobase.cli import main; sys.exit(main())"
 
 
 def peers_of(
-    names: Sequence[str] | None, pythons: Sequence[str] | None = None, scripts: Sequence[str] | None = None
+    names: Sequence[str] | None,
+    pythons: Sequence[str] | None = None,
+    scripts: Sequence[str] | None = None,
+    devices: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Return peers as arguments of `run_benchmark`, from lists as the command line has them.
 
     Raises
     ------
     SpecError
-        If a peer is unknown, or there are Pythons or scripts for some peers only.
+        If a peer is unknown or does not run on its device, or there are Pythons, scripts or devices for some
+        peers only.
 
     Examples
     --------
     >>> peers_of(["torch"], ["/usr/bin/python3"])
-    [{'peer': 'torch', 'peer_python': '/usr/bin/python3', 'peer_script': None}]
+    [{'peer': 'torch', 'peer_python': '/usr/bin/python3', 'peer_script': None, 'peer_device': None}]
     """
     peers: list[dict[str, Any]] = [{"peer": name} for name in names or ()]
     for peer in peers:
         if peer["peer"] not in PEERS:
             raise SpecError(f"bench.peer: got {peer['peer']!r}; there are {sorted(PEERS)}")
-    for field, given in (("peer_python", pythons), ("peer_script", scripts)):
+    for field, given in (("peer_python", pythons), ("peer_script", scripts), ("peer_device", devices)):
         if given and len(given) != len(peers):
             raise SpecError(
                 f"bench.{field}: got {len(given)} for {len(peers)} peers; give one for each, or none"
             )
         for k, peer in enumerate(peers):
             peer[field] = given[k] if given else None
+    for peer in peers:
+        check_device(peer["peer"], peer["peer_device"])
     return peers
 
 
@@ -60,7 +66,7 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
     ----------
     options : mapping
         What applies to all, as for `run_benchmark`. Without `threads`, each runs with one and with two
-        (with one where the machine has no more, or the backend is not compiled); without `batch`, `mlp` runs
+        (with one where the machine has no more, or the backend is another one); without `batch`, `mlp` runs
         with 1 and 64 samples, the others with one.
     peers : sequence of mapping
         As `peers_of` returns them. A workload runs once beside each that knows it, or else alone.
@@ -78,7 +84,7 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
     if not 0 < options.get("scale", 1.0) < float("inf"):
         raise SpecError(f"bench.scale: got {options['scale']!r}; allowed is a finite number above 0")
     checked = ("repeats", "seconds", "batch", "activity")
-    many = available_cores() > 1 and options.get("backend", "numba") != "reference"
+    many = available_cores() > 1 and options.get("backend", "numba") == "numba"
     threads = (options["threads"],) if "threads" in options else (1, 2) if many else (1,)
     found: list[dict[str, Any]] = []
     for name in WORKLOADS:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .bench_device import device_figures, device_of
 from .bench_limits import measure_limits, of_limit
 from .engine.connectivity import OneToOne
 from .engine.counts import Counts
@@ -97,9 +98,16 @@ class Ours:
             line["samples_per_s"] = counts.trials / wall
         else:
             line |= _population_rates(counts, self.seconds) | self._learned(wall)
+        return line | self._of_limits(events, wall)
+
+    def _of_limits(self, events: int, wall: float) -> dict[str, Any]:
+        """Return what the processor or the GPU can do, and how near the run came to it."""
+        plan, counts, info = self.simulator.plan, self.result.counts, self.result.info
+        if info.backend == "cuda":
+            return device_figures(plan, counts, events, wall, device_of(self.simulator))
         limits = measure_limits(info.threads)
-        share = of_limit(self.simulator.plan, counts, events, wall, info.threads, limits)
-        return line | {"of_limit": share, "limits": limits}
+        share = of_limit(plan, counts, events, wall, info.threads, limits)
+        return {"of_limit": share, "limits": limits}
 
     def _learned(self, wall: float) -> dict[str, Any]:
         """Return how often rules were applied, and where the weights are now, as shares of their bounds."""

@@ -24,7 +24,10 @@ PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "snntorch": ("snntorch_networks.py", FED),
     "spikingjelly": ("spikingjelly_networks.py", FED),
     "torch": ("torch_networks.py", FED),
+    "torch_fused": ("fused_networks.py", FED),
 }
+#: Which peers run on a processor and which on a GPU; those not named run on a processor.
+DEVICES = {"spikingjelly": ("cpu", "cuda"), "torch": ("cpu", "cuda"), "torch_fused": ("cuda",)}
 #: Seconds after which a peer that has not finished is stopped.
 PATIENCE_S = 3600.0
 
@@ -33,12 +36,20 @@ class NotMeasured(Exception):
     """A peer could not be run; the message says why."""
 
 
-def check_peer(name: str, workload: str) -> None:
-    """Raise SpecError unless this peer is known and has the workload."""
-    if name not in PEERS:
-        raise SpecError(f"bench.peer: got {name!r}; there are {sorted(PEERS)}")
+def check_peer(name: str, workload: str, device: str | None = None) -> None:
+    """Raise SpecError unless this peer is known, has the workload, and runs on such a device."""
+    check_device(name, device)
     if workload not in PEERS[name][1]:
         raise SpecError(f"bench.peer: {name} runs {PEERS[name][1]}, not {workload!r}")
+
+
+def check_device(name: str, device: str | None) -> None:
+    """Raise SpecError unless this peer is known and runs on such a device, its first one if None."""
+    if name not in PEERS:
+        raise SpecError(f"bench.peer: got {name!r}; there are {sorted(PEERS)}")
+    allowed = DEVICES.get(name, ("cpu",))
+    if (device or "cpu") not in allowed:
+        raise SpecError(f"bench.peer_device: got {device!r}; {name} runs on {' or '.join(allowed)}")
 
 
 def find_script(name: str, given: str | Path | None) -> Path:

@@ -126,6 +126,9 @@ def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--peer-script", action="append", metavar="PATH", help="the script that runs the peer, one for each"
     )
+    command.add_argument(
+        "--peer-device", action="append", metavar="NAME", help="cpu or cuda, one for each; default: cpu"
+    )
 
 
 def _chips(command: argparse.ArgumentParser) -> None:

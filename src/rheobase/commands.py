@@ -144,7 +144,7 @@ def bench(args: Namespace) -> Answer | Iterator[Answer]:
 
     named = ("name", "repeats", "seconds", "scale", "threads", "batch", "seed", "activity", "backend")
     options = _given(**{name: getattr(args, name) for name in named})
-    peers = peers_of(args.peer, args.peer_python, args.peer_script)
+    peers = peers_of(args.peer, args.peer_python, args.peer_script, args.peer_device)
     if args.all == bool(args.name):
         raise SpecError("bench: got neither a workload nor --all, or both; give one of them")
     if args.all:
@@ -240,32 +240,43 @@ _PACKAGES = (
     "tonic",
     "onnx",
     "neo",
+    "numba-cuda",
     "cupy",
     "mpi4py",
 )
+#: Names under which a package comes, where they are others than its own.
+_WHEELS = {"cupy": ("cupy-cuda13x", "cupy-cuda12x", "cupy")}
 
 
 def info(args: Namespace) -> Answer:
     """Show versions and the machine."""
-    from importlib import metadata
-
     from . import __version__
+    from .bench_device import gpu_name
     from .engine.backends.generated import cache_folder
     from .engine.workers import available_cores
 
     data: dict[str, Any] = {"version": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            data[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            data[package] = None
+    data |= {package: _version(package) for package in _PACKAGES}
     data |= {
         "system": platform.platform(),
         "cpu": _cpu(),
+        "gpu": gpu_name(),
         "threads": available_cores(),
         "cache": str(cache_folder()),
     }
-    return Answer(data, pairs({k: "not installed" if v is None else v for k, v in data.items()}))
+    shown = {k: "not installed" if v is None else v for k, v in data.items()}
+    return Answer(data, pairs(shown | {"gpu": data["gpu"] or "none that CuPy finds"}))
+
+
+def _version(package: str) -> str | None:
+    from importlib import metadata
+
+    for name in _WHEELS.get(package, (package,)):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            pass
+    return None
 
 
 def _cpu() -> str:

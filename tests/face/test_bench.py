@@ -54,7 +54,7 @@ import sys
 sys.path.insert(0, {peers!r})
 from torch_library import time_library
 
-def load():
+def load(device):
     import torch
 
     def fire(blocks):
@@ -96,7 +96,7 @@ def test_peers_have_a_script_and_run_these_workloads():
     recurrent = {"cuba", "brunel", "microcircuit", "sparse", "stdp"}
     assert {peer: set(known) for peer, (_, known) in PEERS_KNOWN.items()} == {
         "annarchy": {"cuba"}, "brian2": recurrent, "nest": recurrent,
-        **{peer: {"mlp", "conv"} for peer in ("torch", *LIBRARIES)},
+        **{peer: {"mlp", "conv"} for peer in ("torch", "torch_fused", *LIBRARIES)},
     }  # fmt: skip
     scripts = [script for script, _ in PEERS_KNOWN.values()]
     assert len(set(scripts)) == len(scripts)
@@ -235,6 +235,9 @@ def test_a_missing_peer_is_reported_as_not_measured(settings, words, tmp_path):
         {"activity": 1.5},
         {"peer": "coffee"},
         {"peer": "torch"},
+        {"name": "mlp", "peer": "norse", "peer_device": "cuda"},
+        {"name": "mlp", "peer": "torch", "peer_device": "tpu"},
+        {"name": "mlp", "peer": "torch_fused"},
     ],
 )
 def test_wrong_settings_are_refused(settings):

@@ -94,6 +94,12 @@ def test_every_workload_is_run_with_one_and_two_threads(monkeypatch):
     assert {case["batch"] for case in bench_all.cases({"batch": 3})} == {3}
 
 
+def test_only_the_compiled_backend_is_run_with_two_threads(monkeypatch):
+    monkeypatch.setattr(bench_all, "available_cores", lambda: 8)
+    for backend in ("reference", "cuda"):
+        assert {case["threads"] for case in bench_all.cases({"backend": backend})} == {1}
+
+
 def test_peers_run_beside_the_workloads_that_they_know():
     peers = bench_all.peers_of(["brian2", "nest"], ["/b/python", "/n/python"])
     found = bench_all.cases({"threads": 1}, peers)
@@ -110,6 +116,8 @@ def test_peers_run_beside_the_workloads_that_they_know():
         (["--all", "--peer", "coffee"], "coffee"),
         (["--all", "--peer", "nest", "--peer-python", "a", "--peer-python", "b"], "2 for 1 peers"),
         (["--all", "--peer-python", "a"], "1 for 0 peers"),
+        (["--all", "--peer", "nest", "--peer-device", "cuda"], "nest runs on cpu"),
+        (["--all", "--peer", "torch_fused"], "torch_fused runs on cuda"),
         (["--all", "cuba"], "--all"),
         ([], "--all"),
         (["--all", "--scale", "-1"], "bench.scale: got -1.0"),

@@ -77,6 +77,7 @@ NEEDING = [
         "torch",
         "from rheobase.conversion import layers_from_torch; layers_from_torch(object())",
     ),
+    ("cupy", "gpu", "from rheobase.bench_device import limits_of_device; limits_of_device()"),
     (
         "numba_cuda",
         "gpu",
