@@ -87,8 +87,9 @@ def steps(settings: Settings) -> Iterator[Step]:
 
 
 def _conformance(settings: Settings) -> Step:
-    tests = "tests/conformance" + ("/test_first_network.py" if settings.small else "")
-    command = [sys.executable, "-P", "-m", "pytest", tests, "--backend", settings.backend, "-q", "-p"]
+    small = ["tests/conformance/test_first_network.py"]
+    tests = small if settings.small else ["tests/conformance", "tests/learning", "tests/properties"]
+    command = [sys.executable, "-P", "-m", "pytest", *tests, "--backend", settings.backend, "-q", "-p"]
     command += ["no:cacheprovider", "--continue-on-collection-errors"]
     if importlib.util.find_spec("xdist") and not settings.small:
         command += ["-n", str(min(4, settings.threads))]

@@ -22,12 +22,16 @@ def pytest_addoption(parser):
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that takes `backend` on every one that is here, or on the one that was chosen."""
-    marks = metafunc.definition.iter_markers("parametrize")
-    if "backend" in metafunc.fixturenames and not any("backend" in mark.args[0] for mark in marks):
-        chosen = metafunc.config.getoption("--backend", default=None)
-        names = [chosen] if chosen else [b.name for b in BACKENDS.values() if b.available]
-        metafunc.parametrize("backend", names, scope="session")
+    """Run a test that takes `backend` on every one that is here, or on the one that was chosen.
+
+    One that takes `compiled` is compared with the reference, and not run on it.
+    """
+    marks = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    chosen = metafunc.config.getoption("--backend", default=None)
+    here = [chosen] if chosen else [b.name for b in BACKENDS.values() if b.available]
+    for argument, names in (("backend", here), ("compiled", [name for name in here if name != "reference"])):
+        if argument in metafunc.fixturenames and not any(argument in names for names in marks):
+            metafunc.parametrize(argument, names, scope="session")
 
 
 class Twins:

@@ -49,11 +49,6 @@ extern "C" __global__ void wait_often(unsigned int times) {
 _SPARSE_BYTES, _DENSE_BYTES = 8 + 4, 4
 
 
-def device_of(simulator: Any) -> str:
-    """Return the name of the device that a simulator runs on, "" where it does not say."""
-    return str(getattr(simulator, "device", ""))
-
-
 def gpu_name() -> str | None:
     """Return the name of the GPU that CuPy would use, None if there is no CuPy or no GPU.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .bench_device import device_figures, device_of
+from .bench_device import device_figures
 from .bench_limits import measure_limits, of_limit
 from .engine.connectivity import OneToOne
 from .engine.counts import Counts
@@ -104,7 +104,7 @@ class Ours:
         """Return what the processor or the GPU can do, and how near the run came to it."""
         plan, counts, info = self.simulator.plan, self.result.counts, self.result.info
         if info.backend == "cuda":
-            return device_figures(plan, counts, events, wall, device_of(self.simulator))
+            return device_figures(plan, counts, events, wall, self.simulator.device)
         limits = measure_limits(info.threads)
         share = of_limit(plan, counts, events, wall, info.threads, limits)
         return {"of_limit": share, "limits": limits}

@@ -20,7 +20,7 @@ PARTS = {
     "busy images": ["conformance/test_busy_images.py"],
     "runs": ["conformance/test_runs.py"],
     "learning": ["learning/test_in_network.py"],
-    "random networks": ["properties/test_random_networks.py", "-k", "cuda"],
+    "random networks": ["properties/test_random_networks.py"],
     "dense": ["conformance/test_dense.py"],
     "sources": ["conformance/test_sources.py", "conformance/test_timing.py", "conformance/test_uniform.py"],
     "connectivity": ["conformance/test_connectivity.py", "conformance/test_probes.py"],

@@ -81,7 +81,7 @@ NEEDING = [
     (
         "numba_cuda",
         "gpu",
-        "from rheobase.engine.backends.cuda.gate import bind_cuda; bind_cuda(rb.LIF(20e-3), 1e-3)",
+        "rb.Simulator(rb.Network(), 1e-3, backend='cuda')",
     ),
 ]
 HIDING = """

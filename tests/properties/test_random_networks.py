@@ -9,8 +9,7 @@ from random_networks import DT, STEPS, Escape, recipes
 import rheobase as rb
 from rheobase.engine.backends.registry import BACKENDS
 
-COMPILED = [b.name for b in BACKENDS.values() if b.available and b.name != "reference"]
-FAST = COMPILED[0] if COMPILED else "reference"
+FAST = next((b.name for b in BACKENDS.values() if b.available), "reference")
 OWN = {"Escape": Escape}
 PRECISIONS = st.sampled_from([None, None, "float32", "float64"])
 
@@ -31,14 +30,13 @@ def simulate(net, seconds=STEPS * DT, *, backend=FAST, inputs=None, **options):
     return simulator.run(seconds, inputs=inputs), simulator
 
 
-@pytest.mark.parametrize("backend", COMPILED)
 @examples(60)
 @given(recipe=recipes(), precision=PRECISIONS, batch=st.sampled_from([None, None, 2]))
-def test_every_backend_equals_the_reference(assert_same, backend, recipe, precision, batch):
+def test_every_backend_equals_the_reference(assert_same, compiled, recipe, precision, batch):
     results, simulators = zip(
         *(
             simulate(recipe.build(), backend=name, precision=precision, batch=batch)
-            for name in ("reference", backend)
+            for name in ("reference", compiled)
         ),
         strict=True,
     )
@@ -50,20 +48,19 @@ def test_every_backend_equals_the_reference(assert_same, backend, recipe, precis
             np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("backend", COMPILED)
 @examples(25)
 @given(recipe=recipes(), batch=st.sampled_from([None, 3]))
-def test_threads_do_not_matter(assert_same, backend, recipe, batch):
-    one, two = (simulate(recipe.build(), backend=backend, batch=batch, threads=k)[0] for k in (1, 2))
+def test_threads_do_not_matter(assert_same, compiled, recipe, batch):
+    one, two = (simulate(recipe.build(), backend=compiled, batch=batch, threads=k)[0] for k in (1, 2))
     assert_same(one, two)
     assert one.counts == two.counts
 
 
 @examples(25)
 @given(recipe=recipes(), cuts=st.lists(st.integers(1, STEPS - 1), min_size=1, max_size=3, unique=True))
-def test_pieces_make_one_run(assert_same, recipe, cuts):
-    whole, _ = simulate(recipe.build())
-    simulator = rb.Simulator(recipe.build(), DT, backend=FAST)
+def test_pieces_make_one_run(assert_same, compiled, recipe, cuts):
+    whole, _ = simulate(recipe.build(), backend=compiled)
+    simulator = rb.Simulator(recipe.build(), DT, backend=compiled)
     ends = [0, *sorted(cuts), STEPS]
     pieces = [simulator.run(steps * DT) for steps in np.diff(ends).tolist()]
     assert_same(whole, pieces)
@@ -72,12 +69,12 @@ def test_pieces_make_one_run(assert_same, recipe, cuts):
 
 @examples(25)
 @given(recipe=recipes(), cut=st.integers(1, STEPS - 1))
-def test_a_checkpoint_does_not_matter(assert_same, tmp_path_factory, recipe, cut):
-    whole, _ = simulate(recipe.build())
+def test_a_checkpoint_does_not_matter(assert_same, tmp_path_factory, compiled, recipe, cut):
+    whole, _ = simulate(recipe.build(), backend=compiled)
     path = tmp_path_factory.mktemp("checkpoint") / "state.npz"
-    first, simulator = simulate(recipe.build(), cut * DT)
+    first, simulator = simulate(recipe.build(), cut * DT, backend=compiled)
     simulator.checkpoint(path)
-    other = "reference" if cut % 2 else FAST
+    other = "reference" if cut % 2 else compiled
     second = rb.Simulator.resume(path, backend=other, models=OWN).run((STEPS - cut) * DT)
     assert_same(whole, [first, second])
 

@@ -38,6 +38,9 @@ _C0, _C1, _C2, _C3, _C4, _C5 = _EXP
 _LOG2_E = float(vocabulary._LOG2_E)
 _LN2_HIGH = float(vocabulary._LN2_HIGH)
 _LN2_LOW = float(vocabulary._LN2_LOW)
+_WIDE = vocabulary.WIDE_EXP_COEFFICIENTS
+_WIDE_LOG2_E = vocabulary.WIDE_LOG2_E
+_WIDE_LN2_HIGH, _WIDE_LN2_LOW = vocabulary.WIDE_LN2_HIGH, vocabulary.WIDE_LN2_LOW
 
 
 def device(function: Function) -> Function:
@@ -153,8 +156,15 @@ def exp32(x: Any) -> Any:
 
 @device
 def exp64(x: Any) -> Any:
-    """Return e to the power x in double precision, by the library's function."""
-    return math.exp(x) if x < f8(709.782712893384) else f8(math.inf) if x == x else f8(x)
+    """Return e to the power x in double precision, by the polynomial of the vocabulary."""
+    x = minimum(maximum(f8(x), f8(-708.0)), f8(709.0))
+    k = floor(mul(x, f8(_WIDE_LOG2_E)) + f8(0.5))
+    r = (x - mul(k, f8(_WIDE_LN2_HIGH))) - mul(k, f8(_WIDE_LN2_LOW))
+    p = f8(_WIDE[0])
+    for i in range(1, len(_WIDE)):
+        p = mul(p, r) + _WIDE[i]
+    y = mul(p, mul(r, r)) + r + f8(1.0)
+    return f8(math.ldexp(y, int(k))) if x == x else f8(x)
 
 
 @device

@@ -73,6 +73,16 @@ def bits_of(typingctx: Any, value: Any) -> Any:
 
 
 @intrinsic
+def wide_bits_of(typingctx: Any, value: Any) -> Any:
+    """Return the bits of a float64 as int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(64))
+
+    return types.int64(types.float64), codegen
+
+
+@intrinsic
 def float_from(typingctx: Any, bits: Any) -> Any:
     """Return the float32 with the given bits (int32)."""
 

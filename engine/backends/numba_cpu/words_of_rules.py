@@ -8,8 +8,14 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from ....neurons.vocabulary import EXP_COEFFICIENTS
-from .words import bits_of, float_from
+from ....neurons.vocabulary import (
+    EXP_COEFFICIENTS,
+    WIDE_EXP_COEFFICIENTS,
+    WIDE_LN2_HIGH,
+    WIDE_LN2_LOW,
+    WIDE_LOG2_E,
+)
+from .words import bits_of, float64_of, float_from, wide_bits_of
 
 __all__ = ["exp", "f4", "floor", "maximum", "minimum", "nearest_pow2", "spike", "uniform_bits", "where"]
 
@@ -18,6 +24,7 @@ _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(-2.12194440e-4)
 _C0, _C1, _C2, _C3, _C4, _C5 = EXP_COEFFICIENTS
+_WIDE = WIDE_EXP_COEFFICIENTS
 
 
 def _exp(x: Any) -> Any:
@@ -28,7 +35,7 @@ def _exp(x: Any) -> Any:
 @overload(_exp)
 def _overload_exp(x: Any) -> Any:
     def wide(x: Any) -> Any:
-        return np.exp(x)
+        return _exp64(x)
 
     def narrow(x: Any) -> Any:
         return _exp32(np.float32(x))
@@ -56,6 +63,19 @@ def _exp32(x: Any) -> Any:
     y = p * (r * r) + r + np.float32(1.0)
     # y lies in [0.7, 1.5) and k in [-126, 127]: adding k to the exponent's bits scales by 2**k.
     return float_from(np.int32(bits_of(y) + np.int32(np.int32(k) << np.int32(23))))
+
+
+@njit(inline="always")
+def _exp64(x: Any) -> Any:
+    x = min(max(x, -708.0), 709.0)
+    k = np.floor(x * WIDE_LOG2_E + 0.5)
+    r = (x - k * WIDE_LN2_HIGH) - k * WIDE_LN2_LOW
+    p = _WIDE[0]
+    for i in range(1, len(_WIDE)):
+        p = p * r + _WIDE[i]
+    y = p * (r * r) + r + 1.0
+    # As above, with 52 bits of mantissa: y in [0.7, 1.5), k in [-1022, 1023].
+    return float64_of(np.int64(wide_bits_of(y) + (np.int64(k) << np.int64(52))))
 
 
 @njit(inline="always")
