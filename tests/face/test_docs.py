@@ -24,8 +24,22 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 # Modules that cannot be imported everywhere, and why.
 NOT_WALKED = {
-    "rheobase.engine.backends.cuda.deliver": "needs numba-cuda, which not every platform has",
-    "rheobase.engine.backends.cuda.words": "needs numba-cuda, which not every platform has",
+    f"rheobase.engine.backends.cuda.{name}": "needs numba-cuda, which not every platform has"
+    for name in (
+        "bind",
+        "bind_neurons",
+        "bind_projections",
+        "emit",
+        "machine",
+        "operate",
+        "plastic",
+        "pull",
+        "push",
+        "recorder",
+        "rings",
+        "send",
+        "words",
+    )  # fmt: skip
 }
 EXAMPLES = {
     "02_balanced_network.py": ["--seconds", "0.05"],
