@@ -39,7 +39,7 @@ NOT_WALKED = {
         "rings",
         "send",
         "words",
-    )  # fmt: skip
+    )
 }
 EXAMPLES = {
     "02_balanced_network.py": ["--seconds", "0.05"],

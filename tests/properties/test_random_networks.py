@@ -1,7 +1,6 @@
 """Backend, threads, pieces, batch, order, zero weights, probes and files do not change what happens."""
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_networks import DT, STEPS, Escape, recipes
