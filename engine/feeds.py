@@ -10,7 +10,7 @@ import numpy as np
 
 from ..neurons.errors import SpecError
 from ..neurons.model import MOST_STEPS, steps_of
-from .backends.base import Feed, SpikeFeed, ValueFeed
+from .backends.base import CountFeed, Feed, SpikeFeed, ValueFeed
 from .binning import bin_in_order, sort_by_place
 from .checks import check_spikes
 from .groups import Part
@@ -81,7 +81,7 @@ def given_feeds(stretch: Stretch, inputs: Mapping[Any, Any]) -> dict[str, list[F
         The run; times of inputs count from its beginning.
     inputs
         Source or its name -> spikes (a SpikeSource: (times, ids), a list of such pairs for the
-        trials, or counts [steps, n] or [trials, steps, n]), values (a CurrentSource: [n], [rows, n]
+        trials, or counts [steps, n] or [trials, steps, n], which may be a CuPy array), values (a CurrentSource: [n], [rows, n]
         or [trials, rows, n]) or frames (a FrameSource: its shape, one for each trial of a batch, or
         one for each step: [steps, ...] without a batch, [trials, steps, ...]).
 
@@ -142,7 +142,8 @@ def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
         if len(value) != trials:
             raise SpecError(f"inputs of {group.name}: got spikes of {len(value)} trials; there are {trials}")
         return [_timed(group, stretch, pair) for pair in value]
-    counts = np.asarray(value)
+    on_card = hasattr(value, "__cuda_array_interface__") and hasattr(value, "get")
+    counts: Any = value if on_card else np.asarray(value)
     shape = group.part.shape
     if counts.ndim > len(shape) and counts.shape[counts.ndim - len(shape) :] == shape:
         counts = counts.reshape(*counts.shape[: counts.ndim - len(shape)], group.n)
@@ -158,9 +159,10 @@ def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
             f"inputs of {group.name}: got counts from {counts.min()} to {counts.max()}; allowed are 0 to "
             f"{LARGEST_SPIKE_COUNT}"
         )
-    each: list[Feed] = [
-        _counted(group, train, stretch.start) for train in (counts if counts.ndim == 3 else counts[None])
-    ]
+    stored = counts if group.order is None else counts.take(group.order, axis=-1)
+    small = stored.view(np.uint8) if stored.dtype == np.bool_ else stored.astype(np.uint8, copy=False)
+    batch = small.reshape(-1, *small.shape[-2:])
+    each: list[Feed] = [CountFeed(stretch.start, batch, index) for index in range(len(batch))]
     return each if counts.ndim == 3 else each * trials
 
 
@@ -216,15 +218,6 @@ def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, sta
     indptr = np.searchsorted(steps, np.arange(length + 1))
     return SpikeFeed(
         start, indptr.astype(np.int64), places.astype(np.int32), counts.astype(np.int32, copy=False)
-    )
-
-
-def _counted(group: GroupPlan, counts: np.ndarray, start: int) -> SpikeFeed:
-    stored = group.stored(counts)
-    steps, places = np.nonzero(stored)
-    indptr = np.searchsorted(steps, np.arange(len(stored) + 1))
-    return SpikeFeed(
-        start, indptr.astype(np.int64), places.astype(np.int32), stored[steps, places].astype(np.int32)
     )
 
 

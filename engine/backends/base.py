@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,34 @@ class SpikeFeed:
     indptr: np.ndarray
     places: np.ndarray
     counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class CountFeed:
+    """Given numbers of spikes of one source in one trial, as an array; silence after its last row.
+
+    Attributes
+    ----------
+    start : int
+        The simulation's step that row 0 belongs to.
+    batch : uint8 (trials, steps, n)
+        How many spikes each place sends, of all trials; on a GPU if the user's array was there.
+    index : int
+        Which of them is meant.
+    """
+
+    start: int
+    batch: Any
+    index: int
+
+    def listed(self) -> SpikeFeed:
+        """Return the same spikes as a list, in the processor's memory."""
+        given = self.batch[self.index]
+        given = given.get() if hasattr(given, "get") else given
+        steps, places = np.nonzero(given)
+        indptr = np.searchsorted(steps, np.arange(len(given) + 1))
+        counts = given[steps, places].astype(np.int32)
+        return SpikeFeed(self.start, indptr.astype(np.int64), places.astype(np.int32), counts)
 
 
 @dataclass(frozen=True)
@@ -66,7 +95,7 @@ class ValueFeed:
         return min(row, len(self.values) - 1)
 
 
-Feed = SpikeFeed | ValueFeed
+Feed = SpikeFeed | CountFeed | ValueFeed
 
 
 @dataclass(frozen=True)

@@ -159,3 +159,29 @@ def test_times_that_descend_are_refused_within_a_step_too(simulator, ids):
     source = net.add(rb.SpikeSource(2, name="source"))
     with pytest.raises(rb.SpecError, match="not ascending at index 1"):
         simulator(net, 1e-3).run(20e-3, inputs={source: ([0.0104, 0.0101], ids)})
+
+
+class OnCard(np.ndarray):
+    """Stands for a CuPy array: it lies elsewhere until it is asked for."""
+
+    __cuda_array_interface__ = {}
+
+    def get(self):
+        return np.asarray(self)
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 1, 3)])
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int64])
+def test_counts_may_lie_on_a_card(simulator, kind, shape):
+    rng = np.random.default_rng(3)
+    counts = (rng.random((2, 9, *shape)) < 0.4).astype(kind)
+    net = rb.Network()
+    source = net.add(rb.SpikeSource(shape))
+    net.add(rb.Projection(source, net.add(rb.Population(6, rb.IF(threshold=2.0))), rb.random(p=0.5)))
+    spikes = net.add(rb.Probe(source))
+    sim = simulator(net, 1e-3, batch=2)
+    found = [sim.run(9e-3, inputs={source: given})[spikes] for given in (counts, counts.view(OnCard))]
+    raster = np.zeros((2, 9, 6), int)
+    np.add.at(raster, (found[1].trials, found[1].steps - 9, found[1].ids), 1)
+    np.testing.assert_array_equal(raster, counts.reshape(2, 9, 6))
+    np.testing.assert_array_equal(found[0].ids, found[1].ids)

@@ -68,6 +68,11 @@ class Vector:
     array: Any
     taken: Any
 
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(self.array.size)
+
 
 class Card(ABC):
     """Memory that kernels read and write, and how they are launched.
@@ -89,8 +94,8 @@ class Card(ABC):
         """Return a vector of zeros in the card's memory."""
 
     @abstractmethod
-    def write(self, vector: Vector, start: int, values: np.ndarray) -> None:
-        """Copy values into a vector, after all that was launched before."""
+    def write(self, vector: Vector, start: int, values: Any) -> None:
+        """Copy values, from the processor's memory or the card's own, after all that was launched before."""
 
     @abstractmethod
     def read(self, vector: Vector, start: int, size: int) -> np.ndarray:
@@ -133,7 +138,7 @@ class SimulatedCard(Card):
         array = np.zeros(size, dtype)
         return Vector(array, array)
 
-    def write(self, vector: Vector, start: int, values: np.ndarray) -> None:
+    def write(self, vector: Vector, start: int, values: Any) -> None:
         vector.array[start : start + values.size] = values
 
     def read(self, vector: Vector, start: int, size: int) -> np.ndarray:
@@ -178,9 +183,16 @@ class CupyCard(Card):
         self._working.synchronize()
         return Vector(array, self._cuda.as_cuda_array(array, sync=False))
 
-    def write(self, vector: Vector, start: int, values: np.ndarray) -> None:
+    def write(self, vector: Vector, start: int, values: Any) -> None:
+        here = isinstance(values, self._cupy.ndarray)
+        if here:  # whatever the user's own stream does to them comes first
+            self._cupy.cuda.get_current_stream().synchronize()
         with self._working:
-            vector.array[start : start + values.size].set(values)
+            part = vector.array[start : start + values.size]
+            if here:
+                part[:] = values
+            else:
+                part.set(np.ascontiguousarray(values, part.dtype))
         self._working.synchronize()
 
     def read(self, vector: Vector, start: int, size: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .fields import (
-    F_AT,
+    F_AT, F_COUNTED,
     F_HOLD,
     F_ROW_STEPS,
     F_ROWS,
@@ -102,7 +102,35 @@ def emit_noise(t: Any, m: Any, g: Any, word: Any, trial: Any, lane: Any, run: An
 
 @device
 def emit_spikes(t: Any, m: Any, g: Any, word: Any, trial: Any, lane: Any, run: Any) -> None:
-    """Send the given spikes of 32 neurons; each lane takes some of the steps."""
+    """Send the given spikes of 32 neurons."""
+    feed = t[g + S_FEED] + trial * FEED
+    if m.feeds[feed + F_COUNTED] != 0:
+        emit_counted(t, m, g, word, trial, lane, run)
+    else:
+        emit_listed(t, m, g, word, trial, lane, run)
+
+
+@device
+def emit_counted(t: Any, m: Any, g: Any, word: Any, trial: Any, lane: Any, run: Any) -> None:
+    """Send the spikes that an array counts."""
+    n, feed = t[g + G_N], t[g + S_FEED] + trial * FEED
+    start, rows, at = m.feeds[feed + F_START], m.feeds[feed + F_ROWS], m.feeds[feed + F_AT]
+    for i in range(lane, 32, LANES):
+        place = min(word * 32 + i, n - 1)
+        inside = word * 32 + i < n
+        for now in range(run.begin, run.end):
+            row, count = now - start, i4(0)
+            if row >= 0 and row < rows:
+                count = i4(m.feed_bytes[at + row * n + place])
+            sent = inside and count > 0
+            if sent:
+                send(t, m, g, trial, place, now, count, f4(0.0), run)
+            post(m.bits, ring_word(t, g, trial, now, word), i, sent)
+
+
+@device
+def emit_listed(t: Any, m: Any, g: Any, word: Any, trial: Any, lane: Any, run: Any) -> None:
+    """Send the spikes that are listed; each lane takes some of the steps."""
     feed = t[g + S_FEED] + trial * FEED
     for now in range(run.begin + lane, run.end, LANES):
         row, sent = now - m.feeds[feed + F_START], 0

@@ -1,17 +1,36 @@
-"""What sources are fed with, put together for the card: records by trial, and the events or values."""
+"""What sources are fed with, put together for the card: a record for each trial, and the events or values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ..base import Feed, SpikeFeed
+from ..base import CountFeed, Feed, SpikeFeed
 from . import fields as f
+
+#: Vectors of `Memory` that hold feeds.
+VECTORS = ("feeds", "feed_places", "feed_counts", "feed_values", "feed_bytes")
 
 
 class Feeds:
-    """The feeds of all sources, in the order in which these were bound."""
+    """The feeds of all sources, in the order in which these were bound.
+
+    Parameters
+    ----------
+    sources
+        Names of those that are fed.
+    trials
+        How many trials there are.
+    real
+        Type of values.
+
+    Attributes
+    ----------
+    changed : bool
+        Whether anything was given since the vectors were last asked for.
+    """
 
     def __init__(self, sources: Sequence[str], trials: int, real: np.dtype) -> None:
         self._sources, self._trials, self._real = tuple(sources), trials, real
@@ -23,32 +42,48 @@ class Feeds:
         self._given[source] = feeds
         self.changed = True
 
-    def vectors(self) -> dict[str, np.ndarray]:
-        """Return the vectors that hold all feeds, by their names in `Memory`."""
+    def pieces(self) -> dict[str, list[Any]]:
+        """Return, for each vector, the arrays that follow one another in it; some may lie on the card."""
         self.changed = False
         records = np.zeros((len(self._sources), self._trials, f.FEED), np.int64)
-        indptr: list[np.ndarray] = []
-        places, counts, values = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, self._real)]
-        at, events, n_values = records.size, 0, 0
         records[..., f.F_ROW_STEPS] = 1
+        found: dict[str, list[Any]] = {name: [] for name in VECTORS}
+        found["feeds"].append(records.reshape(-1))
+        sizes = dict.fromkeys(VECTORS, 0) | {"feeds": records.size}
         for index, source in enumerate(self._sources):
+            before: dict[int, np.ndarray] = {}
             for trial, feed in enumerate(self._given.get(source, [])):
-                record = records[index, trial]
-                record[f.F_START] = feed.start
-                if isinstance(feed, SpikeFeed):
-                    record[f.F_ROWS], record[f.F_AT] = feed.indptr.size - 1, at
-                    indptr.append(feed.indptr.astype(np.int64) + events)
-                    places.append(feed.places)
-                    counts.append(feed.counts)
-                    at, events = at + feed.indptr.size, events + feed.places.size
-                else:
-                    record[f.F_ROWS], record[f.F_AT] = len(feed.values), n_values
-                    record[f.F_ROW_STEPS], record[f.F_HOLD] = feed.row_steps, feed.hold
-                    values.append(feed.values.astype(self._real).reshape(-1))
-                    n_values += feed.values.size
-        return {
-            "feeds": np.concatenate([records.reshape(-1), *indptr]),
-            "feed_places": np.concatenate(places).astype(np.int32),
-            "feed_counts": np.concatenate(counts).astype(np.int32),
-            "feed_values": np.concatenate(values),
-        }
+                if id(feed) in before:  # what all trials share lies there once
+                    records[index, trial] = before[id(feed)]
+                    continue
+                before[id(feed)] = records[index, trial]
+                _add(feed, records[index, trial], found, sizes, self._real)
+        return found
+
+
+def _add(
+    feed: Feed, record: np.ndarray, found: dict[str, list[Any]], sizes: dict[str, int], real: np.dtype
+) -> None:
+    """Add a feed to the vectors, and fill in its record."""
+
+    def put(vector: str, values: Any) -> int:
+        found[vector].append(values)
+        sizes[vector] += values.size
+        return sizes[vector] - int(values.size)
+
+    record[f.F_START] = feed.start
+    if isinstance(feed, CountFeed):
+        _, rows, n = feed.batch.shape
+        if not any(batch is feed.batch for batch in found["feed_bytes"][-1:]):
+            put("feed_bytes", feed.batch)
+        begin = sizes["feed_bytes"] - feed.batch.size
+        record[f.F_ROWS], record[f.F_AT] = rows, begin + feed.index * rows * n
+        record[f.F_COUNTED] = 1
+    elif isinstance(feed, SpikeFeed):
+        begin = put("feed_places", feed.places)
+        put("feed_counts", feed.counts)
+        record[f.F_ROWS] = feed.indptr.size - 1
+        record[f.F_AT] = put("feeds", feed.indptr.astype(np.int64) + begin)
+    else:
+        record[f.F_ROWS], record[f.F_AT] = len(feed.values), put("feed_values", feed.values.astype(real))
+        record[f.F_ROW_STEPS], record[f.F_HOLD] = feed.row_steps, feed.hold

@@ -32,8 +32,9 @@ UNIT, WHOLE, REAL = range(3)
 )
 #: A source that is fed: the first of its records in the feeds, one for each trial.
 S_FEED = G_OWN
-#: What one trial of a source is fed with: the step of row 0, rows, and where they lie.
-(F_START, F_ROWS, F_AT, F_ROW_STEPS, F_HOLD, FEED) = range(6)
+#: What one trial of a source is fed with: the step of row 0, rows, and where they lie. Spikes are listed,
+#: or counted in an array.
+(F_START, F_ROWS, F_AT, F_ROW_STEPS, F_HOLD, F_COUNTED, FEED) = range(7)
 
 #: A private Poisson source, drawn where its target is updated.
 (N_KEYS, N_DELAY, N_BASE, N_LENGTH, N_THRESHOLDS, N_WEIGHT, N_TALLY, NOISE) = range(8)

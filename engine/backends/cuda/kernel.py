@@ -36,7 +36,7 @@ class Memory(NamedTuple):
         Rows of spikes that are pushed: see `rows`.
     wide : int32
         Weights of those of them that 16 bits do not hold.
-    feeds, feed_places, feed_counts, feed_values : int64, int32, int32, real
+    feeds, feed_places, feed_counts, feed_values, feed_bytes : int64, int32, int32, real, uint8
         What sources are fed with.
     spiked, samples, marks : int64, real, int64
         What probes record in this launch, and how much of it.
@@ -53,6 +53,7 @@ class Memory(NamedTuple):
     feed_places: Any
     feed_counts: Any
     feed_values: Any
+    feed_bytes: Any
     spiked: Any
     samples: Any
     marks: Any
@@ -62,7 +63,7 @@ def memory_dtypes(real: np.dtype) -> dict[str, np.dtype]:
     """Return the element type of each vector, in their order."""
     kinds: dict[str, Any] = {
         "bits": np.uint32, "wholes": np.int32, "wide": np.int32, "feed_places": np.int32,
-        "feed_counts": np.int32, "reals": real, "feed_values": real, "samples": real,
+        "feed_counts": np.int32, "feed_bytes": np.uint8, "reals": real, "feed_values": real, "samples": real,
     }  # fmt: skip
     return {name: np.dtype(kinds.get(name, np.int64)) for name in Memory._fields}
 

@@ -92,9 +92,7 @@ class CudaMachine(Machine):
 
     def advance(self, steps: int) -> None:
         if self.feeds.changed:
-            for name, values in self.feeds.vectors().items():
-                self._vectors[name] = self.card.zeros(max(values.size, 1), self._dtypes[name])
-                self.card.write(self._vectors[name], 0, values)
+            self._load_feeds()
         stop, running = self.now + steps, None
         now, number = self.now, 0
         while now < stop:
@@ -106,6 +104,17 @@ class CudaMachine(Machine):
         if running is not None:
             self._drain(running)
         self.now = stop
+
+    def _load_feeds(self) -> None:
+        """Bring what sources are fed with to the card; there is room for as much as was needed before."""
+        for name, pieces in self.feeds.pieces().items():
+            needed = sum(piece.size for piece in pieces)
+            if needed > self._vectors[name].size:
+                self._vectors[name] = self.card.zeros(needed, self._dtypes[name])
+            begin = 0
+            for piece in pieces:
+                self.card.write(self._vectors[name], begin, piece.reshape(-1))
+                begin += piece.size
 
     def _memory(self, buffers: dict[str, Vector]) -> Memory:
         return Memory(**{name: vector.taken for name, vector in (self._vectors | buffers).items()})
