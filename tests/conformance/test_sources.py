@@ -1,5 +1,7 @@
 """What sources send: Poisson counts of the right law, rates that change, given spikes, values, frames."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -164,7 +166,7 @@ def test_times_that_descend_are_refused_within_a_step_too(simulator, ids):
 class OnCard(np.ndarray):
     """Stands for a CuPy array: it lies elsewhere until it is asked for."""
 
-    __cuda_array_interface__ = {}
+    __cuda_array_interface__ = MappingProxyType({})
 
     def get(self):
         return np.asarray(self)

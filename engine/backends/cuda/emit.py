@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .fields import (
-    F_AT, F_COUNTED,
+    F_AT,
+    F_COUNTED,
     F_HOLD,
     F_ROW_STEPS,
     F_ROWS,
