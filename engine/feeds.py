@@ -82,8 +82,8 @@ def given_feeds(stretch: Stretch, inputs: Mapping[Any, Any]) -> dict[str, list[F
     inputs
         Source or its name -> spikes (a SpikeSource: (times, ids), a list of such pairs for the
         trials, or counts [steps, n] or [trials, steps, n], which may be a CuPy array), values (a
-        CurrentSource: [n], [rows, n] or [trials, rows, n]) or frames (a FrameSource: its shape, one for each trial of a batch, or
-        one for each step: [steps, ...] without a batch, [trials, steps, ...]).
+        CurrentSource: [n], [rows, n] or [trials, rows, n]) or frames (a FrameSource: its shape, one for
+        each trial of a batch, or one for each step: [steps, ...] without a batch, [trials, steps, ...]).
 
     Raises
     ------
