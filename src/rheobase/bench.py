@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .bench_device import on_device
 from .bench_ours import WORKLOADS, Ours, Workload
 from .bench_peer import NotMeasured, Peer, check_peer, find_script
 from .engine.simulator import Simulator
@@ -109,6 +110,7 @@ def run_benchmark(
     if workload.fed:
         steps = round(seconds / workload.dt)
         inputs = spike_inputs(network, seed=seed, steps=steps, dt=workload.dt, batch=batch, activity=activity)
+        inputs = on_device(inputs, steps, workload.dt) if backend == "cuda" else inputs
     options: dict[str, Any] = {"backend": backend, "threads": threads, "batch": batch if batch > 1 else None}
     ours = Ours(lambda: Simulator(network, workload.dt, **options), workload, inputs, seconds)
     line: dict[str, Any] = {"benchmark": name, "backend": backend, "threads": threads, "version": __version__}

@@ -10,8 +10,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from .engine.counts import Counts
 from .engine.plan import Plan
@@ -94,6 +96,27 @@ def limits_of_device() -> dict[str, float | None]:
             found[name] = None
     cupy.get_default_memory_pool().free_all_blocks()
     return found
+
+
+def on_device(inputs: Mapping[Any, Any], steps: int, dt: float) -> Mapping[Any, Any]:
+    """Return spikes as counts in a GPU's memory, where peers have theirs; as they are where there is no GPU.
+
+    Parameters
+    ----------
+    inputs
+        Source -> a pair (times, ids) for each trial, times in seconds.
+    steps, dt
+        Steps of the run, and seconds of one.
+    """
+    if gpu_name() is None:
+        return inputs
+    cupy, there = _cupy(), {}
+    for source, pairs in inputs.items():
+        counts = np.zeros((len(pairs), steps, source.n), np.uint8)
+        for trial, (times, ids) in enumerate(pairs):
+            np.add.at(counts[trial], (np.rint(np.asarray(times) / dt).astype(int), ids), 1)
+        there[source] = cupy.asarray(counts)
+    return there
 
 
 def device_figures(plan: Plan, counts: Counts, events: int, wall_s: float, device: str) -> dict[str, Any]:

@@ -118,6 +118,21 @@ def test_without_a_gpu_there_is_no_name_and_an_error_that_says_so(monkeypatch):
     assert bench_device.gpu_name() is None
 
 
+def test_inputs_lie_on_the_device_as_peers_have_theirs(cupy, monkeypatch):
+    net = mlp(scale=0.05)
+    inputs = spike_inputs(net, seed=0, steps=20, dt=1e-3, batch=3)
+    monkeypatch.setattr(bench_device, "gpu_name", lambda: None)
+    assert bench_device.on_device(inputs, 20, 1e-3) is inputs
+    monkeypatch.setattr(bench_device, "gpu_name", lambda: "A GPU")
+    cupy.asarray = lambda array: array
+    there = bench_device.on_device(inputs, 20, 1e-3)
+    sim = rb.Simulator(net, 1e-3, batch=3)
+    listed = sim.run(20e-3, inputs=inputs).counts
+    assert listed.spikes > 0
+    sim.reset()
+    assert sim.run(20e-3, inputs=there).counts == listed
+
+
 def figures(net, dt, monkeypatch, device="A GPU", **inputs):
     """Figures of a short run that took 1 ms, on a GPU with the limits above."""
     monkeypatch.setattr(bench_device, "gpu_name", lambda: "A GPU")
