@@ -95,7 +95,13 @@ class ValueFeed:
         return min(row, len(self.values) - 1)
 
 
-Feed = SpikeFeed | CountFeed | ValueFeed
+ListedFeed = SpikeFeed | ValueFeed
+Feed = ListedFeed | CountFeed
+
+
+def listed(feed: Feed) -> ListedFeed:
+    """Return a feed whose spikes are listed, for machines that do not read counts."""
+    return feed.listed() if isinstance(feed, CountFeed) else feed
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..initial import initial_state
 from ..layout import cells_of
 from ..plan import Plan, Step
 from ..sources import PoissonSource, RateSource, Source
-from .base import CountFeed, Feed, Machine, SpikeChunk
+from .base import Feed, Machine, SpikeChunk, listed
 from .reference_deliver import Events, Table, make_table
 from .reference_sources import Noise, fed_events
 from .reference_trial import Recording, Trial, flight, landed
@@ -96,7 +96,7 @@ class ReferenceMachine(Machine):
     def feed(self, source: str, feeds: list[Feed]) -> None:
         """Give a source its events or values."""
         for trial, given in zip(self._trials, feeds, strict=True):
-            trial.feeds[source] = given.listed() if isinstance(given, CountFeed) else given
+            trial.feeds[source] = listed(given)
 
     def advance(self, steps: int) -> None:
         """Run some steps."""

@@ -9,7 +9,7 @@ from ..plan import GroupPlan, Plan
 from ..poisson import count_table
 from ..random import bits_array, draw64, paired_bits_array, stream_key
 from ..sources import PoissonSource, RateSource
-from .base import Feed, SpikeFeed
+from .base import ListedFeed, SpikeFeed
 from .reference_deliver import Events
 
 
@@ -62,7 +62,7 @@ class Noise:
         return places, counts[places]
 
 
-def fed_events(feed: Feed | None, now: int, real: np.dtype) -> Events:
+def fed_events(feed: ListedFeed | None, now: int, real: np.dtype) -> Events:
     """Return what a fed source sends in a step; nothing without a feed."""
     if isinstance(feed, SpikeFeed):
         row = now - feed.start

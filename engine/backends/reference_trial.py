@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .base import Feed, Window
+from .base import ListedFeed, Window
 from .reference_deliver import Events
 from .reference_update import OperatorRows
 
@@ -22,7 +22,7 @@ class Trial:
     operators: dict[str, OperatorRows]
     cells: dict[str, np.ndarray]
     sent: dict[str, dict[int, Events]]
-    feeds: dict[str, Feed] = field(default_factory=dict)
+    feeds: dict[str, ListedFeed] = field(default_factory=dict)
 
     def events(self, group: str, step: int) -> Events:
         """Return what a group sent in a step."""

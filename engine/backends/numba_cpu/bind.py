@@ -10,7 +10,7 @@ import numpy as np
 from ...clocked import probe_window
 from ...parts import Probe
 from ...plan import GroupPlan, Plan, ProjectionPlan, Step
-from ..base import Feed, SpikeChunk, SpikeFeed
+from ..base import ListedFeed, SpikeChunk, SpikeFeed
 from ..private import private_sources
 from ..schedule import Schedule
 from .bind_deliveries import (
@@ -183,7 +183,7 @@ class Binder:
             lines.append(f"{shared}: {describe_stored(parts)}")
         return lines
 
-    def feed(self, trial: Trial, source: str, feed: Feed) -> None:
+    def feed(self, trial: Trial, source: str, feed: ListedFeed) -> None:
         """Give a source what it sends in one trial."""
         for part in range(self.share.n):
             block = self._blocks[trial.index, part, f"emit {source}"]

@@ -11,7 +11,7 @@ from ....neurons.errors import RunError, SpecError
 from ...parts import Population
 from ...plan import Plan
 from ...workers import available_cores
-from ..base import CountFeed, Feed, Machine, SpikeChunk
+from ..base import Feed, Machine, SpikeChunk, listed
 from ..private import PrivateTally, drawn_events
 from ..schedule import make_schedule, remembers, trials_held
 from .bind import Binder
@@ -76,7 +76,7 @@ class NumbaMachine(Machine):
 
     def feed(self, source: str, feeds: list[Feed]) -> None:
         for trial, feed in zip(self.trials, feeds, strict=True):
-            self.binder.feed(trial, source, feed.listed() if isinstance(feed, CountFeed) else feed)
+            self.binder.feed(trial, source, listed(feed))
 
     def advance(self, steps: int) -> None:
         stop = self.now + steps
