@@ -15,6 +15,8 @@ from ..plastic import plastic_rows
 from .reference_deliver import Events
 
 _WORDS = {word: getattr(vocabulary, word) for word in vocabulary.WORDS}
+#: The events of a delay at which no synapse was drawn.
+NOTHING: Events = (np.zeros(0, np.int64), np.zeros(0, np.int32))
 Bound = tuple[tuple[str, ...], Callable[..., Any]]
 
 
@@ -62,7 +64,7 @@ class PlasticSynapses:
     def deliver(self, index: int, arriving: Mapping[int, Events], cells: np.ndarray) -> None:
         """Add the weights of all synapses at which an event arrives to their targets' cells."""
         for slot, delay in enumerate(self._delays.tolist()):
-            for place, payload in zip(*arriving[delay], strict=True):
+            for place, payload in zip(*arriving.get(delay, NOTHING), strict=True):
                 row = slice(*np.searchsorted(self._key, place * self._delays.size + slot + np.arange(2)))
                 weights = self.weights[index, row]
                 if self._step is not None:
@@ -74,7 +76,7 @@ class PlasticSynapses:
         for t in self._rule.traces:
             trace = self.traces[t.name][index]
             trace[:] = self._fade[t.name](trace, self._constants[f"decay_{t.name}"])
-        arrived = [arriving[delay][0] for delay in self._delays.tolist()]
+        arrived = [arriving.get(delay, NOTHING)[0] for delay in self._delays.tolist()]
         struck = np.zeros((self._delays.size, self._n_sources), bool)
         for slot, places in enumerate(arrived):
             struck[slot, places] = True

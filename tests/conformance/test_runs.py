@@ -333,3 +333,24 @@ def test_whole_numbers_meet_others_in_the_type_of_the_plan(simulator, precision,
     values = simulator(net, 1e-3, precision=precision).run(0.1)[v].values
     expected = np.arange(100).astype(real) * real(0.7)
     np.testing.assert_array_equal(values, np.broadcast_to(expected[:, None], (100, 3)))
+
+
+@pytest.mark.parametrize("steps", [6, 7])
+def test_a_machine_goes_back_to_a_snapshot_whatever_it_did_since(simulator, steps):
+    net = rb.Network(seed=1)
+    source = net.add(rb.PoissonSource(20, rate=300.0))
+    a, b = (net.add(rb.Population(17, rb.IF(threshold=1.0), name=name)) for name in "ab")
+    for pre, post, weight, delay in [(source, a, 0.3, 1), (a, b, 0.3, 0), (b, a, 0.3, 1), (a, a, -0.1, 3)]:
+        net.add(rb.Projection(pre, post, rb.fixed_in(6), weight=weight, delay=delay * 1e-3))
+    machine = simulator(net, 1e-3)._machine
+    machine.advance(20)
+    saved = machine.snapshot()
+    machine.advance(10)
+    expected = machine.snapshot()
+    for since in (steps, 1):
+        machine.restore(saved)
+        machine.advance(since)
+    machine.restore(saved)
+    machine.advance(10)
+    for key, values in machine.snapshot().items():
+        np.testing.assert_array_equal(values, expected[key], err_msg=key)

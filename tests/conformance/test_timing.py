@@ -93,3 +93,21 @@ def test_time_passes_before_input_and_input_before_the_threshold(simulator):
 def test_simultaneous_spikes_of_one_train_arrive_as_their_number(received):
     v, _ = received(rb.one_to_one(), 0.5, np.array([[3], [0], [255]]), n_post=1)
     assert v[:, 0].tolist() == [1.5, 1.5, 129.0]
+
+
+def test_a_delay_that_ends_within_a_strip_arrives_in_time(simulator):
+    """What a group sends to a later level arrives there however many steps run as one piece."""
+    net = rb.Network(seed=1)
+    source = net.add(rb.SpikeSource(1, times=[2e-3, 9e-3], ids=[0, 0]))
+    first = net.add(rb.Population(1, rb.IF(threshold=1.0)))
+    later = net.add(rb.Population(1, rb.IF(threshold=1e9), name="later"))
+    net.add(rb.Projection(source, first, rb.one_to_one(), weight=1.0, delay=1e-3))
+    net.add(rb.Projection(source, later, rb.one_to_one(), weight=100.0, delay=0.0))
+    net.add(rb.Projection(first, later, rb.one_to_one(), weight=1.0, delay=2e-3))
+    probe = net.add(rb.Probe(later, "v"))
+    v = simulator(net, 1e-3).run(20e-3)[probe].values[:, 0]
+    expected = np.zeros(20)
+    for sent in (2, 9):
+        expected[sent:] += 100.0
+        expected[sent + 1 + 2 :] += 1.0
+    np.testing.assert_array_equal(v, expected)

@@ -13,16 +13,14 @@ from ...parts import Operator, Population
 from ...plan import GroupPlan, Plan
 from ...sources import PoissonSource, RateSource, Source
 from ..private import private_sources
-from ..schedule import longest_strip
 from . import fields as f
+from .capacity import strip_of
 from .generate import Kinds
 from .neurons import Layout, layout_of, update_source
 from .rows import PushRows
 from .store import Place, Store
 from .words import LANES
 
-#: Neurons times trials times steps whose events are kept for a strip.
-_STRIP_EVENTS = 1 << 25
 PAYLOADS = {"unit": f.UNIT, "integer": f.WHOLE, "real": f.REAL}
 #: A task: its kind, and its units, each a record and which part of it is meant.
 Task = tuple[int, list[tuple[int, int]]]
@@ -52,7 +50,7 @@ class Binder:
         self.store = Store(plan.real)
         self.header = self.store.record(f.HEADER)
         self.private = private_sources(plan)
-        self.strip = longest_strip(plan, _STRIP_EVENTS // plan.trials)
+        self.strip = strip_of(plan)
         self.reach = dict.fromkeys(plan.groups, 0)
         for p in plan.projections.values():
             name = p.part.source.label
@@ -163,7 +161,7 @@ class Binder:
             {
                 f.TRIALS: plan.trials, f.STRIP: self.strip, f.TASKS: at, f.N_TASKS: len(tasks) // f.TASK,
                 f.LISTS: self.first_list, f.N_LISTS: len(self.lists), f.N_GROUPS: len(plan.groups),
-                f.LARGEST: max((group.n for group in plan.groups.values()), default=1),
+                f.TRIAL_BITS: (plan.trials - 1).bit_length(), f.PLACE_BITS: self.place_bits,
                 f.FIXED_AT: self.places["cells", "fixed", ""].start, f.FIXED_CELLS: fixed,
                 f.FIXED_SLOTS: slots, f.FLOAT_AT: self.places["cells", "float", ""].start,
                 f.FLOAT_CELLS: floating,
@@ -210,9 +208,14 @@ class Binder:
         last, first = ({kind for kind, _ in phases[k]} for k in (number, 0))
         return last <= {f.PUSH, f.BUMP} and first <= {f.PULL_FIXED, f.PULL_FLOAT, f.ARRIVE}
 
+    @property
+    def place_bits(self) -> int:
+        """Bits that tell the neurons of the largest group apart."""
+        return (max((group.n for group in self.plan.groups.values()), default=1) - 1).bit_length()
+
     def parallel(self) -> int:
         """Return how many threads have something to do where there is most of it."""
-        trials, each = self.plan.trials, [1]
+        trials, each = self.plan.trials, [1, self._pushing()]
         for kind, level in self.tasks:
             units = len(self.tasks[kind, level])
             wide = {
@@ -224,6 +227,14 @@ class Binder:
             }
             each.append(units * trials * wide.get(kind, LANES))
         return max(each)
+
+    def _pushing(self) -> int:
+        """Return how many threads push where one neuron in a hundred fires in a step."""
+        most = 0
+        for record in self.lists.values():
+            entries = self.places["list", str(record), "entries"].shape[0]
+            most = max(most, entries // 100 * self.store.table[record + f.P_SEGMENTS] * LANES)
+        return most
 
     @property
     def first_list(self) -> int:

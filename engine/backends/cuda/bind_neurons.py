@@ -122,7 +122,7 @@ def bind_probes(binder: Binder) -> dict[str, BoundProbe]:
     plan, found, number = binder.plan, {}, 0
     sampled = [p for p in plan.probes if p.variable not in ("spikes", "counts")]
     each = max(sum(p.recorded().size for p in sampled) * plan.trials * plan.real.itemsize, 1)
-    slots = max(_SAMPLE_BYTES // each, 1)
+    slots = min(max(_SAMPLE_BYTES // each, 1), f.MOST_STEPS)
     for group in plan.groups.values():
         mine = [p for p in plan.probes if p.group is group.part]
         first = len(binder.store.table)

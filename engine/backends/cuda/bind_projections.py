@@ -55,7 +55,9 @@ def _bind_pushed(binder: Binder, names: tuple[str, ...], links: dict[str, list[t
     p = plan.projections[names[0]]
     source = plan.group_of(p.part.source)
     rows = push_rows(plan, names, binder.cells["fixed"], binder.threads)
-    stage: Any = source.level if p.zero_delay else "delayed"
+    # In a strip of several steps, a delay may end within it: what lies ahead must have it before it runs.
+    ahead = binder.strip > 1 and source.level < plan.group_of(p.part.target).level
+    stage: Any = source.level if p.zero_delay or ahead else "delayed"
     if binder.strip > 1 and isinstance(source.part, Source):
         stage = "sources"
     binder.rows.append((source.name, (stage, rows.weights.size > 0), rows))

@@ -5,17 +5,30 @@ from __future__ import annotations
 from ....neurons.errors import PlanError
 from ...parts import Population
 from ...plan import Plan
+from ..schedule import longest_strip
 from .card import Card
 
 #: Bytes of a synapse that is pushed, by the bits of its weight, and of one that is listed beside its weight.
 _PUSHED, _LISTED = {16: 8, 32: 12}, 12
+#: Words of an entry in a list of spikes to be pushed.
+_LISTS = 5
 #: Bytes that the buffers of records take, at most, unless single steps need more.
 _BUFFERS = 256 << 20
+
+
+#: Neurons times trials times steps whose events are kept for a strip.
+_STRIP_EVENTS = 1 << 25
+
+
+def strip_of(plan: Plan) -> int:
+    """Return how many steps a card runs as one piece."""
+    return longest_strip(plan, _STRIP_EVENTS // plan.trials)
 
 
 def estimate_bytes(plan: Plan) -> float:
     """Return the bytes of a card's memory that a plan will need, roughly."""
     real, total = plan.real.itemsize, float(_BUFFERS)
+    strip = strip_of(plan)
     longest: dict[str, int] = dict.fromkeys(plan.groups, 0)
     for p in plan.projections.values():
         name = p.part.source.label
@@ -30,8 +43,9 @@ def estimate_bytes(plan: Plan) -> float:
     for name, group in plan.groups.items():
         states = len(group.part.model.used_states) if isinstance(group.part, Population) else 1
         payload = 4.0 if group.part.payload != "unit" else 0.0
-        total += plan.trials * group.n * (states * real + (longest[name] + 1) * (payload + 0.125))
-        total += plan.trials * group.n * len(group.receptors) * 4 * (plan.max_delay + 2)
+        kept = longest[name] + strip
+        total += plan.trials * group.n * (states * real + 2 * kept * (payload + 0.125) + 8 * strip * _LISTS)
+        total += plan.trials * group.n * len(group.receptors) * 4 * (plan.max_delay + strip)
     return total
 
 

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,10 @@ class Card(ABC):
         """Copy values, from the processor's memory or the card's own, after all that was launched before."""
 
     @abstractmethod
+    def clear(self, vector: Vector, start: int, size: int) -> None:
+        """Set some of a vector to zero, after all that was launched before."""
+
+    @abstractmethod
     def read(self, vector: Vector, start: int, size: int) -> np.ndarray:
         """Copy values out of a vector, after all that was launched before."""
 
@@ -140,6 +145,9 @@ class SimulatedCard(Card):
 
     def write(self, vector: Vector, start: int, values: Any) -> None:
         vector.array[start : start + values.size] = values
+
+    def clear(self, vector: Vector, start: int, size: int) -> None:
+        vector.array[start : start + size] = 0
 
     def read(self, vector: Vector, start: int, size: int) -> np.ndarray:
         return np.array(vector.array[start : start + size])
@@ -195,13 +203,21 @@ class CupyCard(Card):
                 part.set(np.ascontiguousarray(values, part.dtype))
         self._working.synchronize()
 
+    def clear(self, vector: Vector, start: int, size: int) -> None:
+        with self._working:
+            vector.array[start : start + size].fill(0)
+
     def read(self, vector: Vector, start: int, size: int) -> np.ndarray:
         self._working.synchronize()
         with self._working:
             return np.asarray(vector.array[start : start + size].get())
 
     def launch(self, kernel: Any, blocks: int, threads: int, *arguments: Any) -> Any:
-        kernel[blocks, threads, self._stream](*arguments)
+        with (
+            warnings.catch_warnings()
+        ):  # Numba warns of grids that do not fill a card: ours are small on purpose
+            warnings.simplefilter("ignore")
+            kernel[blocks, threads, self._stream](*arguments)
         done = self._cupy.cuda.Event(disable_timing=True)
         done.record(self._working)
         return done

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 #: The header: sizes of the two vectors of input cells, how many steps each is kept for, where they lie.
 (
-    TRIALS, STRIP, TASKS, N_TASKS, LISTS, N_LISTS, N_GROUPS, LARGEST,
+    TRIALS, STRIP, TASKS, N_TASKS, LISTS, N_LISTS, N_GROUPS, TRIAL_BITS, PLACE_BITS,
     FIXED_AT, FIXED_CELLS, FIXED_SLOTS, FLOAT_AT, FLOAT_CELLS, HEADER,
-) = range(14)  # fmt: skip
+) = range(15)  # fmt: skip
 
 #: A task: what is done, for how many units, where these are listed, and whether all threads meet after it.
 (TASK_KIND, TASK_COUNT, TASK_AT, TASK_MEET, TASK) = range(5)
@@ -77,7 +77,6 @@ SPIKES, COUNTS, SAMPLES = range(3)
 (M_SPIKED, M_FAULT, MARKS) = range(3)
 #: No NaN was met.
 NO_FAULT = 2**62
-#: Steps in one launch at most: a step within a launch is told apart by as many numbers.
-MOST_STEPS = 4096
-#: State variables of a model are told apart by as many numbers.
-MOST_STATES = 64
+#: Bits of a step within a launch, which has no more than they can tell apart, and of a state variable.
+STEP_BITS, STATE_BITS = 12, 6
+MOST_STEPS = 1 << STEP_BITS

@@ -163,23 +163,30 @@ _DO_PUSH = """push(t, m, at, warp, warps, lane, run.parity)
 if thread == 0:
     m.longs[t[at + P_COUNTS] + 1 - run.parity] = 0"""
 
+# A loop over a range whose step is not known would begin with a division of 64 bits, which takes a while.
 # Trials of a tile lie side by side, so that they share what a multiprocessor has cached of its weights.
-_DO_TILES = """trials, steps = t[TRIALS], run.end - run.begin
-for index in range(warp, count * trials * steps, warps):
+_DO_TILES = """index, trials = warp, t[TRIALS]
+stop = count * trials * (run.end - run.begin)
+while index < stop:
     rest, trial = parted(index, trials)
     step, number = parted(rest, count)
     unit = at + 2 * number
-    by_tile(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, run.begin + step, lane, run)"""
+    by_tile(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, run.begin + step, lane, run)
+    index += warps"""
 
-_DO_ALONE = """for index in range(thread, count * t[TRIALS], threads):
+_DO_ALONE = """index, stop = thread, count * t[TRIALS]
+while index < stop:
     trial, number = parted(index, count)
     unit = at + 2 * number
-    by_thread(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, run)"""
+    by_thread(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, run)
+    index += threads"""
 
-_DO_WARPS = """for index in range(warp, count * t[TRIALS], warps):
+_DO_WARPS = """index, stop = warp, count * t[TRIALS]
+while index < stop:
     trial, number = parted(index, count)
     unit = at + 2 * number
-    by_warp(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, lane, run)"""
+    by_warp(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, lane, run)
+    index += warps"""
 
 _CLOSE = """    t = cuda.shared.array({table}, int64)
     for k in range(cuda.threadIdx.x, {table}, cuda.blockDim.x):
@@ -214,5 +221,7 @@ _RUN = '''def run(m, first, last):
                     grid.sync()
                 else:
                     cuda.syncthreads()
-        slot = (slot + strip.end - now) % t[FIXED_SLOTS]
+        slot += strip.end - now
+        if slot >= t[FIXED_SLOTS]:
+            slot -= t[FIXED_SLOTS]
         now, parity = strip.end, 1 - parity'''

@@ -6,6 +6,7 @@ what others have done: a launch for each part of each step would take longer tha
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +15,17 @@ import numpy as np
 from ....neurons import vocabulary
 from ... import random
 from ..generated import load_module
+from . import fields as f
 from .card import simulated
 from .compile import numba_cuda
 
-#: Threads of a block, and registers that each may take, so that a block of them fits on a multiprocessor.
-BLOCK, REGISTERS = 512, 128
+
+def block_of(tasks: Collection[int]) -> tuple[int, int]:
+    """Return the threads of a block and the registers of each, so that a multiprocessor's 65,536 suffice.
+
+    A card's threads should take all neurons of a cortical column in one pass; to pull takes more registers.
+    """
+    return (512, 128) if {f.PULL_FIXED, f.PULL_FLOAT} & set(tasks) else (640, 96)
 
 
 class Memory(NamedTuple):
@@ -76,7 +83,7 @@ def signature(real: np.dtype) -> tuple[Any, ...]:
     return types.NamedTuple(vectors, Memory), types.int64, types.int64
 
 
-def load_kernel(source: str) -> Any:
+def load_kernel(source: str, registers: int) -> Any:
     """Return the kernel of a generated module, compiled when it is first needed, and kept.
 
     The compiler may fuse no product with a sum: products are asked for one by one (see `words`).
@@ -86,6 +93,6 @@ def load_kernel(source: str) -> Any:
     files = (*sorted(folder.glob("*.py")), *(Path(str(m.__file__)) for m in (random, vocabulary)))
     module: Any = load_module(source, files)
     if not hasattr(module, "kernel"):
-        options: dict[str, Any] = {} if simulated() else {"cache": True, "max_registers": REGISTERS}
+        options: dict[str, Any] = {} if simulated() else {"cache": True, "max_registers": registers}
         module.kernel = cuda.jit(**options)(module.run)
     return module.kernel

@@ -15,16 +15,16 @@ from ..private import PrivateTally
 from . import fields as f
 from .bind import Binder
 from .capacity import refuse_if_too_big
-from .card import Card, Vector, open_card
+from .card import Card, Vector, open_card, simulated
 from .feeds import Feeds
 from .generate import kernel_source
-from .kernel import BLOCK, Memory, load_kernel, memory_dtypes, signature
+from .kernel import Memory, block_of, load_kernel, memory_dtypes, signature
 from .recorder import Recorder
 from .snapshot import put_snapshot, take_snapshot
 from .store import Place
 
-#: Fields of the table that each block keeps close by, if it has no more.
-_HOT = 4096
+#: Fields of the table that each block keeps close by, at least, and at most.
+_LEAST_HOT, _HOT = 256, 4096
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,30 @@ class CudaMachine(Machine):
         self.strip, self.synapse_bytes = binder.strip, binder.synapse_bytes
         self.recorder = Recorder(binder)
         self.feeds = Feeds(binder.fed, plan.trials, plan.real)
-        n_table = len(binder.store.table)
-        source = kernel_source(binder.kinds(), plan.real, n_table if n_table <= _HOT else 0)
-        self.kernel = load_kernel(source)
+        kinds = binder.kinds()
+        block, registers = block_of(kinds.tasks)
+        self.kernel = load_kernel(kernel_source(kinds, plan.real, self._room_of_table()), registers)
         self._dtypes = memory_dtypes(plan.real)
         self._vectors: dict[str, Vector] = binder.store.load(self.card)
         self._buffers = [self.recorder.buffers(self.card) for _ in range(2)]
         self.blocks, self.block_threads = self.card.shape(
-            self.kernel, signature(plan.real), BLOCK, binder.parallel()
+            self.kernel, signature(plan.real), block, binder.parallel()
         )
         self.layout = self._describe(binder.store.n_bytes)
         self._private = PrivateTally(plan, binder.private)
+
+    def _room_of_table(self) -> int:
+        """Return how many fields of the table each block keeps close by, and make it as long; 0 if too many.
+
+        Few lengths occur, so that networks of one kind share a kernel. Simulated threads use the table
+        itself: the simulator may give each of two that ask at a time a copy of its own.
+        """
+        table = self.binder.store.table
+        room = max(_LEAST_HOT, 1 << (len(table) - 1).bit_length())
+        if room > _HOT or simulated():
+            return 0
+        table.extend([0] * (room - len(table)))
+        return room
 
     def _describe(self, n_bytes: int) -> list[str]:
         kinds, meetings = len(self.binder.used), self.binder.meetings
@@ -135,10 +148,10 @@ class CudaMachine(Machine):
         self.recorder.take(self.card, launched.event, launched.memory, launched.first, launched.last, marks)
 
     def _refuse_nan(self, fault: int, first: int) -> None:
-        largest = self.binder.store.table[f.LARGEST]
-        order, rest = divmod(fault, self.plan.trials * largest)
-        trial, place = divmod(rest, largest)
-        rest, variable = divmod(order, f.MOST_STATES)
+        table, places = self.binder.store.table, self.binder.place_bits
+        rest, place = fault >> places, fault & ((1 << places) - 1)
+        rest, trial = rest >> table[f.TRIAL_BITS], rest & ((1 << table[f.TRIAL_BITS]) - 1)
+        rest, variable = rest >> f.STATE_BITS, rest & ((1 << f.STATE_BITS) - 1)
         step, number = divmod(rest, len(self.plan.groups))
         group, step = list(self.plan.groups.values())[number], first + step
         state = self.plan.population(group.name).model.used_states[variable]
@@ -171,10 +184,14 @@ class CudaMachine(Machine):
         if place.size:
             self.card.write(self._vectors[place.vector], place.start, np.ascontiguousarray(array).reshape(-1))
 
+    def clear(self, place: Place) -> None:
+        """Set an array of the card's memory to zero."""
+        self.card.clear(self._vectors[place.vector], place.start, place.size)
+
     def _taken(self, place: Place) -> np.ndarray:
         """Return counts, and set them to zero."""
         counts = self.read(place)
-        self.write(place, 0)
+        self.clear(place)
         return counts
 
     def take_tally(self) -> dict[str, np.ndarray]:
@@ -207,7 +224,7 @@ class CudaMachine(Machine):
         for bound in self.binder.probes.values():
             kept += [bound.counts] if bound.counts is not None else []
         for place in (*kept, *self.binder.tally.values()):
-            self.write(place, 0)
+            self.clear(place)
         self._private.begin(self.now)
 
     def push(self) -> None:

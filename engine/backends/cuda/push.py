@@ -35,7 +35,8 @@ def push(t: Any, m: Any, rows: Any, warp: Any, warps: Any, lane: Any, parity: An
     """Push the spikes that a list holds."""
     segments, wide = t[rows + P_SEGMENTS], t[rows + P_WIDE]
     entries, slots = t[rows + P_ENTRIES], t[FIXED_SLOTS]
-    for index in range(warp, m.longs[t[rows + P_COUNTS] + parity] * segments, warps):
+    index, stop = warp, m.longs[t[rows + P_COUNTS] + parity] * segments
+    while index < stop:
         spike, segment = parted(index, segments)
         entry = entries + spike * ENTRY
         row, payload = m.longs[entry + E_ROW], m.longs[entry + E_PAYLOAD]
@@ -45,6 +46,7 @@ def push(t: Any, m: Any, rows: Any, warp: Any, warps: Any, lane: Any, parity: An
             ring = (m.longs[entry + E_SLOT], slots, m.longs[entry + E_LEAST], t[TRIALS] * t[FIXED_CELLS])
             first = t[FIXED_AT] + m.longs[entry + E_TRIAL] * t[FIXED_CELLS]
             push_lane(m, begin, end, payload, ring, first, wide)
+        index += warps
 
 
 @device

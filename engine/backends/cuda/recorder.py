@@ -34,7 +34,7 @@ class Recorder:
     def __init__(self, binder: Binder) -> None:
         plan = binder.plan
         self._trials, self._real = plan.trials, plan.real
-        self._largest = max((group.n for group in plan.groups.values()), default=1)
+        self._bits = binder.place_bits, (plan.trials - 1).bit_length()
         self._probes = binder.probes
         self._spiking = {b.number: name for name, b in binder.probes.items() if b.probe.variable == "spikes"}
         self._sampled = {name: b for name, b in binder.probes.items() if _samples(b)}
@@ -67,9 +67,11 @@ class Recorder:
                 self._take_samples(name, bound, values, bound.window.samples(first, last))
 
     def _take_spikes(self, codes: np.ndarray, first: int) -> None:
-        rest, places = np.divmod(codes, self._largest)
-        rest, trials = np.divmod(rest, self._trials)
-        numbers, steps = np.divmod(rest, f.MOST_STEPS)
+        codes = np.sort(codes)  # by probe, step, trial and place
+        place_bits, trial_bits = self._bits
+        places, rest = codes & ((1 << place_bits) - 1), codes >> place_bits
+        trials, rest = rest & ((1 << trial_bits) - 1), rest >> trial_bits
+        steps, numbers = rest & (f.MOST_STEPS - 1), rest >> f.STEP_BITS
         for number, name in self._spiking.items():
             mine = slice(None) if len(self._spiking) == 1 else numbers == number
             chunk = SpikeChunk(steps[mine] + first, places[mine], trials[mine])

@@ -32,17 +32,18 @@ from .fields import (
     G_TALLY,
     L_LIST,
     L_ROWS,
-    LARGEST,
     LINK,
     M_FAULT,
     M_SPIKED,
-    MOST_STATES,
-    MOST_STEPS,
     N_GROUPS,
     P_COUNTS,
     P_ENTRIES,
+    PLACE_BITS,
     PROBE,
     SAMPLES,
+    STATE_BITS,
+    STEP_BITS,
+    TRIAL_BITS,
     TRIALS,
     WHOLE,
 )  # fmt: skip
@@ -80,6 +81,12 @@ def send(t: Any, m: Any, g: Any, trial: Any, place: Any, now: Any, amount: Any, 
 
 
 @device
+def who(t: Any, what: Any, trial: Any, place: Any) -> Any:
+    """Return one number for what happened, in which trial, and to which neuron: they sort in this order."""
+    return (((what << t[TRIAL_BITS]) + trial) << t[PLACE_BITS]) + place
+
+
+@device
 def note(t: Any, m: Any, probe: Any, trial: Any, place: Any, now: Any, many: Any, first: Any) -> None:
     """Record or count `many` spikes of a neuron, if the probe looks at it."""
     at = place if t[probe + B_PLACES] < 0 else m.wholes[t[probe + B_PLACES] + place]
@@ -88,7 +95,7 @@ def note(t: Any, m: Any, probe: Any, trial: Any, place: Any, now: Any, many: Any
     if t[probe + B_KIND] == COUNTS:
         atomic_add(m.longs, t[probe + B_OUT] + trial * t[probe + B_N] + at, many)
         return
-    code = ((t[probe + B_NUMBER] * MOST_STEPS + now - first) * t[TRIALS] + trial) * t[LARGEST] + place
+    code = who(t, (t[probe + B_NUMBER] << STEP_BITS) + now - first, trial, place)
     begin = atomic_add(m.marks, M_SPIKED, many)
     for j in range(many):
         m.spiked[begin + j] = code
@@ -122,5 +129,5 @@ def sample(t: Any, m: Any, g: Any, variable: Any, trial: Any, place: Any, now: A
 @device
 def refuse(t: Any, m: Any, g: Any, variable: Any, trial: Any, place: Any, now: Any, first: Any) -> None:
     """Note that a state variable became NaN; the first in time, then by group and neuron, is kept."""
-    order = ((now - first) * t[N_GROUPS] + t[g + G_NUMBER]) * MOST_STATES + variable
-    atomic_min(m.marks, M_FAULT, (order * t[TRIALS] + trial) * t[LARGEST] + place)
+    order = ((now - first) * t[N_GROUPS] + t[g + G_NUMBER] << STATE_BITS) + variable
+    atomic_min(m.marks, M_FAULT, who(t, order, trial, place))

@@ -9,6 +9,7 @@ import numpy as np
 from ...parts import Operator, Population
 from ..private import drawn_events
 from . import fields as f
+from .store import Place
 
 if TYPE_CHECKING:
     from .machine import CudaMachine
@@ -89,8 +90,8 @@ def put_snapshot(machine: CudaMachine, snapshot: dict[str, np.ndarray]) -> None:
             "state": f"state/{owner}/{name}", "operator": f"{name}/{owner}", "weights": f"weights/{owner}",
             "trace": f"trace/{owner}/{name}",
         }.get(kind)  # fmt: skip
-        if kind == "cells":
-            machine.write(place, 0)
+        if kind == "cells" or (kind == "list" and name == "counts"):
+            machine.clear(place)
         elif key in snapshot:
             machine.write(place, snapshot[key].reshape(place.shape))
         elif kind == "operator" and name == "fresh":
@@ -104,16 +105,19 @@ def _land(machine: CudaMachine, group: str, snapshot: dict[str, np.ndarray]) -> 
     """Put the events of a group back into its ring, and push again what has not arrived."""
     places = machine.binder.places
     bits, payloads = places["bits", group, ""], places["payloads", group, ""]
+    machine.clear(bits)
+    machine.clear(payloads)
+    if not snapshot.get(f"flight/{group}/steps", np.zeros(0)).size:
+        return
     slots, trials, words = bits.shape
     sent = np.zeros((slots, trials, words * 32), np.uint8)
     carried = np.zeros(payloads.shape)
-    if f"flight/{group}/steps" in snapshot:
-        t, s, p, w = (snapshot[f"flight/{group}/{name}"] for name in _COLUMNS)
-        sent[s % slots, t, p] = 1
-        if payloads.size:
-            carried[s % slots, t, p] = w
-        for rows, record in machine.binder.links.get(group, ()):
-            _push(machine, rows, record, (t, s, p, w))
+    t, s, p, w = (snapshot[f"flight/{group}/{name}"] for name in _COLUMNS)
+    sent[s % slots, t, p] = 1
+    if payloads.size:
+        carried[s % slots, t, p] = w
+    for rows, record in machine.binder.links.get(group, ()):
+        _push(machine, rows, record, (t, s, p, w))
     machine.write(bits, np.packbits(sent, axis=-1, bitorder="little").view(np.uint32))
     if payloads.size:
         machine.write(payloads, carried)
@@ -129,9 +133,7 @@ def _push(machine: CudaMachine, rows: int, record: int, events: tuple[np.ndarray
     made[:, f.E_SLOT], made[:, f.E_TRIAL], made[:, f.E_LEAST] = steps % slots, trials, machine.now - steps
     for first in range(0, len(made), entries.shape[0]):
         some = made[first : first + entries.shape[0]]
-        full = np.zeros(entries.shape, np.int64)
-        full[: len(some)] = some
-        machine.write(entries, full)
+        machine.write(Place(entries.vector, entries.start, some.shape), some)
         machine.write(counts, [len(some), 0])
         machine.push()
-        machine.write(counts, 0)
+        machine.clear(counts)
