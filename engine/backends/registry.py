@@ -43,11 +43,18 @@ class Backend:
     @property
     def available(self) -> bool:
         """Whether its package is installed, and what it runs on is there."""
+        return not self.missing
+
+    @property
+    def missing(self) -> str:
+        """What it needs and does not find; empty if it can be used."""
         try:
             self._check()
-        except (MissingExtra, RunError):
-            return False
-        return True
+        except MissingExtra as error:
+            return error.package
+        except RunError:
+            return "a device"
+        return ""
 
     def _check(self) -> None:
         if importlib.util.find_spec(self.needs) is None:

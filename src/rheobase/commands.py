@@ -208,8 +208,17 @@ def backends(args: Namespace) -> Answer:
     from .engine.backends.registry import BACKENDS
 
     found = list(BACKENDS.values())
-    data = [{"name": b.name, "available": b.available, "needs": b.needs, "about": b.about} for b in found]
-    rows = ((b.name, "ready" if b.available else f"needs {b.needs}", b.about) for b in found)
+    missing = {b.name: b.missing for b in found}
+    data = [
+        {
+            "name": b.name,
+            "available": not missing[b.name],
+            "needs": missing[b.name] or b.needs,
+            "about": b.about,
+        }
+        for b in found
+    ]
+    rows = ((b.name, f"needs {missing[b.name]}" if missing[b.name] else "ready", b.about) for b in found)
     return Answer(data, table(rows))
 
 
