@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -243,10 +244,6 @@ def _bind_plastic(binder: Binder, p: ProjectionPlan, pulls: dict[tuple[str, str,
             f.K_CONSTANTS: store.put("reals", values or [0.0]),
         },
     )  # fmt: skip
-    for k, trace in enumerate(rule.traces):
-        shape = (trials, delays.size, source.n) if trace.side == "pre" else (trials, target.n)
-        place = binder.places["trace", p.name, trace.name] = store.place("reals", None, shape)
-        store.fill(record, {f.K_TRACES + k: place.start})
     binder.synapse_bytes += weights.size * plan.real.itemsize + 12 * n
     units = [(record, k) for k in range(-(-source.n // 32) * delays.size)]
     if p.arithmetic == "fixed":
@@ -255,7 +252,19 @@ def _bind_plastic(binder: Binder, p: ProjectionPlan, pulls: dict[tuple[str, str,
         _receptor(pulls, p, _listed(binder, p, rows, weights.start, n))
     binder.add(f.ON_PRE, 0, units)
     binder.add(f.ON_POST, 0, [(record, k) for k in range(-(-target.n // 32))])
-    sizes = {"pre": source.n * delays.size, "post": target.n}
-    numbers = [(record, i) for i in range(max((sizes[t.side] for t in rule.traces), default=0))]
+    _bind_traces(binder, p, record, delays.size)
+
+
+def _bind_traces(binder: Binder, p: ProjectionPlan, record: int, n_delays: int) -> None:
+    """Bind the traces of a rule: of arrivals, one for each delay and source, or of the targets' spikes."""
+    plan, store, rule = binder.plan, binder.store, p.part.rule
+    assert rule is not None
+    shapes = {"pre": (n_delays, plan.group_of(p.part.source).n), "post": (plan.group_of(p.part.target).n,)}
+    for k, trace in enumerate(rule.traces):
+        place = store.place("reals", None, (plan.trials, *shapes[trace.side]))
+        binder.places["trace", p.name, trace.name] = place
+        store.fill(record, {f.K_TRACES + k: place.start})
+    longest = max((math.prod(shapes[trace.side]) for trace in rule.traces), default=0)
+    numbers = [(record, i) for i in range(longest)]
     binder.add(f.FADE, 0, numbers)
     binder.add(f.BUMP, 0, numbers)
