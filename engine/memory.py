@@ -64,6 +64,14 @@ def available_bytes() -> float:
         return float("inf")
 
 
+def largest_of(projections: dict[str, ProjectionPlan]) -> str:
+    """Say which projection is the largest, for a message; nothing where there is none."""
+    largest = max(projections.values(), key=lambda p: p.expected, default=None)
+    if largest is None:
+        return ""
+    return f"; the largest projection is {largest.name} with {largest.expected:.3g} synapses"
+
+
 def refuse_if_too_big(
     groups: dict[str, GroupPlan],
     projections: dict[str, ProjectionPlan],
@@ -74,13 +82,7 @@ def refuse_if_too_big(
     """Raise PlanError if the network will not fit into the memory that is left."""
     needed, left = estimate_bytes(groups, projections, trials, float64=float64), available_bytes()
     if needed > left:
-        largest = max(projections.values(), key=lambda p: p.expected, default=None)
-        culprit = (
-            f"; the largest projection is {largest.name} with {largest.expected:.3g} synapses"
-            if largest
-            else ""
-        )
         raise PlanError(
-            f"the network needs about {needed / 1e9:.3g} GB and {left / 1e9:.3g} GB are available{culprit}; "
-            "make it smaller, or run fewer trials at once"
+            f"the network needs about {needed / 1e9:.3g} GB and {left / 1e9:.3g} GB are "
+            f"available{largest_of(projections)}; make it smaller, or run fewer trials at once"
         )

@@ -217,6 +217,14 @@ class Plan:
         """Longest delay in steps."""
         return max((p.delays[-1] for p in self.projections.values() if p.delays), default=1)
 
+    @cached_property
+    def reach(self) -> dict[str, int]:
+        """The longest delay, in steps, by which each group's events arrive anywhere."""
+        reach = dict.fromkeys(self.groups, 0)
+        for p in self.projections.values():
+            reach[p.part.source.label] = max(reach[p.part.source.label], p.delays[-1])
+        return reach
+
     def population(self, name: str) -> Population:
         """Return the population of this name."""
         part = self.groups[name].part

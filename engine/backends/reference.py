@@ -51,10 +51,7 @@ class ReferenceMachine(Machine):
             for name, group in plan.groups.items()
             if isinstance(group.part, PoissonSource | RateSource)
         }
-        reach = dict.fromkeys(plan.groups, 0)
-        for p in plan.projections.values():
-            reach[p.part.source.label] = max(reach[p.part.source.label], p.delays[-1])
-        self._reach = reach
+        self._reach = plan.reach
         self._trials = [self._trial(k) for k in range(plan.trials)]
         self._recordings = {probe.label: self._recording(probe.label) for probe in plan.probes}
         self._tally = {name: np.zeros(group.n, np.int64) for name, group in plan.groups.items()}

@@ -37,8 +37,6 @@ class Binder:
         Group -> its record.
     places : dict
         What can be read and written between steps, by (kind, owner, name).
-    reach : dict
-        Group -> for how many steps its events are kept.
     """
 
     def __init__(self, plan: Plan, threads: int) -> None:
@@ -51,10 +49,6 @@ class Binder:
         self.header = self.store.record(f.HEADER)
         self.private = private_sources(plan)
         self.strip = strip_of(plan)
-        self.reach = dict.fromkeys(plan.groups, 0)
-        for p in plan.projections.values():
-            name = p.part.source.label
-            self.reach[name] = max(self.reach[name], p.delays[-1])
         self.cells = {kind: cells_of(plan, kind) for kind in ("fixed", "float")}
         self.places: dict[tuple[str, str, str], Place] = {}
         self.tally: dict[str, Place] = {}
@@ -101,7 +95,7 @@ class Binder:
         else:
             size = f.O_DONE + 1 if isinstance(part, Operator) else f.S_FEED + 1
         private = group.name in self.private
-        words, slots = -(-group.n // 32), 1 << (self.reach[group.name] + self.strip - 1).bit_length()
+        words, slots = -(-group.n // 32), 1 << (plan.reach[group.name] + self.strip - 1).bit_length()
         kind = PAYLOADS[part.payload]
         kept = 0 if private else plan.trials * slots
         tally = (plan.trials, group.n) if private else (1, group.n)
@@ -215,18 +209,12 @@ class Binder:
 
     def parallel(self) -> int:
         """Return how many threads have something to do where there is most of it."""
-        trials, each = self.plan.trials, [1, self._pushing()]
-        for kind, level in self.tasks:
-            units = len(self.tasks[kind, level])
-            wide = {
-                f.COMPUTE: 1,
-                f.FADE: 1,
-                f.BUMP: 1,
-                f.PULL_FIXED: LANES * self.strip,
-                f.PULL_FLOAT: LANES * self.strip,
-            }
-            each.append(units * trials * wide.get(kind, LANES))
-        return max(each)
+        alone, tiles = dict.fromkeys((f.COMPUTE, f.FADE, f.BUMP), 1), LANES * self.strip
+        wide = alone | dict.fromkeys((f.PULL_FIXED, f.PULL_FLOAT), tiles)
+        each = [
+            len(units) * self.plan.trials * wide.get(kind, LANES) for (kind, _), units in self.tasks.items()
+        ]
+        return max(1, self._pushing(), *each)
 
     def _pushing(self) -> int:
         """Return how many threads push where one neuron in a hundred fires in a step."""

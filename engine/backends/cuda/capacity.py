@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from ....neurons.errors import PlanError
+from ...memory import largest_of
 from ...parts import Population
 from ...plan import Plan
 from ..schedule import longest_strip
+from . import fields as f
 from .card import Card
 
 #: Bytes of a synapse that is pushed, by the bits of its weight, and of one that is listed beside its weight.
 _PUSHED, _LISTED = {16: 8, 32: 12}, 12
-#: Words of an entry in a list of spikes to be pushed.
-_LISTS = 5
 #: Bytes that the buffers of records take, at most, unless single steps need more.
 _BUFFERS = 256 << 20
 
@@ -29,10 +29,7 @@ def estimate_bytes(plan: Plan) -> float:
     """Return the bytes of a card's memory that a plan will need, roughly."""
     real, total = plan.real.itemsize, float(_BUFFERS)
     strip = strip_of(plan)
-    longest: dict[str, int] = dict.fromkeys(plan.groups, 0)
     for p in plan.projections.values():
-        name = p.part.source.label
-        longest[name] = max(longest[name], p.delays[-1])
         grid = plan.receptor(p).grid
         if p.part.rule is not None:
             total += p.expected * (plan.trials * real + _LISTED + 4)
@@ -43,8 +40,8 @@ def estimate_bytes(plan: Plan) -> float:
     for name, group in plan.groups.items():
         states = len(group.part.model.used_states) if isinstance(group.part, Population) else 1
         payload = 4.0 if group.part.payload != "unit" else 0.0
-        kept = longest[name] + strip
-        total += plan.trials * group.n * (states * real + 2 * kept * (payload + 0.125) + 8 * strip * _LISTS)
+        kept = plan.reach[name] + strip
+        total += plan.trials * group.n * (states * real + 2 * kept * (payload + 1 / 8) + 8 * strip * f.ENTRY)
         total += plan.trials * group.n * len(group.receptors) * 4 * (plan.max_delay + strip)
     return total
 
@@ -53,13 +50,8 @@ def refuse_if_too_big(plan: Plan, card: Card) -> None:
     """Raise PlanError if the network will not fit into the memory that a card has left."""
     needed, left = estimate_bytes(plan), card.free_bytes()
     if needed > left:
-        largest = max(plan.projections.values(), key=lambda p: p.expected, default=None)
-        culprit = (
-            f"; the largest projection is {largest.name} with {largest.expected:.3g} synapses"
-            if largest
-            else ""
-        )
         raise PlanError(
             f"the network needs about {needed / 1e9:.3g} GB of the card's memory and {left / 1e9:.3g} GB are "
-            f"free on {card.name}{culprit}; make it smaller, run fewer trials at once, or use backend='numba'"
+            f"free on {card.name}{largest_of(plan.projections)}; make it smaller, run fewer trials at once, "
+            "or use backend='numba'"
         )

@@ -29,7 +29,7 @@ def take_snapshot(machine: CudaMachine) -> dict[str, np.ndarray]:
         elif isinstance(group.part, Operator):
             for name in ("value", "last"):
                 saved[f"{name}/{group.name}"] = machine.state(group.name, name)
-        if binder.reach[group.name] > 0:
+        if plan.reach[group.name] > 0:
             saved |= _flight(machine, group.name)
     for (kind, owner, name), place in binder.places.items():
         if kind == "weights":
@@ -41,7 +41,7 @@ def take_snapshot(machine: CudaMachine) -> dict[str, np.ndarray]:
 
 def _flight(machine: CudaMachine, group: str) -> dict[str, np.ndarray]:
     """Return the events that a group has sent lately."""
-    plan, reach = machine.plan, machine.binder.reach[group]
+    plan, reach = machine.plan, machine.plan.reach[group]
     steps = range(max(machine.now - reach, 0), machine.now)
     events = _drawn if group in machine.binder.private else _Ring(machine, group)
     columns: list[list[np.ndarray]] = [[], [], [], []]

@@ -61,7 +61,7 @@ class Store:
         self.room(vector, place.size) if values is None else self.put(vector, values)
         return place
 
-    def record(self, size: int, **fields: int) -> int:
+    def record(self, size: int) -> int:
         """Append a record of zeros to the table; return where it starts."""
         self.table.extend([0] * size)
         return len(self.table) - size
