@@ -21,7 +21,7 @@ from rheobase.engine import operators
 from rheobase.engine.backends import registry
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")))]
 # Modules that cannot be imported everywhere, and why.
 NOT_WALKED = {
     f"rheobase.engine.backends.cuda.{name}": "needs numba-cuda, which not every platform has"
