@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Literal
 
 from ..neurons.errors import SpecError
 from ..neurons.model import Parameter, decay_of
+from ..neurons.parameters import check_fields
 from ..neurons.specialise import Variant, specialise
 from ..neurons.vocabulary import maximum, where
 
@@ -136,12 +137,7 @@ class PlasticityRule:
 
     def __post_init__(self) -> None:
         owner = type(self).__name__
-        for field in dataclasses.fields(self):
-            limits = field.metadata.get("limits")
-            if limits is not None:
-                object.__setattr__(
-                    self, field.name, limits.check(owner, field.name, getattr(self, field.name))
-                )
+        check_fields(self, owner)
         if self.w_min >= self.w_max:
             raise SpecError(
                 f"{owner}.w_min: got {self.w_min:g}; allowed is a number below w_max ({self.w_max:g})"

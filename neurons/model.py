@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from .errors import SpecError
-from .parameters import Parameter
+from .parameters import Parameter, check_fields
 from .specialise import Variant, specialise
 
 __all__ = [
@@ -80,34 +80,33 @@ class Rules:
 class NeuronModel:
     """Base class of every neuron model; see the module's text for how to write one.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     states : tuple of State
-        All state variables; those that a variant does not use are dropped.
+        All state variables; those that a variant does not use are dropped. A class attribute, or a
+        property where they depend on parameters.
     receptors : tuple of str
         Names under which input arrives; a projection without a receptor goes to the first.
     payload : "unit", "integer" or "real"
         What a spike carries.
     """
 
-    states: ClassVar[tuple[State, ...]] = (State("v"),)
     flow: ClassVar[Callable[..., Any]]
     jump: ClassVar[Callable[..., Any]]
     fire: ClassVar[Callable[..., Any]]
 
     def __post_init__(self) -> None:
-        owner = type(self).__name__
-        for field in dataclasses.fields(self):
-            limits = field.metadata.get("limits")
-            if limits is not None:
-                object.__setattr__(
-                    self, field.name, limits.check(owner, field.name, getattr(self, field.name))
-                )
+        check_fields(self, type(self).__name__)
         self.per_neuron()
         self.check()
 
     def check(self) -> None:
         """Raise SpecError where parameters contradict each other; models override it."""
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """All state variables that any variant may use."""
+        return (State("v"),)
 
     @property
     def receptors(self) -> tuple[str, ...]:

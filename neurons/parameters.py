@@ -79,6 +79,15 @@ class Limits:
         return all(bool(np.all(test)) for test in tests)
 
 
+def check_fields(spec: Any, owner: str) -> None:
+    """Put every parameter of a frozen dataclass in its stored form, or raise SpecError naming `owner`."""
+    for field in dataclasses.fields(spec):
+        limits = field.metadata.get("limits")
+        if limits is not None:
+            checked = limits.check(owner, field.name, getattr(spec, field.name))
+            object.__setattr__(spec, field.name, checked)
+
+
 def Parameter(default: Any = dataclasses.MISSING, **limits: Any) -> Any:
     """Declare one parameter of a model: a dataclass field that knows its unit and its limits.
 

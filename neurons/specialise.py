@@ -1,8 +1,8 @@
 """Turn one written rule into the variant that a population needs.
 
-Rules are plain Python functions over scalars. Static options (`if reset == "soft":`) are folded
-away and arguments that the variant does not use are dropped, so that a backend sees straight code
-that names exactly what it reads. Every backend starts from here.
+Rules are plain Python functions over scalars. Loops over options are unrolled (`unroll.py`), static
+options (`if reset == "soft":`) are folded away and arguments that the variant does not use are dropped,
+so that a backend sees straight code that names exactly what it reads. Every backend starts from here.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from . import vocabulary
 from .errors import SpecError
+from .unroll import families_of, name_members, unroll
 
 _ARITHMETIC = (
     ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitAnd, ast.BitOr, ast.USub, ast.UAdd, ast.Not, ast.And, ast.Or,
@@ -28,6 +29,7 @@ _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 _ALLOWED = (
     ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign, ast.If, ast.IfExp,
     ast.Tuple, ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.Call, ast.Pass,
+    ast.For, ast.Subscript, ast.GeneratorExp, ast.comprehension,
 )  # fmt: skip
 
 
@@ -63,7 +65,8 @@ def specialise(function: Callable[..., Any], options: Mapping[str, object]) -> V
     Parameters
     ----------
     function
-        A rule: arithmetic, comparisons, `if` on options, and the words of the vocabulary.
+        A rule: arithmetic, comparisons, `if` on options, `for` and `sum` over options that are tuples of
+        names, and the words of the vocabulary.
     options
         The value of every static option; arguments of these names are replaced by constants.
 
@@ -80,8 +83,9 @@ def _specialise(function: Callable[..., Any], options: tuple[tuple[str, object],
     where = f"rule {function.__qualname__}"
     original = _parse(function, where)
     _check(original, where)
-    folded = _Folder(dict(options), where).visit(original)
-    tree: ast.FunctionDef = ast.fix_missing_locations(folded)
+    families = families_of(original)
+    folded = _Folder(dict(options), where).visit(unroll(original, dict(options), where))
+    tree = ast.fix_missing_locations(name_members(folded, families, where))
     _check_folded(tree, where)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     tree.args.args = [a for a in tree.args.args if a.arg in used]
@@ -129,7 +133,7 @@ def _check(tree: ast.FunctionDef, where: str) -> None:
         if not isinstance(node, _ALLOWED + _ARITHMETIC):
             raise SpecError(
                 f"{where}: line {getattr(node, 'lineno', '?')} uses {type(node).__name__}; a rule may use "
-                f"arithmetic, comparisons, assignments, `if` on options, and {vocabulary.WORDS}"
+                f"arithmetic, comparisons, assignments, `if` and `for` on options, and {vocabulary.WORDS}"
             )
     # What is returned is matched with arguments by their order: one that is never named would shift it.
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
