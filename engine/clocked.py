@@ -112,14 +112,19 @@ class Collector:
             steps, spiking, trials = self._all_spikes(probe)
             return SpikeRecord(
                 steps=steps, ids=spiking, trials=trials, dt=dt, n=ids.size, n_trials=self.plan.trials,
-                start=start * dt, stop=stop * dt, neurons=ids,
+                start=start * dt, stop=stop * dt, neurons=ids, group=probe.group.label,
             )  # fmt: skip
         if probe.variable == "counts":
             counts = self._by_user(probe, self._collected[probe.label].counts)
-            return CountRecord(counts=self._trials(counts), ids=ids, seconds=(stop - start) * dt)
+            counts = self._trials(counts)
+            return CountRecord(counts=counts, ids=ids, seconds=(stop - start) * dt, group=probe.group.label)
         values = self._by_user(probe, np.concatenate(self._collected[probe.label].samples, axis=1))
         times = window.samples(self.start, self.stop) * dt
-        return TraceRecord(times=times, values=self._trials(values), ids=ids, variable=probe.variable)
+        unit = probe.group.model.unit_of(probe.variable) if isinstance(probe.group, Population) else "1"
+        return TraceRecord(
+            times=times, values=self._trials(values), ids=ids, variable=probe.variable, unit=unit,
+            group=probe.group.label,
+        )  # fmt: skip
 
     def _all_spikes(self, probe: Probe) -> Columns:
         if probe.label in self._spools:

@@ -106,6 +106,12 @@ class CurrentLIF(Firing):
         """Add how many synaptic currents there are."""
         return {**super().options(), "currents": len(self.receptors)}
 
+    def unit_of(self, variable: str) -> str:
+        """Volt and ampere where a capacitance is given; numbers without a unit otherwise."""
+        if self.capacitance is None:
+            return "1"
+        return "V" if variable == "v" else "A" if variable.startswith("i") else super().unit_of(variable)
+
     def initial(self) -> dict[str, Value]:
         """Start at rest."""
         return {"v": self.v_rest}

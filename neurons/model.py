@@ -202,6 +202,10 @@ class NeuronModel:
             )
         return {name: derived[name] for name in self.constant_names}
 
+    def unit_of(self, variable: str) -> str:
+        """Return the unit of a state variable, "1" where it has none."""
+        return next((state.unit for state in self.states if state.name == variable), "1")
+
     def per_neuron(self) -> int | None:
         """Return how many neurons array-valued parameters describe, or None if all are scalars.
 
