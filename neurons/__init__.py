@@ -1,6 +1,7 @@
 """What a neuron is: the vocabulary, the model, and the family."""
 
 from .counting import operations, state_words
+from .cuba import CubaLI, CubaLIF
 from .current import CurrentLIF
 from .graded import EventNeuron, ReLU
 from .integrate import IF, LI, LIF, Leaky
@@ -10,6 +11,8 @@ __all__ = [
     "IF",
     "LI",
     "LIF",
+    "CubaLI",
+    "CubaLIF",
     "CurrentLIF",
     "EventNeuron",
     "Leaky",

@@ -16,7 +16,10 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "ConversionError", "FormatError", "MissingExtra", "PlanError", "RheobaseError", "RunError",
         "SpecError",
     ),
-    "neurons": ("IF", "LI", "LIF", "CurrentLIF", "EventNeuron", "Leaky", "NeuronModel", "Parameter", "ReLU"),
+    "neurons": (
+        "IF", "LI", "LIF", "CubaLI", "CubaLIF", "CurrentLIF", "EventNeuron", "Leaky", "NeuronModel",
+        "Parameter", "ReLU",
+    ),
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
     "learning": ("STDP", "PlasticityRule"),
     "engine.network": ("Network",),
