@@ -1,18 +1,17 @@
 """What a neuron is: the vocabulary, the model, and the family."""
 
+from .adaptive import ALIF
 from .counting import operations, state_words
-from .cuba import CubaLI, CubaLIF
 from .current import CurrentLIF
 from .graded import EventNeuron, ReLU
 from .integrate import IF, LI, LIF, Leaky
 from .model import NeuronModel, Parameter, State
 
 __all__ = [
+    "ALIF",
     "IF",
     "LI",
     "LIF",
-    "CubaLI",
-    "CubaLIF",
     "CurrentLIF",
     "EventNeuron",
     "Leaky",

@@ -20,9 +20,10 @@ Reset = Literal["hard", "soft", "none"]
 class Firing(NeuronModel):
     """Base class of the models that fire where v reaches a threshold; each declares its own `threshold`.
 
-    `fire` is theirs. With `reset_delay` it leaves the reset in `pending`, and the model's other two
-    functions carry it out in the next step: `flow` first of all if it is hard (so that input of that
-    step counts, as in snnTorch), `jump` last of all if it is soft.
+    `fire` is theirs, also of those that adapt: whose threshold is raised by `lift`, or that a current `w`
+    holds back. With `reset_delay` it leaves the reset in `pending`, and the model's other two functions
+    carry it out in the next step: `flow` first of all if it is hard (so that input of that step counts,
+    as in snnTorch), `jump` last of all if it is soft.
 
     Parameters
     ----------
@@ -40,7 +41,13 @@ class Firing(NeuronModel):
         Reset in the step after the spike.
     """
 
-    states: ClassVar[tuple[State, ...]] = (State("v"), State("pending"), State("ready", kind="integer"))
+    states: ClassVar[tuple[State, ...]] = (
+        State("v"),
+        State("pending"),
+        State("lift"),
+        State("w"),
+        State("ready", kind="integer"),
+    )
 
     _: KW_ONLY
     reset: Reset = Parameter("hard", choices=("hard", "soft", "none"))
@@ -60,8 +67,10 @@ class Firing(NeuronModel):
             )
 
     def options(self) -> dict[str, object]:
-        """Add whether there is any refractory time, so that rules without it stay short."""
-        return {**super().options(), "refractory": bool(np.any(np.asarray(self.refractory) > 0))}
+        """Add whether there is any refractory time, so that rules without it stay short; nothing adapts."""
+        refractory = bool(np.any(np.asarray(self.refractory) > 0))
+        steady = {"lifts": False, "adapts": False, "by_threshold": False}
+        return {**super().options(), "refractory": refractory, **steady}
 
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of firing and reset."""
@@ -74,10 +83,12 @@ class Firing(NeuronModel):
         }
 
     @staticmethod
-    def fire(v: Any, pending: Any, ready: Any, now: Any, threshold: Any, reset_by: Any, v_reset: Any,
-             silent_steps: Any, reset: Any, strict: Any, reset_delay: Any,
-             refractory: Any) -> Any:  # fmt: skip
-        """Send a spike at threshold and reset, now or (by leaving it pending) in the next step."""
+    def fire(v: Any, pending: Any, lift: Any, w: Any, ready: Any, now: Any, threshold: Any, lift_step: Any,
+             w_step: Any, reset_by: Any, v_reset: Any, silent_steps: Any, lifts: Any, adapts: Any,
+             by_threshold: Any, reset: Any, strict: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
+        """Send a spike at threshold and reset, now or (by leaving it pending) in the next step; then adapt."""
+        if lifts:
+            threshold = threshold + lift
         if strict:
             sent = 1.0 - spike(threshold - v)
         else:
@@ -86,14 +97,14 @@ class Firing(NeuronModel):
             sent = where(now >= ready, sent, 0.0)
         if reset_delay and reset != "none":
             pending = sent
+        elif reset == "soft" and by_threshold:
+            v = v - sent * threshold
         elif reset == "soft":
             v = v - sent * reset_by
         elif reset == "hard":
             v = where(sent, v_reset, v)
-        if refractory and reset_delay and reset != "none":
-            return sent, v, pending, where(sent, now + silent_steps + 1, ready)
-        if refractory:
-            return sent, v, where(sent, now + silent_steps + 1, ready)
-        if reset_delay and reset != "none":
-            return sent, v, pending
-        return sent, v
+        if lifts:
+            lift = lift + sent * lift_step
+        if adapts:
+            w = w + sent * w_step
+        return sent, v, pending, lift, w, where(sent, now + silent_steps + 1, ready) if refractory else ready

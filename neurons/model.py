@@ -8,7 +8,8 @@ A model is a frozen dataclass. Its fields are its parameters; its functions say 
 The functions name what they need as arguments: state variables, constants of `derive`, receptors
 (their summed input in this step), `now` (the step's number), or static options, which are folded
 away before any backend sees the function. `flow` and `jump` return the first state variables they
-take, in that order; `fire` returns what is sent and then the first state variables it takes.
+take, in that order; `fire` returns what is sent and then the first state variables it takes. One that a
+variant returns as it was given costs nothing.
 """
 
 from __future__ import annotations
@@ -150,8 +151,8 @@ class NeuronModel:
     @cached_property
     def rules(self) -> Rules:
         """The three functions with this model's options folded."""
-        options = self.options()
-        rules = Rules(*(specialise(function, options) for function in self.functions()))
+        options, names = self.options(), [state.name for state in self.states]
+        rules = Rules(*(specialise(function, options, names) for function in self.functions()))
         for rule, first in ((rules.flow, ""), (rules.jump, ""), (rules.fire, "what is sent and then ")):
             states = self._states_of(rule)
             if rule.n_returned - bool(first) > len(states):

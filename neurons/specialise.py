@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
@@ -59,7 +59,9 @@ class Variant:
         return bound
 
 
-def specialise(function: Callable[..., Any], options: Mapping[str, object]) -> Variant:
+def specialise(
+    function: Callable[..., Any], options: Mapping[str, object], states: Collection[str] = ()
+) -> Variant:
     """Fold static options into a rule.
 
     Parameters
@@ -69,17 +71,21 @@ def specialise(function: Callable[..., Any], options: Mapping[str, object]) -> V
         names, and the words of the vocabulary.
     options
         The value of every static option; arguments of these names are replaced by constants.
+    states
+        Names of state variables: one that a variant returns as it was given is not returned.
 
     Raises
     ------
     SpecError
         If the rule's source cannot be read, or it uses something that not every backend has.
     """
-    return _specialise(function, tuple(sorted(options.items())))
+    return _specialise(function, tuple(sorted(options.items())), frozenset(states))
 
 
 @lru_cache(maxsize=512)
-def _specialise(function: Callable[..., Any], options: tuple[tuple[str, object], ...]) -> Variant:
+def _specialise(
+    function: Callable[..., Any], options: tuple[tuple[str, object], ...], states: frozenset[str]
+) -> Variant:
     where = f"rule {function.__qualname__}"
     original = _parse(function, where)
     _check(original, where)
@@ -87,6 +93,7 @@ def _specialise(function: Callable[..., Any], options: tuple[tuple[str, object],
     folded = _Folder(dict(options), where).visit(unroll(original, dict(options), where))
     tree = ast.fix_missing_locations(name_members(folded, families, where))
     _check_folded(tree, where)
+    _leave_out_unchanged(tree, states)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     tree.args.args = [a for a in tree.args.args if a.arg in used]
     arguments = tuple(a.arg for a in tree.args.args)
@@ -231,6 +238,29 @@ def _is_constant(node: ast.expr) -> bool:
     if isinstance(node, ast.Tuple):
         return all(_is_constant(element) for element in node.elts)
     return isinstance(node, ast.Constant)
+
+
+def _leave_out_unchanged(tree: ast.FunctionDef, states: Collection[str]) -> None:
+    """Return no state variable as it was given: it is then not written, and perhaps not even read.
+
+    Those that are still returned stay in front; the first of all is always returned.
+    """
+    returned = tree.body[-1] if tree.body else None
+    if not isinstance(returned, ast.Return) or not isinstance(returned.value, ast.Tuple):
+        return
+    sent = tree.name == "fire"
+    arguments = [argument.arg for argument in tree.args.args]
+    assigned = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    constant = {*states} - assigned
+    kept, unchanged = returned.value.elts[: sent + 1], set()
+    for place, value in enumerate(returned.value.elts[sent + 1 :], start=1):
+        name = value.id if isinstance(value, ast.Name) and value.id in constant else ""
+        if name and arguments[place : place + 1] == [name]:
+            unchanged.add(name)
+        else:
+            kept.append(value)
+    returned.value = ast.Tuple(kept, ast.Load()) if len(kept) > 1 else kept[0]
+    tree.args.args.sort(key=lambda argument: argument.arg in unchanged)
 
 
 def _count_returned(tree: ast.FunctionDef, where: str) -> int:

@@ -120,6 +120,24 @@ def test_unrolled_loops_compute_what_the_written_ones_do_on_dicts():
     assert bound == (v, *g.values(), x["b"], x["c"])
 
 
+def passes_on(v, w, u, factor, moving):
+    return v * u, (w + factor if moving else w), u
+
+
+def swaps(v, w, u):
+    return v, u, w
+
+
+def test_states_that_a_variant_leaves_alone_are_not_returned():
+    still = specialise(passes_on, {"moving": False}, ["v", "w", "u"])
+    assert still.source() == "def passes_on(v, u):\n    return v * u"
+    moving = specialise(passes_on, {"moving": True}, ["v", "w", "u"])
+    assert moving.source() == "def passes_on(v, w, factor, u):\n    return (v * u, w + factor)"
+    # The first is always returned; what is returned in another's place has changed.
+    assert specialise(swaps, {}, ["v", "w", "u"]).source() == "def swaps(v, w, u):\n    return (v, u, w)"
+    assert specialise(swaps, {}).n_returned == 3
+
+
 def loops(v):
     while v > 0:
         v = v - 1

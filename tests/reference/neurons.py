@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from scipy.linalg import expm
+
 
 class Trigger:
     """Threshold, reset and refractory time of one neuron."""
@@ -127,21 +130,37 @@ def current_lif(inputs, dt, *, tau, tau_syn, capacitance=None, v_rest=0.0, drive
     return sent, trace, current_traces
 
 
-def cuba_lif(inputs, dt, *, tau, tau_syn, w_in=1.0, resistance=1.0, v_rest=0.0, euler=False, **firing):
-    """tau_syn di/dt = w_in input - i with the input held, then tau dv/dt = v_rest + R i - v with i held."""
-    share, share_syn = (dt / x if euler else 1 - math.exp(-dt / x) for x in (tau, tau_syn))
-    trigger, i, v = Trigger(dt, **firing), 0.0, v_rest
-    sent, trace, currents = [], [], []
-    for x in inputs:
-        i = (1 - share_syn) * i + share_syn * w_in * x
+def adaptive_lif(inputs, currents, dt, *, tau, tau_lift=None, lift_step=0.0, tau_w=None, a=0.0, b=0.0,
+                 capacitance=None, threshold=1.0, v_rest=0.0, drive=0.0, v=None, reset_by=None,
+                 **firing):  # fmt: skip
+    """tau dv/dt = v_rest - v + R (drive + current - w), tau_w dw/dt = a (v - v_rest) - w; then v += input.
+
+    It fires at threshold + lift, tau_lift dlift/dt = -lift; a spike adds b to w and lift_step to lift.
+    Returns sent, v, w and lift.
+    """
+    resistance = 1.0 if capacitance is None else tau / capacitance
+    trigger = Trigger(dt, threshold, reset_by=reset_by, **firing)
+    w, lift = 0.0, 0.0
+    v = v_rest if v is None else v
+    slow = tau_w or 1.0
+    by_itself = [a / slow, -1 / slow, 0.0]
+    moving = expm(dt * np.array([[-1 / tau, -resistance / tau, resistance / tau], by_itself, [0.0] * 3]))
+    holding = expm(dt * np.array([[0.0] * 3, by_itself, [0.0] * 3]))
+    sent, traces = [], ([], [], [])
+    for x, current in zip(inputs, currents, strict=True):
         v = trigger.begin(v)
-        if not trigger.held:
-            v = (1 - share) * v + share * (v_rest + resistance * i)
+        dv, w, _ = (holding if trigger.held else moving) @ [v - v_rest, w, drive + current]
+        v = v_rest + dv + (0.0 if trigger.held else x)
+        lift = lift * math.exp(-dt / tau_lift) if tau_lift else lift
+        trigger.threshold = threshold + lift
+        if reset_by is None:
+            trigger.amount = trigger.threshold
         s, v = trigger.end(v)
+        w, lift = w + s * b, lift + s * lift_step
         sent.append(s)
-        trace.append(v)
-        currents.append(i)
-    return sent, trace, currents
+        for trace, value in zip(traces, (v, w, lift), strict=True):
+            trace.append(value)
+    return sent, *traces
 
 
 def relu(inputs, *, bias=0.0):
