@@ -85,8 +85,9 @@ class Firing(NeuronModel):
     @staticmethod
     def fire(v: Any, pending: Any, lift: Any, w: Any, ready: Any, now: Any, threshold: Any, lift_step: Any,
              w_step: Any, reset_by: Any, v_reset: Any, silent_steps: Any, lifts: Any, adapts: Any,
-             by_threshold: Any, reset: Any, strict: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
-        """Send a spike at threshold and reset, now or (by leaving it pending) in the next step; then adapt."""
+             by_threshold: Any, reset: Any, strict: Any, reset_delay: Any,
+             refractory: Any) -> Any:  # fmt: skip
+        """Send a spike at threshold and reset, now or (by leaving it pending) in the next step; adapt."""
         if lifts:
             threshold = threshold + lift
         if strict:

@@ -65,6 +65,8 @@ def variants():
         made[name] = [model(options) for options in firing]
     made["leaky"] += [rb.Leaky(0.9, leak=leak, drive=0.1) for leak in ("relax", "blend")]
     made["lif"] += [rb.LIF(np.array([1e-2, 2e-2, 3e-2]), refractory=np.array([0.0, 2e-3, 1e-3]))]
+    made["adaptive"] = [rb.ALIF(2e-2, tau_lift=0.1, tau_w=0.2, a=0.5, **options) for options in firing[::3]]
+    made["adaptive"] += [rb.ALIF(2e-2, tau_lift=0.1, reset="soft"), rb.ALIF(2e-2, tau_w=np.full(3, 0.1))]
     made["current"] += [rb.CurrentLIF(10e-3, tau_syn_exc=5e-3, tau_syn_inh=10e-3, refractory=2e-3)]
     laws = itertools.product(("delta", "rate"), ("pow2", "unit", "graded"), ("nearest", "floor"))
     made["events"] = [rb.EventNeuron(0.1, law=law, events=e, rounding=r) for law, e, r in laws]

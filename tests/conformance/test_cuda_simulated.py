@@ -25,7 +25,7 @@ PARTS = {
     "sources": ["conformance/test_sources.py", "conformance/test_timing.py", "conformance/test_uniform.py"],
     "connectivity": ["conformance/test_connectivity.py", "conformance/test_probes.py"],
     "images": ["conformance/test_images.py", "conformance/test_operators.py"],
-    "first network": ["conformance/test_first_network.py"],
+    "first network": ["conformance/test_first_network.py", "conformance/test_adapting_neurons.py"],
 }
 
 

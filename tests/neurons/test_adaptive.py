@@ -23,7 +23,7 @@ VARIANTS = [
         ("hard", "soft", "none"), (False, True), (False, True), (0.0, 2 * ms), (None, 0.6)
     )
     # A soft reset by a threshold that moves cannot be delayed.
-    if (values[0] == "soft" and (values[4] or not values[2])) or values[0] != "soft" and values[4] is None
+    if (values[0] == "soft" and (values[4] or not values[2])) or (values[0] != "soft" and values[4] is None)
 ]
 
 
@@ -144,9 +144,7 @@ def test_it_is_the_adaptive_neuron_of_long_short_term_memory_networks(step_alone
         z = float(v >= level)
         expected.append(z)
         v, b = v - z * level, b + (1 - rho) * z
-    model = rb.ALIF(
-        20 * ms, tau_lift=200 * ms, lift_step=beta * (1 - rho), threshold=threshold, reset="soft"
-    )
+    model = rb.ALIF(20 * ms, tau_lift=200 * ms, lift_step=beta * (1 - rho), threshold=threshold, reset="soft")
     ours = step_alone(model, {"current": currents[:, None]}, 1 * ms)
     assert 20 < sum(expected) < 200
     np.testing.assert_array_equal(ours.sent[:, 0], expected)
@@ -154,7 +152,9 @@ def test_it_is_the_adaptive_neuron_of_long_short_term_memory_networks(step_alone
 
 def test_state_is_held_and_w_goes_on_while_refractory(step_alone):
     model = rb.ALIF(10 * ms, tau_w=20 * ms, a=0.5, b=0.1, v_reset=-0.4, refractory=5 * DT)
-    ours = step_alone(model, {"input": np.full((6, 1), 0.2), "current": np.ones((6, 1))}, DT, initial={"v": 2.0})
+    ours = step_alone(
+        model, {"input": np.full((6, 1), 0.2), "current": np.ones((6, 1))}, DT, initial={"v": 2.0}
+    )
     assert ours.sent[:, 0].tolist() == [1.0] + [0.0] * 5
     np.testing.assert_array_equal(ours.v[:, 0], -0.4)
     end = 0.5 * -0.4

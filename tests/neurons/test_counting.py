@@ -24,6 +24,13 @@ BY_HAND = [
     (rb.Leaky(0.9), {"add": 4, "compare": 1, "multiply": 2}, 4),
     # end + (v - end) * decay + gain * i; decay_i * i; i + x; v - threshold, compare; selection
     (rb.CurrentLIF(0.01, 0.002), {"add": 5, "compare": 1, "multiply": 3, "select": 1}, 4),
+    # as LIF, + gain * current; + w * from_w; w * decay_w; w + sent * w_step; lift * decay_lift;
+    # lift + sent * lift_step; threshold + lift; three variables read and written
+    (
+        rb.ALIF(0.02, tau_lift=0.1, tau_w=0.1),
+        {"add": 9, "compare": 1, "multiply": 7, "select": 1},
+        6,
+    ),
     # x + bias; one comparison with zero
     (rb.ReLU(), {"add": 1, "compare": 1}, 2),
     # u + x; u / theta, + 0.5, floor; two clips, - n; nearest power; n + e
