@@ -12,6 +12,7 @@ import numpy as np
 
 from ..neurons.errors import FormatError, SpecError
 from .counts import Counts
+from .figures import Figures
 from .parts import Probe
 from .records import CountRecord, Record, SpikeRecord, TraceRecord
 from .typed import typed
@@ -85,7 +86,7 @@ class RunInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(Figures):
     """What one run saw and did. Prints as a table; `result[probe]` is what a probe recorded.
 
     Attributes
@@ -216,36 +217,13 @@ class Result:
     def __str__(self) -> str:
         return str(_table(self))
 
-    def raster(self, probe: Probe | str | None = None, ax: Any = None) -> Any:
-        """Draw spikes as dots, time against neuron; returns the matplotlib axes.
-
-        Parameters
-        ----------
-        probe : Probe or str, optional
-            Which record of spikes; all of them, one above the other, if left out.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure if left out.
-
-        Raises
-        ------
-        SpecError
-            If the probe recorded no spike times.
-        """
-        from .figures import draw_raster
-
-        return draw_raster(self._of_kind(SpikeRecord, probe, "raster"), ax)
-
-    def rates(self, probe: Probe | str | None = None, ax: Any = None) -> Any:
-        """Draw how the neurons' mean rates are distributed; returns the matplotlib axes.
-
-        Parameters and errors as in `raster`; records of counts are drawn too.
-        """
-        from .figures import draw_rates
-
-        return draw_rates(self._of_kind((SpikeRecord, CountRecord), probe, "rates"), ax)
-
     def to_neo(self) -> Any:
-        """Return a `neo.Block`: one segment per trial, with spike trains and analogue signals.
+        """Return a `neo.Block`, which elephant and others read.
+
+        One segment per trial holds a spike train for every recorded neuron (annotated with `id`,
+        `population` and `trial`) and an analogue signal for every sampled variable, in its unit, with a
+        column per neuron (annotated with `ids`); one `neo.Group` per population holds what is its own.
+        How the run went is in the block's annotations. Counts have no place in neo and are left out.
 
         Raises
         ------
@@ -256,16 +234,32 @@ class Result:
 
         return to_neo(self)
 
-    def _of_kind(self, kind: Any, probe: Probe | str | None, caller: str) -> dict[str, Any]:
-        if probe is not None:
-            name = probe.name if isinstance(probe, Probe) else probe
-            chosen = {str(name): self[probe]}
-        else:
-            chosen = {name: record for name, record in self.records.items() if isinstance(record, kind)}
-        if not chosen or not all(isinstance(record, kind) for record in chosen.values()):
-            what = f"probe {probe!r} recorded no spikes" if probe is not None else "no probe recorded spikes"
-            raise SpecError(f"Result.{caller}: {what}; add Probe(population) to the network")
-        return chosen
+    def to_nwb(self, path: str | Path, *, session_start: Any = None) -> None:
+        """Write a file of Neurodata Without Borders.
+
+        Its table of units has a row for every neuron of every probe of spikes (columns `population`,
+        `neuron`, `probe`), its acquisition a `TimeSeries` for every sampled variable and trial. A file
+        has one time: trials follow each other in it, and its table of trials says from when to when.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; an older one is replaced when the new one is complete.
+        session_start : datetime, optional
+            With a time zone; the beginning of 1970 if left out, since model time has no date.
+
+        Raises
+        ------
+        MissingExtra
+            If pynwb is not installed.
+        SpecError
+            If `session_start` has no time zone.
+        OSError
+            If the file cannot be written.
+        """
+        from .nwb import to_nwb
+
+        to_nwb(self, path, session_start=session_start)
 
 
 def _record(head: dict[str, Any], i: int, arrays: Mapping[str, np.ndarray]) -> Record:

@@ -14,7 +14,7 @@ from .intervals import Intervals
 from .trains import SpikeTrains
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SpikeRecord(SpikeTrains):
     """Spikes of one probe, in the order of (trial, step, id).
 

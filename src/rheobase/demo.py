@@ -170,7 +170,7 @@ def _draw(converted: Converted, digit: np.ndarray, path: Path, backend: str, thr
     """Run one digit once more with every spike recorded, and draw it."""
     from matplotlib.figure import Figure
 
-    from .engine.figures import draw_raster
+    from .engine.plots import draw_raster
 
     net = converted.network
     for population in net.populations:

@@ -94,7 +94,7 @@ def _projections(result: Result) -> str:
 
 def _figures(result: Result) -> list[str]:
     records = result.records.values()
-    figures = []
+    figures: list[tuple[str, Any]] = []
     if any(isinstance(record, SpikeRecord) for record in records):
         figures.append(("Spikes", result.raster))
     if any(isinstance(record, (SpikeRecord, CountRecord)) for record in records):
