@@ -10,6 +10,7 @@ import numpy as np
 from ..neurons.errors import SpecError
 from .connectivity import Conv2d, Pool2d, Sparse
 from .distributions import Distribution
+from .groups import image_of
 
 if TYPE_CHECKING:
     from .groups import Group
@@ -145,14 +146,15 @@ def _refuse_drawn(projection: Projection) -> None:
 
 
 def _check_images(projection: Projection, c: Conv2d | Pool2d) -> tuple[int, ...]:
-    label, pre, post = projection.label, projection.pre.shape, projection.post.shape
+    label, pre, post = projection.label, image_of(projection.pre), image_of(projection.post)
     if len(pre) != 3 or len(post) != 3:
         raise SpecError(
-            f"{label}: {c.kind} needs ends of shape (channels, height, width), got {pre} and {post}"
+            f"{label}: {c.kind} needs ends of shape (channels, height, width) or (channels, width), got "
+            f"{pre} and {post}"
         )
     shape: tuple[int, ...] = ()
     if isinstance(c, Pool2d):
-        kernel, dilation, padding, channels = c.size, (1, 1), (0, 0), pre[0]
+        kernel, dilation, padding, channels = c.size, (1, 1), c.padding, pre[0]
     else:
         weight = np.shape(projection.weight)  # type: ignore[arg-type]  # it is not drawn
         if len(weight) != 4 or weight[0] != post[0] or weight[1] * c.groups != pre[0] or post[0] % c.groups:

@@ -90,7 +90,7 @@ class Dense(Connectivity):
 
 @dataclass(frozen=True, eq=False)
 class Conv2d(Connectivity):
-    """A 2-d convolution between populations of shape (channels, height, width)."""
+    """A convolution between populations of shape (channels, height, width) or (channels, width)."""
 
     kind: ClassVar[str] = "conv2d"
     indexed: ClassVar[bool] = False
@@ -102,12 +102,13 @@ class Conv2d(Connectivity):
 
 @dataclass(frozen=True, eq=False)
 class Pool2d(Connectivity):
-    """Sum or average over windows of a population of shape (channels, height, width)."""
+    """Sum or average over windows of a population of shape (channels, height, width) or (channels, width)."""
 
     kind: ClassVar[str] = "pool2d"
     indexed: ClassVar[bool] = False
     size: tuple[int, int] = (2, 2)
     stride: tuple[int, int] = (2, 2)
+    padding: tuple[int, int] = (0, 0)
     mode: Literal["average", "sum"] = "average"
 
     @property
@@ -235,7 +236,9 @@ def conv2d(
     dilation: int | tuple[int, int] = 1,
     groups: int = 1,
 ) -> Conv2d:
-    """Convolve: weights of shape [c_out, c_in / groups, kh, kw], populations of shape (c, h, w).
+    """Convolve: weights of shape [c_out, c_in / groups, kh, kw], populations of shape (c, h, w) or (c, w).
+
+    A population of shape (c, w) is an image of height 1.
 
     The order of axes and the meaning of every argument are torch's.
 
@@ -256,8 +259,11 @@ def pool2d(
     size: int | tuple[int, int],
     stride: int | tuple[int, int] | None = None,
     kind: Literal["average", "sum"] = "average",
+    padding: int | tuple[int, int] = 0,
 ) -> Pool2d:
     """Sum or average over windows; the stride is the window's size unless given.
+
+    The padding is zeros, which count for the average; half of the window at most, as in torch.
 
     Examples
     --------
@@ -268,10 +274,11 @@ def pool2d(
         raise SpecError(
             f"pool2d.kind: got {kind!r}; allowed is 'average' or 'sum' (a maximum is an Operator)"
         )
-    window = _pair("pool2d.size", size, 1)
-    return Pool2d(
-        size=window, stride=_pair("pool2d.stride", window if stride is None else stride, 1), mode=kind
-    )
+    window, border = _pair("pool2d.size", size, 1), _pair("pool2d.padding", padding, 0)
+    if any(2 * b > w for b, w in zip(border, window, strict=True)):
+        raise SpecError(f"pool2d.padding: got {padding!r}; allowed is half of the window {window} at most")
+    steps = _pair("pool2d.stride", window if stride is None else stride, 1)
+    return Pool2d(size=window, stride=steps, padding=border, mode=kind)
 
 
 def explicit(pre_ids: Any, post_ids: Any) -> Explicit:

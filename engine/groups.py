@@ -64,6 +64,12 @@ class Group(Part):
         return Slice(self, start, stop)
 
 
+def image_of(end: Group | Slice) -> tuple[int, ...]:
+    """Return an end's shape as an image: (channels, width) is (channels, 1, width)."""
+    shape = end.shape
+    return (shape[0], 1, shape[1]) if len(shape) == 2 else shape
+
+
 @dataclass(frozen=True)
 class Slice:
     """Consecutive neurons of a group, as an end of a projection or the target of a probe."""

@@ -16,6 +16,7 @@ import numpy as np
 from ..neurons.errors import PlanError
 from .connectivity import Conv2d, Pool2d
 from .grid import Grid
+from .groups import image_of
 from .plan import Arithmetic, Plan, ProjectionPlan
 from .random import stream_key, uniform_array
 from .tables import weight_table
@@ -247,11 +248,16 @@ class Kernel:
 def conv_kernel(plan: Plan, p: ProjectionPlan, cells: Cells) -> Kernel:
     """Return a convolution or pooling, in the order of storage."""
     c = p.part.connectivity
-    (c_in, h, w), (c_out, oh, ow) = p.part.pre.shape, p.part.post.shape
+    (c_in, h, w), (c_out, oh, ow) = image_of(p.part.pre), image_of(p.part.post)
     table, drawn = weight_table(p.part)
     if isinstance(c, Pool2d):
         weights = np.full((c_in, *c.size, 1), float(table[0]) * c.share)
-        geometry: dict[str, Any] = {"stride": c.stride, "padding": (0, 0), "dilation": (1, 1), "groups": c_in}
+        geometry: dict[str, Any] = {
+            "stride": c.stride,
+            "padding": c.padding,
+            "dilation": (1, 1),
+            "groups": c_in,
+        }
     else:
         assert isinstance(c, Conv2d)
         assert not drawn
@@ -285,15 +291,14 @@ def fan_out(plan: Plan, p: ProjectionPlan, threads: int = 1) -> np.ndarray:
 def _conv_fan_out(p: ProjectionPlan) -> np.ndarray:
     """Return the outputs that each input of a convolution or pooling reaches, by the user's index."""
     c = p.part.connectivity
-    shape = p.part.pre.shape
+    shape, out = image_of(p.part.pre), image_of(p.part.post)
     kernel = c.size if isinstance(c, Pool2d) else np.shape(np.asarray(p.part.weight))[2:]
-    padding = (0, 0) if isinstance(c, Pool2d) else c.padding  # type: ignore[attr-defined]
     dilation = (1, 1) if isinstance(c, Pool2d) else c.dilation  # type: ignore[attr-defined]
     reach = []
     for axis in range(2):
-        outputs = np.arange(p.part.post.shape[1 + axis]) * c.stride[axis] - padding[axis]  # type: ignore[attr-defined]
+        outputs = np.arange(out[1 + axis]) * c.stride[axis] - c.padding[axis]  # type: ignore[attr-defined]
         touched = (outputs[:, None] + np.arange(kernel[axis]) * dilation[axis]).reshape(-1)
         touched = touched[(touched >= 0) & (touched < shape[1 + axis])]
         reach.append(np.bincount(touched, minlength=shape[1 + axis]))
-    per_group = 1 if isinstance(c, Pool2d) else p.part.post.shape[0] // c.groups  # type: ignore[attr-defined]
+    per_group = 1 if isinstance(c, Pool2d) else out[0] // c.groups  # type: ignore[attr-defined]
     return np.broadcast_to(np.multiply.outer(*reach) * per_group, shape).reshape(-1)

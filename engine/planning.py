@@ -23,6 +23,7 @@ from .connectivity import (
 )
 from .distributions import Distribution
 from .grid import Grid, Load, choose_grid
+from .groups import image_of
 from .levels import assign_levels
 from .memory import refuse_if_too_big
 from .network import Network
@@ -287,7 +288,7 @@ def _imaged(network: Network) -> set[str]:
 
 
 def _channel_last(group: Group) -> np.ndarray:
-    return np.arange(group.n).reshape(group.shape).transpose(1, 2, 0).reshape(-1)
+    return np.arange(group.n).reshape(image_of(group)).transpose(1, 2, 0).reshape(-1)
 
 
 def _order_steps(

@@ -2,6 +2,7 @@
 
 from .adaptive import ALIF
 from .counting import operations, state_words
+from .cuba import CubaLI, CubaLIF
 from .current import CurrentLIF
 from .graded import EventNeuron, ReLU
 from .integrate import IF, LI, LIF, Leaky
@@ -12,6 +13,8 @@ __all__ = [
     "IF",
     "LI",
     "LIF",
+    "CubaLI",
+    "CubaLIF",
     "CurrentLIF",
     "EventNeuron",
     "Leaky",

@@ -14,9 +14,39 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from .errors import SpecError
 from .firing import Firing, Reset
-from .model import NeuronModel, Parameter, Value, decay_of
+from .model import NeuronModel, Parameter, Payload, Value, decay_of
 from .vocabulary import where
+
+Integration = Literal["exact", "euler"]
+
+
+def held_step(
+    owner: str, tau: Value, elapsed: float, resistance: Value | None, integration: Integration
+) -> dict[str, Value]:
+    """Return `decay`, what a step leaves of v, and `gain`, by how much a unit input held over it lifts v.
+
+    Without a resistance input is a jump of v, and the gain is not used.
+
+    Raises
+    ------
+    SpecError
+        If an Euler step would be longer than the time constant, so that v overshoots.
+    """
+    gain = 1.0 if resistance is None else resistance
+    if integration == "exact":
+        return {
+            "decay": decay_of(tau, elapsed),
+            "gain": np.multiply(-np.expm1(-elapsed / np.asarray(tau)), gain),
+        }
+    share = elapsed / np.asarray(tau)
+    if np.any(share > 1.0):
+        raise SpecError(
+            f"{owner}: Euler steps of {elapsed:g} s with a time constant of {np.min(tau):g} s; allowed are "
+            "steps no longer than it: take a smaller dt, or integration='exact'"
+        )
+    return {"decay": 1.0 - share, "gain": np.multiply(share, gain)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +57,10 @@ class _Integrator(Firing):
     leak_kind: ClassVar[str] = "none"
 
     def options(self) -> dict[str, object]:
-        """Add the leak, and whether a constant drive comes with the input."""
+        """Add the leak, whether input is a current, and whether a constant drive comes with it."""
+        held = getattr(self, "resistance", None) is not None
         driven = self.leak_kind != "exact" and bool(np.any(np.asarray(self.drive) != 0))  # type: ignore[attr-defined]
-        return {"leak": self.leak_kind, "driven": driven, **super().options()}
+        return {"leak": self.leak_kind, "held": held, "driven": driven, **super().options()}
 
     @staticmethod
     def flow(v: Any, pending: Any, now: Any, ready: Any, v_reset: Any, v_inf: Any, decay: Any,
@@ -49,8 +80,11 @@ class _Integrator(Firing):
 
     @staticmethod
     def jump(v: Any, pending: Any, now: Any, ready: Any, input: Any, reset_by: Any, gain: Any, drive: Any,
-             leak: Any, driven: Any, reset: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
+             leak: Any, held: Any, driven: Any, reset: Any, reset_delay: Any,
+             refractory: Any) -> Any:  # fmt: skip
         """Take the input in the chosen convention; then the soft reset that the last spike left pending."""
+        if held:
+            input = gain * input
         if driven:
             input = input + drive
         if leak == "relax":
@@ -70,7 +104,8 @@ class _Integrator(Firing):
 class IF(_Integrator):
     """Integrate-and-fire without a leak.
 
-    v <- v + input + drive; a spike is sent where v reaches the threshold.
+    v <- v + input + drive; a spike is sent where v reaches the threshold. With a resistance R input is
+    a current I that is held over the step: dv/dt = R I, so v <- v + R dt I + drive.
 
     Parameters
     ----------
@@ -83,6 +118,8 @@ class IF(_Integrator):
         Seconds of silence after a spike, rounded to whole steps; input is discarded meanwhile.
     drive : float or array
         Added to v in every step.
+    resistance : float or array, optional
+        Makes the input a current.
     strict : bool
         Fire only above the threshold instead of at it.
     reset_delay : bool
@@ -98,10 +135,12 @@ class IF(_Integrator):
     threshold: Value = Parameter(1.0)
     reset: Reset = Parameter("soft", choices=("hard", "soft", "none"))
     drive: Value = Parameter(0.0)
+    resistance: Value | None = Parameter(None, optional=True)
 
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of one step."""
-        return {**super().derive(elapsed), "drive": self.drive}
+        gain = np.multiply(elapsed, 1.0 if self.resistance is None else self.resistance)
+        return {**super().derive(elapsed), "drive": self.drive, "gain": gain}
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +148,9 @@ class LIF(_Integrator):
     """Leaky integrate-and-fire with delta synapses, integrated exactly.
 
     tau dv/dt = v_rest + drive - v, solved over a step as
-    v <- v_inf + (v - v_inf) exp(-dt / tau) with v_inf = v_rest + drive; input adds to v.
+    v <- v_inf + (v - v_inf) exp(-dt / tau) with v_inf = v_rest + drive; input adds to v. With a
+    resistance R input is a current I instead, held over the step: tau dv/dt = v_rest + drive - v + R I,
+    so it adds (1 - exp(-dt / tau)) R I.
 
     Parameters
     ----------
@@ -119,6 +160,10 @@ class LIF(_Integrator):
         Where v goes without input.
     drive : float or array
         A constant drive, as the height it lifts v to above rest (resistance times current).
+    resistance : float or array, optional
+        Makes the input a current.
+    integration : "exact" or "euler"
+        "euler" puts dt / tau in the place of 1 - exp(-dt / tau), as snnTorch and norse do.
     threshold, reset, v_reset, reset_by, refractory, strict, reset_delay
         As for `IF`; the default reset is hard, to `v_reset`.
 
@@ -139,6 +184,8 @@ class LIF(_Integrator):
     threshold: Value = Parameter(1.0)
     v_rest: Value = Parameter(0.0)
     drive: Value = Parameter(0.0)
+    resistance: Value | None = Parameter(None, optional=True)
+    integration: Integration = Parameter("exact", choices=("exact", "euler"))
 
     leak_kind: ClassVar[str] = "exact"
 
@@ -148,8 +195,8 @@ class LIF(_Integrator):
 
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of one step."""
-        decay = decay_of(self.tau, elapsed)
-        return {**super().derive(elapsed), "decay": decay, "v_inf": np.add(self.v_rest, self.drive)}
+        step = held_step("LIF.tau", self.tau, elapsed, self.resistance, self.integration)
+        return {**super().derive(elapsed), **step, "v_inf": np.add(self.v_rest, self.drive)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,27 +255,39 @@ class Leaky(_Integrator):
 
 @dataclass(frozen=True, eq=False)
 class LI(NeuronModel):
-    """Leaky integrator: a LIF that never fires, for reading out.
+    """Leaky integrator: a LIF that never fires, for reading out, or sending v itself.
 
-    tau dv/dt = v_rest + drive - v, integrated exactly; input adds to v.
+    tau dv/dt = v_rest + drive - v, integrated exactly; input adds to v, or is a current, as for `LIF`.
 
     Parameters
     ----------
-    tau : float or array (n,)
-        Membrane time constant in seconds.
-    v_rest, drive : float or array
+    tau : float or array (n,), optional
+        Membrane time constant in seconds. None is no leak: then it integrates as an `IF` does.
+    v_rest, drive, resistance, integration
         As for `LIF`.
+    graded : bool
+        Send v in every step, as an event that carries the number. Otherwise nothing is ever sent.
 
     Examples
     --------
     >>> LI(10e-3).tau
     0.01
+    >>> LI(10e-3, graded=True).payload
+    'real'
     """
 
-    tau: Value = Parameter(unit="s", above=0.0)
+    tau: Value | None = Parameter(None, unit="s", above=0.0, optional=True)
     _: KW_ONLY
     v_rest: Value = Parameter(0.0)
     drive: Value = Parameter(0.0)
+    resistance: Value | None = Parameter(None, optional=True)
+    integration: Integration = Parameter("exact", choices=("exact", "euler"))
+    graded: bool = Parameter(False, choices=(False, True))
+
+    @property
+    def payload(self) -> Payload:
+        """A real number where v is sent."""
+        return "real" if self.graded else "unit"
 
     def initial(self) -> dict[str, Value]:
         """Start at rest."""
@@ -236,18 +295,27 @@ class LI(NeuronModel):
 
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of one step."""
-        return {"decay": decay_of(self.tau, elapsed), "v_inf": np.add(self.v_rest, self.drive)}
+        if self.tau is None:
+            gain = np.multiply(elapsed, 1.0 if self.resistance is None else self.resistance)
+            return {"gain": gain, "drive": self.drive}
+        step = held_step("LI.tau", self.tau, elapsed, self.resistance, self.integration)
+        return {**step, "v_inf": np.add(self.v_rest, self.drive)}
 
     def options(self) -> dict[str, object]:
-        """Leak exactly; nothing fires, so nothing is reset."""
-        unused = {"driven": False, "reset": "none", "reset_delay": False, "refractory": False}
-        return {"leak": "exact", **unused, **super().options()}
+        """Say how it leaks and takes input; nothing fires, so nothing is reset."""
+        leak = "none" if self.tau is None else "exact"
+        driven = self.tau is None and bool(np.any(np.asarray(self.drive) != 0))
+        unused = {"reset": "none", "reset_delay": False, "refractory": False}
+        taken = {"leak": leak, "held": self.resistance is not None, "driven": driven}
+        return {**taken, **unused, **super().options()}
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Move as a LIF does, and never fire."""
         return _Integrator.flow, _Integrator.jump, LI.fire
 
     @staticmethod
-    def fire(v: Any) -> Any:
-        """Never fire."""
+    def fire(v: Any, graded: Any) -> Any:
+        """Never fire; send v if graded."""
+        if graded:
+            return v, v
         return 0.0, v

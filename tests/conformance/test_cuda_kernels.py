@@ -10,6 +10,7 @@ import importlib.util
 import itertools
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -61,12 +62,15 @@ def variants():
         "lif": lambda o: rb.LIF(20e-3, **o),
         "leaky": lambda o: rb.Leaky(0.9, **o),
         "current": lambda o: rb.CurrentLIF(10e-3, 5e-3, **o),
+        "cuba": lambda o: rb.CubaLIF(10e-3, 5e-3, **o),
     }.items():
         made[name] = [model(options) for options in firing]
     made["leaky"] += [rb.Leaky(0.9, leak=leak, drive=0.1) for leak in ("relax", "blend")]
     made["lif"] += [rb.LIF(np.array([1e-2, 2e-2, 3e-2]), refractory=np.array([0.0, 2e-3, 1e-3]))]
     made["adaptive"] = [rb.ALIF(2e-2, tau_lift=0.1, tau_w=0.2, a=0.5, **options) for options in firing[::3]]
     made["adaptive"] += [rb.ALIF(2e-2, tau_lift=0.1, reset="soft"), rb.ALIF(2e-2, tau_w=np.full(3, 0.1))]
+    made["held"] = [rb.LIF(20e-3, resistance=2.0, integration="euler"), rb.IF(resistance=2.0)]
+    made["held"] += [make(graded=True) for make in (rb.LI, partial(rb.CubaLI, 10e-3, 5e-3))]
     made["current"] += [rb.CurrentLIF(10e-3, tau_syn_exc=5e-3, tau_syn_inh=10e-3, refractory=2e-3)]
     laws = itertools.product(("delta", "rate"), ("pow2", "unit", "graded"), ("nearest", "floor"))
     made["events"] = [rb.EventNeuron(0.1, law=law, events=e, rounding=r) for law, e, r in laws]

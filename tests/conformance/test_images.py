@@ -93,6 +93,31 @@ def test_pooling_equals_torch(simulator, size, stride, mode):
     assert counts.kind == "pool2d"
 
 
+@pytest.mark.parametrize("mode", ["average", "sum"])
+@pytest.mark.parametrize(("size", "stride", "padding"), [(3, 2, 1), ((2, 4), (1, 3), (0, 2))])
+def test_padded_pooling_equals_torch(simulator, size, stride, padding, mode):
+    x = np.random.default_rng(6).poisson(0.5, (STEPS, 3, 9, 8))
+    options = {"divisor_override": None if mode == "average" else 1}
+    given = torch.tensor(x, dtype=torch.float64)
+    expected = F.avg_pool2d(given, size, stride, padding, **options).numpy()
+    touched = F.avg_pool2d(given, size, stride, padding, divisor_override=1).sum()
+    pool = rb.pool2d(size, stride, mode, padding)
+    got, counts = image_run(simulator, x, (3, 9, 8), pool, 1.0, expected.shape[1:], None)
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+    assert counts.events == touched
+
+
+def test_lines_are_convolved_as_torch_does(simulator):
+    rng = np.random.default_rng(9)
+    x = rng.poisson(0.3, (STEPS, 4, 11))
+    weight = rng.integers(-32, 33, (6, 2, 3)) / 32
+    options = {"stride": 2, "padding": 2, "dilation": 2, "groups": 2}
+    expected = F.conv1d(torch.tensor(x, dtype=torch.float64), torch.tensor(weight), **options).numpy()
+    pattern = rb.conv2d((1, 2), (0, 2), (1, 2), 2)
+    got, _ = image_run(simulator, x, (4, 11), pattern, weight[:, :, None], expected.shape[1:], None)
+    np.testing.assert_array_equal(got, expected)
+
+
 def test_frames_of_real_numbers_are_convolved(simulator):
     rng = np.random.default_rng(7)
     x = np.where(rng.random((STEPS, 2, 7, 7)) < 0.5, rng.normal(size=(STEPS, 2, 7, 7)), 0.0)

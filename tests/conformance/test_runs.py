@@ -255,6 +255,30 @@ def test_a_reset_after_a_failure_forgets_what_probes_had_seen(simulator):
     assert silent.counts.spikes == 0
 
 
+def test_input_currents_and_graded_integrators_run_alike_everywhere(simulator):
+    rng = np.random.default_rng(2)
+    net = rb.Network()
+    drive = net.add(rb.CurrentSource(3))
+    filtered = net.add(rb.Population(3, rb.LI(2.0, resistance=0.5, integration="euler", graded=True)))
+    cells = net.add(rb.Population(3, rb.CubaLIF(4.0, 2.0, resistance=2.0, integration="euler", strict=True)))
+    for pre, post in ((drive, filtered), (filtered, cells)):
+        net.add(rb.Projection(pre, post, rb.one_to_one(), delay=0.0))
+    probes = net.add(rb.Probe(filtered, "v")), net.add(rb.Probe(cells)), net.add(rb.Probe(cells, "v"))
+    inputs = rng.integers(-8, 33, (40, 3)) / 4.0
+    result = simulator(net, 1.0).run(40.0, inputs={drive: inputs})
+    x, i, v, z = np.zeros((4, 40, 3), np.float32)
+    for t in range(40):  # every number is a short binary fraction, or rounds alike
+        x[t] = x[t - 1] / 2 + inputs[t] / 4
+        i[t] = i[t - 1] / 2 + x[t] / 2
+        v[t] = v[t - 1] * 3 / 4 + i[t] / 2
+        z[t] = v[t] > 1
+        v[t][z[t] == 1] = 0
+    assert z.sum() > 10
+    np.testing.assert_array_equal(result[probes[0]].values, x)
+    np.testing.assert_array_equal(result[probes[1]].steps, np.nonzero(z)[0])
+    np.testing.assert_array_equal(result[probes[2]].values, v)
+
+
 def test_a_refractory_time_longer_than_any_run_is_for_ever(simulator):
     net = rb.Network()
     # 2.2e9 steps do not fit 32 bits, 2**31 - 10 do but not when the step of the spike is added.

@@ -163,6 +163,23 @@ def adaptive_lif(inputs, currents, dt, *, tau, tau_lift=None, lift_step=0.0, tau
     return sent, *traces
 
 
+def cuba_lif(inputs, dt, *, tau, tau_syn, w_in=1.0, resistance=1.0, v_rest=0.0, euler=False, **firing):
+    """tau_syn di/dt = w_in input - i with the input held, then tau dv/dt = v_rest + R i - v with i held."""
+    share, share_syn = (dt / x if euler else 1 - math.exp(-dt / x) for x in (tau, tau_syn))
+    trigger, i, v = Trigger(dt, **firing), 0.0, v_rest
+    sent, trace, currents = [], [], []
+    for x in inputs:
+        i = (1 - share_syn) * i + share_syn * w_in * x
+        v = trigger.begin(v)
+        if not trigger.held:
+            v = (1 - share) * v + share * (v_rest + resistance * i)
+        s, v = trigger.end(v)
+        sent.append(s)
+        trace.append(v)
+        currents.append(i)
+    return sent, trace, currents
+
+
 def relu(inputs, *, bias=0.0):
     """Send max(0, input + bias) of each step on its own."""
     return [max(0.0, x + bias) for x in inputs]
