@@ -28,7 +28,7 @@ from ..neurons.errors import SpecError
 from ..neurons.model import Parameter, decay_of
 from ..neurons.parameters import check_fields
 from ..neurons.specialise import Variant, specialise
-from ..neurons.vocabulary import maximum, where
+from ..neurons.vocabulary import DRAWS, maximum, where
 
 Side = Literal["pre", "post"]
 Pairing = Literal["all", "nearest"]
@@ -187,8 +187,8 @@ class PlasticityRule:
                 raise SpecError(
                     f"{where_}: returns {variant.n_returned} values; allowed is one, the new weight"
                 )
-            if "uniform" in variant.words:
-                raise SpecError(f"{where_}: uses uniform(); a synapse draws no random numbers, take it out")
+            for word in sorted(variant.words & set(DRAWS)):
+                raise SpecError(f"{where_}: uses {word}(); a synapse draws no random numbers, take it out")
         return LearningRules(*variants)
 
     @cached_property

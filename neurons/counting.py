@@ -19,6 +19,7 @@ _KINDS = {
     "nearest_pow2": "round",
     "spike": "compare",
     "uniform": "random",
+    "normal": "random",
 }
 
 

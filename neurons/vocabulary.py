@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 #: Every word a rule may call. Backends must supply each of them.
-WORDS = ("exp", "where", "minimum", "maximum", "floor", "nearest_pow2", "spike", "uniform")
+WORDS = ("exp", "where", "minimum", "maximum", "floor", "nearest_pow2", "spike", "uniform", "normal")
+#: Those of them that draw a random number.
+DRAWS = ("uniform", "normal")
 
 WIDE_LOG2_E = 1.4426950408889634
 _LOG2_E = np.float32(WIDE_LOG2_E)
@@ -94,6 +96,17 @@ def spike(distance: Any) -> Any:
 def uniform(draw: int) -> Any:
     """Return this neuron's uniform number in [0, 1) for this step; `draw` numbers the draws of one step.
 
-    Only a backend can supply it: the number is keyed by seed, population, neuron, trial and step.
+    Only a backend can supply it: the number is keyed by seed, population, neuron, trial and step. It is
+    a multiple of 2**-24.
     """
     raise RuntimeError("uniform() has a meaning only inside a run; call the rule through a backend")
+
+
+def normal(draw: int) -> Any:
+    """Return this neuron's standard normal number for this step; `draw` numbers the draws of one step.
+
+    As `uniform`, with which it shares no random bits: `normal(0)` and `uniform(0)` are independent. It is
+    the quantile of a place with 32 bits, so it reaches to 6.338 on either side, and it is the same number
+    in single and in double precision.
+    """
+    raise RuntimeError("normal() has a meaning only inside a run; call the rule through a backend")

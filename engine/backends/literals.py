@@ -12,6 +12,7 @@ import copy
 from collections.abc import Collection
 
 from ...neurons.errors import SpecError
+from ...neurons.vocabulary import DRAWS
 
 #: The name that generated code must bind to the backend's float32 type.
 FLOAT32 = "f4"
@@ -98,7 +99,7 @@ class _Narrower(ast.NodeTransformer):
             node.args[1:] = self._alike(*node.args[1:])
         elif node.func.id in ("minimum", "maximum"):
             node.args = self._alike(*node.args)
-        elif node.func.id != "uniform":
+        elif node.func.id not in DRAWS:
             node.args = self._floats(*node.args)
         return node
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...neurons.model import steps_of
 from ..plan import GroupPlan, Plan
 from ..poisson import count_table
-from ..random import bits_array, draw64, paired_bits_array, stream_key
+from ..random import (
+    FIRST_DRAW,
+    bits_array,
+    draw64,
+    normal_of,
+    paired_bits_array,
+    plain,
+    stream_key,
+    uniform_of,
+)
 from ..sources import PoissonSource, RateSource
 from .base import ListedFeed, SpikeFeed
 from .reference_deliver import Events
 
 
-class Uniform:
-    """What the word `uniform` means: numbers of one group, keyed by trial, step and draw."""
+class Draws:
+    """What the words that draw mean: numbers of one group, keyed by trial, step and draw."""
 
     def __init__(self, plan: Plan, group: GroupPlan) -> None:
         self._keys = [
@@ -28,10 +39,17 @@ class Uniform:
         """Begin a step."""
         self._now = np.uint64(draw64(self._keys[trial], now))
 
-    def __call__(self, draw: int) -> np.ndarray:
-        """Return every neuron's number of one draw of this step."""
-        bits = bits_array(draw64(self._now, draw), self._places)
-        return np.asarray((bits >> np.uint32(8)).astype(self._real) * self._real(2.0**-24))
+    def uniform(self, draw: int) -> np.ndarray:
+        """Return every neuron's uniform number of one draw of this step."""
+        return self._numbers("uniform", draw, uniform_of)
+
+    def normal(self, draw: int) -> np.ndarray:
+        """Return every neuron's normal number of one draw of this step."""
+        return self._numbers("normal", draw, normal_of)
+
+    def _numbers(self, word: str, draw: int, number_of: Any) -> np.ndarray:
+        bits = bits_array(draw64(self._now, FIRST_DRAW[word] + draw), self._places)
+        return np.asarray(plain(number_of)(bits).astype(self._real))
 
 
 class Noise:

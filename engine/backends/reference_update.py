@@ -14,7 +14,7 @@ from ..parts import Operator
 from ..plan import GroupPlan, Plan
 from .literals import FLOAT32, as_float32
 from .reference_deliver import Events
-from .reference_sources import Uniform
+from .reference_sources import Draws
 
 
 class Neurons:
@@ -22,10 +22,10 @@ class Neurons:
 
     def __init__(self, plan: Plan, group: GroupPlan) -> None:
         self.model = plan.population(group.name).model
-        self.uniform = Uniform(plan, group)
+        self.draws = Draws(plan, group)
         self._real = plan.real.type
         words: dict[str, Any] = {word: getattr(vocabulary, word) for word in vocabulary.WORDS}
-        words["uniform"] = self.uniform
+        words |= {word: getattr(self.draws, word) for word in vocabulary.DRAWS}
         # Left alone, NumPy would compute in float64 wherever whole numbers meet others.
         words[FLOAT32] = lambda x: np.asarray(x, dtype=plan.real)[()]
         self._constants = {
@@ -43,7 +43,7 @@ class Neurons:
         self, state: dict[str, np.ndarray], inputs: dict[str, np.ndarray], trial: int, now: int
     ) -> Events:
         """Change a trial's state by one step and return what the neurons send."""
-        self.uniform.begin(trial, now)
+        self.draws.begin(trial, now)
         sent: Any = 0.0
         for rule, function in self._rules:
             sent = self._call(rule, function, {**state, **inputs, **self._constants, "now": now}, state)

@@ -18,7 +18,7 @@ import pytest
 import rheobase as rb
 import rheobase.neurons
 from rheobase.engine.planning import make_plan
-from rheobase.neurons.vocabulary import exp, maximum, spike, uniform, where
+from rheobase.neurons.vocabulary import exp, maximum, normal, spike, uniform, where
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
@@ -44,7 +44,7 @@ class Escape(rb.NeuronModel):
 
     @staticmethod
     def fire(v):
-        sent = spike(exp(v * 1.5 - 2.0) - uniform(0))
+        sent = spike(exp(v * 1.5 - 2.0 + 0.1 * normal(0)) - uniform(0))
         return sent, where(sent, 0.0, v - exp(v - 5.0))
 
 

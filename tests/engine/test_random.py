@@ -10,10 +10,13 @@ from rheobase.engine.random import (
     binomial,
     bits_array,
     draw64,
+    normal_of,
     paired_bits_array,
+    plain,
     stream_key,
     to_unit,
     uniform_array,
+    uniform_of,
 )
 
 KEYS = [stream_key(seed, name, "stage") for seed in (0, 1) for name in ("a", "b")]
@@ -79,6 +82,48 @@ def test_the_halves_of_a_pair_are_those_of_one_hash():
 def test_uniform_numbers_lie_strictly_between_zero_and_one():
     assert 0.0 < to_unit(np.uint64(0)) < to_unit(np.uint64(2**64 - 1)) < 1.0
     assert stats.kstest(uniform_array(KEYS[1], 20_000), "uniform").pvalue > 1e-3
+
+
+def places():
+    """Return 32 random bits from everywhere, and every place near the ends and the middle."""
+    edges = np.concatenate([np.arange(1 << 16), (1 << 31) + np.arange(-(1 << 16), 1 << 16)])
+    scales = (2.0 ** np.linspace(0, 31, 100_000)).astype(np.int64)
+    some = bits_array(KEYS[0], np.arange(200_000)).astype(np.int64)
+    one = np.concatenate([edges, scales, some])
+    return np.unique(np.concatenate([one, (1 << 32) - 1 - one])).astype(np.uint32)
+
+
+def test_normal_numbers_are_quantiles_within_their_stated_error_in_the_tails_too():
+    bits = places()
+    nearer = np.minimum(bits, ~bits)
+    exact = np.where(bits == nearer, 1, -1) * stats.norm.ppf((nearer + 0.5) / 2.0**32)
+    ours = plain(normal_of)(bits)
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, exact, rtol=5e-7)
+    np.testing.assert_allclose(ours[[0, -1]], [-6.337957, 6.337957], atol=2e-6)
+    # No two places are told apart in the wrong order by more than the error.
+    assert np.all(np.diff(ours) > -1e-6)
+
+
+def test_the_source_that_cuda_takes_has_the_bits_of_the_lines_it_comes_from():
+    from rheobase.engine.backends.cuda.source import separated
+
+    bits = places()
+    for draw in (normal_of, uniform_of):
+        namespace = {"device": lambda function: function, "mul": np.multiply, "np": np}
+        exec(separated(plain(draw), "number_of"), namespace)
+        np.testing.assert_array_equal(namespace["number_of"](bits), plain(draw)(bits))
+
+
+def test_compiled_draws_have_the_bits_of_those_on_arrays():
+    bits = places()[::97]
+    for draw in (normal_of, uniform_of):
+        np.testing.assert_array_equal([draw(b) for b in bits], plain(draw)(bits))
+
+
+def test_uniform_numbers_are_the_upper_24_bits():
+    bits = np.array([0, 255, 256, 2**32 - 1], np.uint32)
+    np.testing.assert_array_equal(plain(uniform_of)(bits), [0.0, 0.0, 2.0**-24, 1.0 - 2.0**-24])
 
 
 def test_whole_numbers_below_n_are_equally_likely():

@@ -7,7 +7,7 @@ import pytest
 import rheobase as rb
 from rheobase.learning.rule import Trace
 from rheobase.neurons.model import Parameter
-from rheobase.neurons.vocabulary import minimum, uniform
+from rheobase.neurons.vocabulary import minimum, normal, uniform
 
 VALID = {"tau_pre": 20e-3, "tau_post": 20e-3, "a_pre": 0.01, "a_post": -0.01, "w_max": 1.0}
 
@@ -107,5 +107,11 @@ def test_a_rule_that_asks_for_random_numbers_is_refused():
         def on_post(weight):
             return weight * uniform(0)
 
-    with pytest.raises(rb.SpecError, match="uniform"):
-        _ = Dicing(0.25, w_max=1.0).rules
+    class Wavering(Count):
+        @staticmethod
+        def on_pre(weight):
+            return weight + normal(0)
+
+    for rule, word in ((Dicing, "uniform"), (Wavering, "normal")):
+        with pytest.raises(rb.SpecError, match=rf"uses {word}\(\)"):
+            _ = rule(0.25, w_max=1.0).rules

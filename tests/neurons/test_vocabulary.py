@@ -71,6 +71,7 @@ def test_minimum_maximum_and_floor():
     assert words.floor(-0.5) == math.floor(-0.5) == -1
 
 
-def test_uniform_has_no_meaning_outside_a_run():
-    with pytest.raises(RuntimeError, match="only inside a run"):
-        words.uniform(0)
+@pytest.mark.parametrize("word", words.DRAWS)
+def test_draws_have_no_meaning_outside_a_run(word):
+    with pytest.raises(RuntimeError, match=rf"{word}\(\) .*only inside a run"):
+        getattr(words, word)(0)

@@ -174,7 +174,7 @@ def emit_values(t: Any, m: Any, g: Any, word: Any, trial: Any, lane: Any, run: A
 
 
 @device
-def uniform_of(key: Any, now: Any, draw: Any, place: Any) -> Any:
-    """Return a neuron's uniform number in [0, 1) of one draw of a step."""
-    bits = draw64(draw64(key, now), draw)
-    return f4(mix32(place, low32(bits), high32(bits)) >> 8) * f4(5.9604644775390625e-08)
+def drawn_bits(key: Any, now: Any, counter: Any, place: Any) -> Any:
+    """Return a neuron's 32 random bits of one draw of a step."""
+    bits = draw64(draw64(key, now), counter)
+    return mix32(place, low32(bits), high32(bits))

@@ -12,8 +12,9 @@ import numpy as np
 
 from ....neurons.model import NeuronModel
 from ...plan import GroupPlan
+from ..draws import draws_of
 from .fields import G_OWN, R_FIXED, R_FLOAT, R_NOISE, R_STEP, RECEPTOR
-from .source import NUMBER, device_function, draws_of
+from .source import NUMBER, device_function
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,7 @@ def update_source(model: NeuronModel, layout: Layout) -> str:
         before.append(f"value_{constant} = {array}[t[g + {at}] + place * t[g + {at + 1}]]")
     if draws:
         before.append(f"key = m.longs[t[g + {layout.keys}] + trial]")
-        step += [
-            f"value_{draw} = uniform_of(key, now, {draw.removeprefix('uniform_')}, place)" for draw in draws
-        ]
+        step += [f"value_{d.argument} = {d.word}_of(drawn_bits(key, now, {d.counter}, place))" for d in draws]
     for k, (receptor, *sums) in enumerate(layout.receptors):
         lines = _input(receptor, layout.first_receptor + RECEPTOR * k, *sums)
         before, step, after = before + lines[0], step + lines[1], after + lines[2]
@@ -101,8 +100,10 @@ def update_source(model: NeuronModel, layout: Layout) -> str:
         step.append("value_now = i4(now)")
     for rule, variant in variants.items():
         returned = ["sent"] * (rule == "fire") + [f"value_{state}" for state in model.written(variant)]
-        passed = [f"value_{argument}" for argument in (*variant.arguments, *draws_of(variant))]
-        step.append(f"{', '.join(returned)} = {name}_{rule}({', '.join(passed)})")
+        passed = [*variant.arguments, *(draw.argument for draw in draws_of(variant))]
+        step.append(
+            f"{', '.join(returned)} = {name}_{rule}({', '.join(f'value_{argument}' for argument in passed)})"
+        )
     kinds = dict(layout.states)
     written = {state for variant in variants.values() for state in model.written(variant)}
     step += [f"value_{state} = i4(value_{state})" for state in sorted(written) if kinds[state] == "integer"]

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Callable
 from typing import Any
 
 from .fields import G_N, G_N_PROBES, O_DONE, O_FRESH, O_LAST, O_VALUE, O_WIDTH, O_X
 from .rings import ring_word
 from .send import sample, send
-from .source import NUMBER, Separator
+from .source import NUMBER, separated
 from .words import LANES, atomic_add, device, i4, post
 
 
 def row_source(row: Callable[..., None]) -> str:
     """Return the function of an operator's kind over one row, `row__N`, as a device function."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(row))).body[0]
-    assert isinstance(tree, ast.FunctionDef)
-    tree = Separator().visit(tree)
-    tree.name, tree.returns = f"row{NUMBER}", None
-    for argument in tree.args.args:
-        argument.annotation = None
-    return "@device\n" + ast.unparse(ast.fix_missing_locations(tree))
+    return separated(row, f"row{NUMBER}")
 
 
 @device

@@ -1,12 +1,15 @@
-"""Turn the functions of a rule into device functions, as Python source that can be read."""
+"""Turn the functions of a rule, and others over numbers, into device functions, as Python source that can be read."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+import inspect
+import textwrap
+from collections.abc import Callable, Collection
+from typing import Any
 
-from ....neurons.errors import SpecError
 from ....neurons.specialise import Variant
+from ..draws import AsArguments, draws_of
 from ..literals import as_float32
 
 #: What stands in generated names for the number of their kind, until a kernel gives it one.
@@ -16,43 +19,32 @@ NUMBER = "__N"
 def device_function(variant: Variant, name: str, integers: Collection[str] = ()) -> str:
     """Return one function of a rule as a device function; `integers` are its whole arguments.
 
-    All else is real (see `literals`), products go through `mul` (see `words`), and `uniform(k)` becomes
-    one more argument, `uniform_k`.
+    All else is real (see `literals`), products go through `mul` (see `words`), and random numbers become
+    further arguments (see `draws`).
     """
     whole = [argument for argument in variant.arguments if argument in integers]
-    tree: ast.FunctionDef = Separator().visit(as_float32(variant.tree, whole))
+    tree: ast.FunctionDef = AsArguments().visit(Separator().visit(as_float32(variant.tree, whole)))
     tree.name = name
-    tree.args.args += [ast.arg(draw) for draw in draws_of(variant)]
+    tree.args.args += [ast.arg(draw.argument) for draw in draws_of(variant)]
     return "@device\n" + ast.unparse(ast.fix_missing_locations(tree))
 
 
-def draws_of(*variants: Variant) -> tuple[str, ...]:
-    """Return the names under which the variants' random numbers are handed to them, in order of number."""
-    drawn = set()
-    for variant in variants:
-        for node in ast.walk(variant.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "uniform":
-                drawn.add(ast.unparse(_draw_number(node)))
-    return tuple(f"uniform_{number}" for number in sorted(drawn, key=int))
-
-
-def _draw_number(node: ast.Call) -> ast.Constant:
-    if len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and type(node.args[0].value) is int:
-        return node.args[0]
-    raise SpecError(f"{ast.unparse(node)}: uniform() takes one whole number, which of the step's draws it is")
+def separated(function: Callable[..., Any], name: str) -> str:
+    """Return a function of numbers as a device function; its products go through `mul`."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    tree = Separator().visit(tree)
+    tree.name, tree.returns, tree.decorator_list = name, None, []
+    for argument in tree.args.args:
+        argument.annotation = None
+    return "@device\n" + ast.unparse(ast.fix_missing_locations(tree))
 
 
 class Separator(ast.NodeTransformer):
-    """Replaces products by calls of `mul`, and draws by arguments."""
+    """Replaces products by calls of `mul`."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.op, ast.Mult):
             return ast.Call(ast.Name("mul", ast.Load()), [node.left, node.right], [])
-        return node
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        if isinstance(node.func, ast.Name) and node.func.id == "uniform":
-            return ast.Name(f"uniform_{ast.unparse(_draw_number(node))}", ast.Load())
-        self.generic_visit(node)
         return node

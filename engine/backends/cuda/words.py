@@ -18,6 +18,7 @@ from numba import config, cuda, njit, types
 
 from ....neurons import vocabulary
 from ... import random
+from .source import separated
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -269,6 +270,27 @@ draw64 = _simulated_draw64 if SIMULATED else random.draw64
 mix32 = _simulated_mix32 if SIMULATED else random.mix32
 
 
+def _simulated_uniform_of(bits: Any) -> Any:
+    return np.float32(random.uniform_of(bits))
+
+
+def _simulated_normal_of(bits: Any) -> Any:
+    return np.float32(random.normal_of(bits))
+
+
+def _separated(function: Any) -> Any:
+    """Return a function of the house over numbers for the card, its products rounded on their own."""
+    name = random.plain(function).__name__
+    namespace: dict[str, Any] = {"device": device, "mul": mul, "np": np}
+    exec(separated(random.plain(function), name), namespace)
+    return namespace[name]
+
+
+#: The numbers that random bits stand for.
+uniform_of = _simulated_uniform_of if SIMULATED else _separated(random.uniform_of)
+normal_of = _simulated_normal_of if SIMULATED else _separated(random.normal_of)
+
+
 def _simulated_lowest(word: Any) -> Any:
     return (int(word) & -int(word)).bit_length() - 1
 
@@ -297,6 +319,8 @@ def _compile_for_the_simulator() -> None:
     """Compile what simulated threads call, by one thread: several may not enter Numba's compiler."""
     mix32(0, 0, 0)
     draw64(0, 0)
+    for number_of in (uniform_of, normal_of):
+        number_of(np.uint32(0))
     for dtype in (np.int32, np.int64):
         _simulated_add(np.zeros(1, dtype), 0, 1)
     _simulated_min(np.zeros(1, np.int64), 0, 1)

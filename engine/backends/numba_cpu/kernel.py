@@ -37,7 +37,7 @@ from {package}.rows import add_narrow_rows, add_scaled_narrow_rows, add_scaled_w
 from {package}.rows import add_rows, add_scaled_rows
 from {package}.image_rows import add_scaled_tile, add_tile
 from {package}.noise import draw_counts, draw_pairs, exact_count
-from {engine}.random import draw64, mix32
+from {engine}.random import draw64, mix32, normal_of, uniform_of
 '''
 _TYPES = {
     "u1": "uint8", "i1": "int8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "i8": "int64",

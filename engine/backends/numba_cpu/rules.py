@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from ....neurons.specialise import Variant
+from ..draws import AsArguments, Draw, draws_of
 from ..literals import as_float32
 
 
@@ -23,8 +23,8 @@ class Rule:
         A function of the arguments and then the draws.
     arguments : tuple of str
         What it names.
-    draws : tuple of str
-        `draw_` and the number of each uniform number that it draws.
+    draws : tuple of Draw
+        The random numbers that it draws.
     returned : tuple of str
         State variables that it returns; `fire` returns the event before them.
     """
@@ -32,7 +32,7 @@ class Rule:
     name: str
     source: str
     arguments: tuple[str, ...]
-    draws: tuple[str, ...]
+    draws: tuple[Draw, ...]
     returned: tuple[str, ...]
 
 
@@ -49,11 +49,12 @@ def rule_of(variant: Variant, states: Collection[str], integers: Collection[str]
         Which of its arguments are whole numbers.
     """
     whole = [name for name in variant.arguments if name in integers]
-    tree = ast.fix_missing_locations(_Whole(whole).visit(as_float32(variant.tree, whole)))
+    tree = AsArguments().visit(_Whole(whole).visit(as_float32(variant.tree, whole)))
+    tree = ast.fix_missing_locations(tree)
     narrow = Variant(variant.name, tree, variant.arguments, variant.n_returned, variant.words)
-    draws = tuple(sorted({f"draw_{k}" for k in re.findall(r"\buniform\((\d+)\)", variant.source())}))
-    text = re.sub(r"\buniform\((\d+)\)", r"draw_\1", narrow.source(f"rule_{variant.name}"))
-    source = re.sub(r"\(.*\):", f"({', '.join([*variant.arguments, *draws])}):", text, count=1)
+    draws = draws_of(variant)
+    tree.args.args += [ast.arg(draw.argument) for draw in draws]
+    source = narrow.source(f"rule_{variant.name}")
     return Rule(variant.name, source, variant.arguments, draws, returned(variant, states))
 
 

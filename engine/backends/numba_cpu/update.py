@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ....neurons.model import NeuronModel
+from ..draws import Draw
 from .kernel import INLINE, Argument, Kernel, kernel_from_source
 from .latch import split_latches
 from .outcome import fault_lines, sent_lines
@@ -102,7 +103,7 @@ def _build(
             for a in arguments
             if a.name[2:] in written and a.name[:2] == "s_"
         )
-    draws = sorted({name for rule in rules for name in rule.draws})
+    draws = sorted({draw for rule in rules for draw in rule.draws})
     lines = [INLINE, f"def update(now, {', '.join(a.name for a in arguments)}):"]
     lines += _prologue(draws, shape)
     lines += [
@@ -185,18 +186,18 @@ def _noise(receptor: str) -> list[str]:
     ]
 
 
-def _prologue(draws: list[str], shape: Shape) -> list[str]:
+def _prologue(draws: list[Draw], shape: Shape) -> list[str]:
     lines = [
         "    begin, status, step = (now % length) * total + low, 0, np.int32(now)",
         "    k = begin",
         "    prefetch_to_write(ring_ids.ctypes.data + 4 * begin)",
         "    prefetch_to_write(ring_counts.ctypes.data + 4 * (now % length))",
     ]
-    for name in draws:
-        number = name.removeprefix("draw_")
-        lines.append(f"    bits_{number} = draw64(draw64(key, now), {number})")
-        lines.append(f"    key_a_{number} = np.uint32(bits_{number} & np.uint64(0xFFFFFFFF))")
-        lines.append(f"    key_b_{number} = np.uint32(bits_{number} >> np.uint64(32))")
+    for draw in draws:
+        name = draw.argument
+        lines.append(f"    bits_{name} = draw64(draw64(key, now), {draw.counter})")
+        lines.append(f"    key_a_{name} = np.uint32(bits_{name} & np.uint64(0xFFFFFFFF))")
+        lines.append(f"    key_b_{name} = np.uint32(bits_{name} >> np.uint64(32))")
     for name in sorted(shape.noisy):
         lines.append(f"    noise_step_{name} = draw64(noise_key_{name}, now - noise_delay_{name})")
         lines.append(f"    base_{name} = noise_base_{name} if now >= noise_delay_{name} else np.int32(0)")
@@ -210,24 +211,24 @@ def _body(
     receptors: tuple[str, ...],
     payload: str,
     shape: Shape,
-    draws: list[str],
+    draws: list[Draw],
 ) -> list[str]:
     """Return the lines that update one neuron, the i-th of a chunk."""
     lines = [f"v_{name} = a_s_{name}[i]" for name, _ in states]
     for name in receptors:
         lines += _input(name, shape)
-    for name in draws:
-        number = name.removeprefix("draw_")
-        place = "np.uint32(np.uint32(i) + offset)"
-        lines.append(f"{name} = uniform_bits(mix32({place}, key_a_{number}, key_b_{number}))")
+    for draw in draws:
+        name, place = draw.argument, "np.uint32(np.uint32(i) + offset)"
+        lines.append(f"{name} = {draw.word}_of(mix32({place}, key_a_{name}, key_b_{name}))")
     whole = dict(states)
     values = {name: f"v_{name}" for name in whole} | {name: f"in_{name}" for name in receptors}
     values |= {"now": "step"}
     for rule in rules:
         given = [values.get(name) or constant_of(name, shape.arrays, "a_", "i") for name in rule.arguments]
+        drawn = [draw.argument for draw in rule.draws]
         left = [*(["event"] if rule.name == "fire" else []), *(f"t_{name}" for name in rule.returned)]
         if left:
-            lines.append(f"{', '.join(left)} = rule_{rule.name}({', '.join([*given, *rule.draws])})")
+            lines.append(f"{', '.join(left)} = rule_{rule.name}({', '.join([*given, *drawn])})")
         lines += [f"v_{name} = {'np.int32' if whole[name] else 'REAL'}(t_{name})" for name in rule.returned]
     lines += [f"a_s_{name}[i] = v_{name}" for name in written]
     lines += ["flag = np.int8(event != 0)", "fired[i] = flag", "some = np.int8(some | flag)"]

@@ -17,7 +17,7 @@ from ....neurons.vocabulary import (
 )
 from .words import bits_of, float64_of, float_from, wide_bits_of
 
-__all__ = ["exp", "f4", "floor", "maximum", "minimum", "nearest_pow2", "spike", "uniform_bits", "where"]
+__all__ = ["exp", "f4", "floor", "maximum", "minimum", "nearest_pow2", "spike", "where"]
 
 f4 = np.float32
 _LOG2_E = np.float32(1.4426950408889634)
@@ -113,9 +113,3 @@ def nearest_pow2(x: Any) -> Any:
     """Return the nearest signed power of two: half a mantissa is added and the mantissa cut off."""
     bits = np.int32(np.int32(bits_of(np.float32(x)) + np.int32(0x00400000)) & np.int32(-8388608))
     return float_from(bits) if x != 0 else np.float32(0.0)
-
-
-@njit(inline="always")
-def uniform_bits(bits: Any) -> Any:
-    """Return a float32 in [0, 1) from 32 random bits."""
-    return np.float32(np.uint32(bits) >> np.uint32(8)) * np.float32(5.9604644775390625e-08)
