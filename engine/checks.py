@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..neurons.errors import SpecError
-from .connectivity import Conv2d, Pool2d, Sparse
-from .distributions import Distribution
+from .connectivity import Conv2d, Distance, Pool2d, Sparse
+from .distributions import TABLE_BITS, Distribution
 from .groups import image_of
+from .profiles import ByDistance
+from .space import Positions, longest_between
 
 if TYPE_CHECKING:
     from .groups import Group
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def set_shape(part: Group, n_or_shape: Any) -> None:
-    """Give a group its shape, or raise SpecError."""
+    """Give a group its shape, and check where its neurons are, or raise SpecError."""
     shape = (n_or_shape,) if isinstance(n_or_shape, (int, np.integer)) else n_or_shape
     good = isinstance(shape, (tuple, list)) and len(shape) > 0 and not isinstance(n_or_shape, bool)
     if not good or any(isinstance(s, bool) or not isinstance(s, (int, np.integer)) or s < 1 for s in shape):
@@ -26,6 +28,13 @@ def set_shape(part: Group, n_or_shape: Any) -> None:
             f"{part.label}.n: got {n_or_shape!r}; allowed is a whole number from 1, or a tuple of them"
         )
     object.__setattr__(part, "shape", tuple(int(s) for s in shape))
+    if part.positions is not None:
+        where = part.positions if isinstance(part.positions, Positions) else Positions(part.positions)
+        if len(where.points) != part.n:
+            raise SpecError(
+                f"{part.label}.positions: got {len(where.points)} points; allowed are {part.n}, one a neuron"
+            )
+        object.__setattr__(part, "positions", where)
 
 
 def check_positive(field_name: str, value: Any, unit: str) -> float:
@@ -116,15 +125,46 @@ def check_projection(projection: Projection) -> tuple[Any, Any]:
         shape = (n_post, n_pre)
     elif isinstance(c, (Conv2d, Pool2d)):
         shape = _check_images(projection, c)
-    weight = check_values(f"{label}.weight", projection.weight, shape)
+    by_distance = [isinstance(x, ByDistance) for x in (projection.weight, projection.delay)]
+    longest = check_space(projection) if isinstance(c, Distance) or any(by_distance) else 0.0
+    weight: Any = projection.weight
+    if isinstance(weight, ByDistance):
+        check_array(f"{label}.weight", weight.table(longest), (1 << TABLE_BITS,))
+    else:
+        weight = check_values(f"{label}.weight", weight, shape)
     if projection.delay is None:
         return weight, None
     delays = (*shape,) if c.kind in ("one_to_one", "explicit", "sparse") else ()
-    delay = check_values(f"{label}.delay", projection.delay, delays)
-    lowest = np.min(delay.table() if isinstance(delay, Distribution) else delay, initial=np.inf)
+    delay: Any = projection.delay
+    if isinstance(delay, ByDistance):
+        lowest = check_array(f"{label}.delay", delay.table(longest), (1 << TABLE_BITS,)).min()
+    else:
+        delay = check_values(f"{label}.delay", delay, delays)
+        lowest = np.min(delay.table() if isinstance(delay, Distribution) else delay, initial=np.inf)
     if lowest < 0:
         raise SpecError(f"{label}.delay: got {lowest} s; allowed are times from 0")
     return weight, delay
+
+
+def check_space(projection: Projection) -> float:
+    """Return the longest distance of neurons that may be connected, or raise SpecError if they have none."""
+    pre, post = projection.pre.positions, projection.post.positions
+    for end, where in ((projection.source, pre), (projection.target, post)):
+        if where is None:
+            raise SpecError(
+                f"{projection.label}: depends on distance, and {end.label} has no positions; give it some, "
+                f"such as {type(end).__name__}(..., positions=grid((20, 20)))"
+            )
+    if (pre.dimensions, pre.period) != (post.dimensions, post.period):
+        raise SpecError(
+            f"{projection.label}: its ends lie in different spaces: {projection.source.label} in "
+            f"{pre.dimensions} dimensions with period {pre.period}, {projection.target.label} in "
+            f"{post.dimensions} with {post.period}; they must agree"
+        )
+    reach = (
+        projection.connectivity.profile.reach if isinstance(projection.connectivity, Distance) else math.inf
+    )
+    return min(longest_between(pre, post), reach)
 
 
 #: Where drawing a value for every synapse has no meaning, and what is allowed instead.
@@ -141,7 +181,7 @@ def _refuse_drawn(projection: Projection) -> None:
     kind = projection.connectivity.kind
     for field in ("weight", "delay"):
         value, allowed = getattr(projection, field), _NOT_DRAWN.get((kind, field))
-        if isinstance(value, Distribution) and allowed is not None:
+        if isinstance(value, (Distribution, ByDistance)) and allowed is not None:
             raise SpecError(f"{projection.label}.{field}: got {value}; allowed for {kind} is {allowed}")
 
 

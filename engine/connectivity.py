@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..neurons.errors import SpecError
+from .profiles import Profile
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,14 @@ class FixedTotal(Drawn):
 
     kind: ClassVar[str] = "fixed_total"
     n: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Distance(Drawn):
+    """Every pair is connected with a probability that depends on its distance, independently."""
+
+    kind: ClassVar[str] = "distance"
+    profile: Profile = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +204,46 @@ def fixed_total(
     return FixedTotal(
         n=_count("fixed_total.n", n), **_drawn("fixed_total", self_connections, multiple, procedural)
     )
+
+
+def distance(
+    profile: Profile, *, self_connections: bool = True, multiple: bool = False, procedural: bool = False
+) -> Distance:
+    """Connect every pair with the probability that a profile gives at its distance, independently.
+
+    Both ends have positions of one dimension and period.
+
+    Parameters
+    ----------
+    profile : Profile
+        gaussian(...), exponential(...), disc(...), cone(...), mexican_hat(...) or tabulated(...), with
+        values up to 1; below 0 counts as 0. Nothing is cut off where the profile is not.
+    self_connections : bool
+        Whether a neuron may connect to itself, where source and target are one population.
+    multiple : bool
+        Must stay False: a pair has at most one synapse.
+    procedural : bool
+        Ask for rows that are drawn anew whenever they are used (not available yet).
+
+    Examples
+    --------
+    >>> import rheobase as rb
+    >>> exc = rb.Population((20, 20), rb.LIF(20e-3), positions=rb.grid((20, 20), spacing=0.05, periodic=True))
+    >>> near = rb.distance(rb.gaussian(0.5, sd=0.1), self_connections=False)
+    >>> rb.Projection(exc, exc, near, delay=rb.conduction(velocity=0.3)).connectivity.profile.sd
+    0.1
+    """
+    if not isinstance(profile, Profile):
+        raise SpecError(
+            f"distance.profile: got {profile!r}; allowed is a profile such as gaussian(0.5, sd=0.1)"
+        )
+    if profile.largest > 1:
+        raise SpecError(f"distance.profile: reaches {profile.largest:g}; allowed are probabilities up to 1")
+    if multiple:
+        raise SpecError(
+            "distance.multiple: got True; independent pairs have one synapse at most: leave it False"
+        )
+    return Distance(profile=profile, **_drawn("distance", self_connections, multiple, procedural))
 
 
 def one_to_one() -> OneToOne:

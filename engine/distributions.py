@@ -47,7 +47,7 @@ class Normal(Distribution):
     high: float = np.inf
 
     def __post_init__(self) -> None:
-        _finite("normal", mean=self.mean, sd=self.sd)
+        check_finite("normal", mean=self.mean, sd=self.sd)
         if self.sd < 0 or not self.low < self.high:
             raise SpecError(
                 f"normal: got sd={self.sd}, low={self.low}, high={self.high}; need sd >= 0, low < high"
@@ -79,7 +79,7 @@ class Uniform(Distribution):
     high: float
 
     def __post_init__(self) -> None:
-        _finite("uniform", low=self.low, high=self.high)
+        check_finite("uniform", low=self.low, high=self.high)
         if self.low > self.high:
             raise SpecError(f"uniform: got low={self.low} above high={self.high}")
 
@@ -96,7 +96,7 @@ class LogNormal(Distribution):
     sd: float
 
     def __post_init__(self) -> None:
-        _finite("lognormal", mean=self.mean, sd=self.sd)
+        check_finite("lognormal", mean=self.mean, sd=self.sd)
         if self.mean <= 0 or self.sd < 0:
             raise SpecError(f"lognormal: got mean={self.mean}, sd={self.sd}; need mean > 0, sd >= 0")
 
@@ -149,7 +149,12 @@ def _numbers(owner: str, **values: Any) -> list[float]:
     return [float(value) for value in values.values()]
 
 
-def _finite(owner: str, **values: float) -> None:
+def check_finite(owner: str, **values: float) -> None:
+    """Raise SpecError unless all are finite numbers."""
     for name, value in values.items():
-        if not np.isfinite(value):
-            raise SpecError(f"{owner}.{name}: got {value}; allowed is a finite number")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float, np.number))
+            or not np.isfinite(value)
+        ):
+            raise SpecError(f"{owner}.{name}: got {value!r}; allowed is a finite number")

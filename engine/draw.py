@@ -10,6 +10,7 @@ import numpy as np
 from .compiled import compiled
 from .random import draw64
 from .recipes import Recipe, count_rows, draw_rows
+from .space import distance_between
 from .workers import side_by_side, stretches
 
 
@@ -85,9 +86,9 @@ def draw_synapses(
     recipe
         What rows are drawn from.
     weights, delays
-        Tables: 65,536 quantiles if drawn, one entry per pair if listed, or a single entry.
+        Tables: 65,536 entries to choose from if drawn, one per pair if listed, or a single entry.
     drawn_weights, drawn_delays
-        Whether the tables are quantiles.
+        Whether the tables hold quantiles, or values by distance.
     """
     indptr = np.concatenate([[0], np.cumsum(degrees_of(recipe))])
     targets, order = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.int64)
@@ -95,7 +96,7 @@ def draw_synapses(
     weight_index = delay_index = None
     if drawn_weights or drawn_delays:
         first, second = np.empty(order.size, np.uint16), np.empty(order.size, np.uint16)
-        draw_quantiles(recipe.quantiles, order, first, second)
+        _choose_all(recipe, indptr, targets, order, first, second)
         weight_index, delay_index = first if drawn_weights else None, second if drawn_delays else None
     if weights.size > 1 and not drawn_weights:
         weight_index = order
@@ -105,9 +106,28 @@ def draw_synapses(
 
 
 @compiled()
-def draw_quantiles(key: Any, order: Any, first: Any, second: Any) -> None:
-    """Draw which quantiles the weight and the delay of each synapse are."""
+def choose_entries(recipe: Any, i: Any, targets: Any, order: Any, first: Any, second: Any) -> None:
+    """Choose the entries that the weights and the delays of source i's synapses take from their tables.
+
+    They are quantiles drawn by the order of synapses, or what belongs to their lengths.
+    """
+    by_distance = recipe.space.by_distance
     for k in range(order.size):
-        bits = draw64(key, order[k])
+        bits = draw64(recipe.quantiles, order[k])
         first[k] = np.uint16(bits >> np.uint64(48))
         second[k] = np.uint16((bits >> np.uint64(32)) & np.uint64(0xFFFF))
+        if by_distance:
+            place = distance_between(recipe.space, i, targets[k]) * recipe.space.per_distance
+            entry = np.uint16(min(place + 0.5, 65_535.0))
+            if by_distance & 1:
+                first[k] = entry
+            if by_distance & 2:
+                second[k] = entry
+
+
+@compiled()
+def _choose_all(recipe: Any, indptr: Any, targets: Any, order: Any, first: Any, second: Any) -> None:
+    """Choose the entries of all rows."""
+    for i in range(recipe.n_pre):
+        row = slice(indptr[i], indptr[i + 1])
+        choose_entries(recipe, i, targets[row], order[row], first[row], second[row])

@@ -21,12 +21,29 @@ from . import connectivity as patterns
 from .checks import check_array
 from .connectivity import Connectivity, Pool2d, Sparse
 from .distributions import Distribution, LogNormal, Normal, Uniform
+from .profiles import (
+    Affine,
+    ByDistance,
+    Cone,
+    Disc,
+    Exponential,
+    Gaussian,
+    MexicanHat,
+    Profile,
+    Tabulated,
+)
+from .space import Positions
 
 Classes = Mapping[str, type[Any]]
 Arrays = Mapping[str, np.ndarray]
 
 _LARGEST_INLINE = 16
-_DISTRIBUTIONS: Classes = {"normal": Normal, "uniform": Uniform, "lognormal": LogNormal}
+#: What a value may be besides numbers, texts and arrays.
+_NAMED: Classes = {
+    "normal": Normal, "uniform": Uniform, "lognormal": LogNormal,
+    "gaussian": Gaussian, "exponential": Exponential, "disc": Disc, "cone": Cone, "mexican_hat": MexicanHat,
+    "tabulated": Tabulated, "affine": Affine, "by_distance": ByDistance, "positions": Positions,
+}  # fmt: skip
 _NONE = {"none": True}
 
 
@@ -60,16 +77,14 @@ class Encoder:
         self._named: dict[str, type[Any]] = {**known_models(), **known_rules()}
 
     def value(self, value: Any, key: str) -> Any:
-        """Return a number, text, array, list or distribution as plain data."""
+        """Return a number, text, array, list, distribution, profile or positions as plain data."""
         if value is None:
             return dict(_NONE)
-        if isinstance(value, Distribution):
-            for name, cls in _DISTRIBUTIONS.items():
+        if isinstance(value, (Distribution, Profile, ByDistance, Positions)):
+            for name, cls in _NAMED.items():
                 if type(value) is cls:
                     return {name: self.fields(value, key)}
-            raise SpecError(
-                f"{key}: a {type(value).__name__} cannot be written; there are {[*_DISTRIBUTIONS]}"
-            )
+            raise SpecError(f"{key}: a {type(value).__name__} cannot be written; there are {[*_NAMED]}")
         if isinstance(value, (bool, str)):
             return value
         return self._numbers(value, key)
@@ -120,19 +135,19 @@ class Decoder:
         self.models, self.rules = models, rules
 
     def value(self, data: Any, where: str) -> Any:
-        """Return a number, text, array or distribution."""
+        """Return a number, text, array, distribution, profile or positions."""
         if isinstance(data, list):
             return self._array(data, where)
         if not isinstance(data, dict):
             return data
         if data == _NONE:
             return None
-        name, arguments = self.single(data, where, [*_DISTRIBUTIONS, "array"])
+        name, arguments = self.single(data, where, [*_NAMED, "array"])
         if name == "array":
             if not isinstance(arguments, str) or arguments not in self.arrays:
                 raise FormatError(f"{self.origin}: {where}: there is no array {arguments!r} beside this file")
             return self.arrays[arguments]
-        return self.call(_DISTRIBUTIONS[name], arguments, f"{where}.{name}")
+        return self.call(_NAMED[name], arguments, f"{where}.{name}")
 
     def _array(self, data: list[Any], where: str) -> np.ndarray:
         try:
@@ -206,6 +221,7 @@ _PATTERNS: dict[str, Callable[..., Connectivity]] = {
         for make in (
             patterns.random, patterns.fixed_in, patterns.fixed_out, patterns.fixed_total, patterns.one_to_one,
             patterns.all_to_all, patterns.dense, patterns.conv2d, patterns.pool2d, patterns.explicit,
+            patterns.distance,
         )
     },
     "sparse": _sparse,

@@ -8,17 +8,17 @@ import numpy as np
 
 from .compiled import compiled
 
-#: What chooses a synapse's entry from a table: nothing (it has but one), a drawn quantile, or the order in
-#: which synapses are listed.
-BY_NOTHING, BY_QUANTILE, BY_ORDER = range(3)
+#: What chooses a synapse's entry from a table: nothing (it has but one), its quantile or length
+#: (see `draw.choose_entries`), or the order in which synapses are listed.
+BY_NOTHING, BY_CHOICE, BY_ORDER = range(3)
 
 
 def chosen_by(table: np.ndarray, drawn: bool) -> int:
-    """Return what chooses from a table; `drawn` says whether it holds quantiles."""
-    return BY_QUANTILE if drawn else BY_ORDER if table.size > 1 else BY_NOTHING
+    """Return what chooses from a table; `drawn` says whether it holds what is chosen for each synapse."""
+    return BY_CHOICE if drawn else BY_ORDER if table.size > 1 else BY_NOTHING
 
 
 @compiled()
-def entry_of(by: Any, quantile: Any, order: Any) -> Any:
-    """Return a synapse's entry, by its quantile and its place in the order of synapses."""
-    return np.int64(quantile) if by == BY_QUANTILE else order if by == BY_ORDER else 0
+def entry_of(by: Any, choice: Any, order: Any) -> Any:
+    """Return a synapse's entry, by what was chosen for it and its place in the order of synapses."""
+    return np.int64(choice) if by == BY_CHOICE else order if by == BY_ORDER else 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import KW_ONLY, dataclass, field
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 from ..neurons.errors import SpecError
+from .space import Positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +33,13 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Group(Part):
-    """Base class of what has neurons: populations, sources and operators."""
+    """Base class of what has neurons: populations, sources and operators.
 
+    `positions`, if given, says where they are: an array (n, d), or what `grid`, `scattered` or `positions`
+    return.
+    """
+
+    positions: Any = field(default=None, kw_only=True)
     shape: tuple[int, ...] = field(default=(), init=False)
     #: What its events carry, where that is fixed for the class.
     sends: ClassVar[str] = "unit"
@@ -82,6 +89,12 @@ class Slice:
     def n(self) -> int:
         """Number of neurons in the slice."""
         return self.stop - self.start
+
+    @cached_property
+    def positions(self) -> Any:
+        """Where its neurons are, if the group says so."""
+        whole = self.group.positions
+        return None if whole is None else Positions(whole.points[self.start : self.stop], whole.period)
 
     @property
     def shape(self) -> tuple[int, ...]:

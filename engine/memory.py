@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..neurons.errors import PlanError
-from .connectivity import FixedOut, FixedTotal, Random
+from .connectivity import Distance, FixedOut, FixedTotal, Random
 from .parts import Population
 from .plan import GroupPlan, ProjectionPlan
 
@@ -30,7 +30,7 @@ def estimate_bytes(
         if isinstance(c, FixedTotal) and not c.multiple:
             total += p.part.pre.n * p.part.post.n  # which pairs are taken
         if p.storage == "sparse":
-            by_row = isinstance(c, Random | FixedOut) or (isinstance(c, FixedTotal) and c.multiple)
+            by_row = isinstance(c, Random | FixedOut | Distance) or (isinstance(c, FixedTotal) and c.multiple)
             listed = 0 if by_row else _LISTED
             total += p.expected * (listed + _STORED[p.arithmetic] * (2 if float64 else 1))
         elif p.storage == "dense":

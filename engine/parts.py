@@ -21,6 +21,7 @@ from .connectivity import Connectivity
 from .distributions import Distribution
 from .groups import Group, Part, Slice
 from .operators import operator_shape
+from .profiles import ByDistance
 from .sources import CurrentSource, FrameSource, PoissonSource, RateSource, Source, SpikeSource
 
 __all__ = [
@@ -45,6 +46,8 @@ class Population(Group):
         Unique name; random streams are keyed by it.
     initial : dict
         State variable -> number, array (n,) or distribution; the model's own value otherwise.
+    positions : array (n, d) or Positions, optional
+        Where the neurons are: an array, or what `grid`, `scattered` or `positions` return.
 
     Examples
     --------
@@ -128,7 +131,7 @@ class Operator(Group):
         if not inputs or not all(isinstance(group, Population) for group in inputs):
             raise SpecError(f"{self.label}.inputs: got {self.inputs!r}; allowed is a Population, or several")
         object.__setattr__(self, "inputs", inputs)
-        object.__setattr__(self, "shape", operator_shape(self))
+        set_shape(self, operator_shape(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,12 +143,12 @@ class Projection(Part):
     pre, post : Group or slice of one
         Where events come from and where they go.
     connectivity : Connectivity
-        random(p), fixed_in(k), fixed_out(k), fixed_total(n), one_to_one(), all_to_all(), dense(),
-        conv2d(...), pool2d(...), explicit(pre, post) or sparse(matrix).
-    weight : number, array or distribution
+        random(p), fixed_in(k), fixed_out(k), fixed_total(n), distance(profile), one_to_one(),
+        all_to_all(), dense(), conv2d(...), pool2d(...), explicit(pre, post) or sparse(matrix).
+    weight : number, array, distribution or by_distance(profile)
         In the unit of the target's input. dense: [n_post, n_pre]; conv2d: [c_out, c_in / groups, kh, kw];
         explicit: one per pair; one_to_one: one per neuron; random patterns: a number or distribution.
-    delay : number, array or distribution, optional
+    delay : number, array, distribution or conduction(velocity), optional
         Seconds, rounded to whole steps; one step if left out; 0 where projections form no cycle.
     receptor : str, optional
         The target's receptor; its first if left out.
@@ -165,8 +168,8 @@ class Projection(Part):
     pre: Group | Slice
     post: Group | Slice
     connectivity: Connectivity
-    weight: Values = field(default=1.0, kw_only=True)
-    delay: Values | None = field(default=None, kw_only=True)
+    weight: Values | ByDistance = field(default=1.0, kw_only=True)
+    delay: Values | ByDistance | None = field(default=None, kw_only=True)
     receptor: str | None = field(default=None, kw_only=True)
     rule: PlasticityRule | None = field(default=None, kw_only=True)
     delivery: str | None = field(default=None, kw_only=True)
@@ -181,8 +184,8 @@ class Projection(Part):
         if not isinstance(self.connectivity, Connectivity):
             raise SpecError(
                 f"{self.label}.connectivity: got {self.connectivity!r}; allowed is one of random(p), "
-                "fixed_in(k), fixed_out(k), fixed_total(n), one_to_one(), all_to_all(), dense(), "
-                "conv2d(...), pool2d(...), explicit(pre_ids, post_ids), sparse(matrix)"
+                "fixed_in(k), fixed_out(k), fixed_total(n), distance(profile), one_to_one(), all_to_all(), "
+                "dense(), conv2d(...), pool2d(...), explicit(pre_ids, post_ids), sparse(matrix)"
             )
         if not self.target.receptors:
             raise SpecError(

@@ -20,7 +20,7 @@ from .grid import Grid
 from .network import Network
 from .parts import Group, Operator, Population, Probe, Projection, Slice
 from .recipes import Recipe, recipe_of
-from .tables import delay_table, weight_table
+from .tables import delay_table, space_of, weight_table
 
 Storage = Literal["sparse", "dense", "conv2d", "pool2d"]
 Arithmetic = Literal["fixed", "float"]
@@ -274,6 +274,7 @@ class Plan:
                 seed=self.network.seed,
                 name=name,
                 self_shift=planned.pre_range[0] - planned.post_range[0] if same else None,
+                space=space_of(part),
                 threads=threads,
             )
         return self._recipes[name]

@@ -12,6 +12,7 @@ from ..neurons.errors import PlanError, SpecError
 from .checks import check_positive
 from .connectivity import (
     Connectivity,
+    Distance,
     Drawn,
     Explicit,
     FixedIn,
@@ -26,16 +27,21 @@ from .grid import Grid, Load, choose_grid
 from .groups import image_of
 from .levels import assign_levels
 from .memory import refuse_if_too_big
+from .nearby import expected_targets
 from .network import Network
 from .parts import Group, Operator, Population, Projection, Slice
 from .plan import Arithmetic, GroupPlan, Plan, ProjectionPlan, ReceptorPlan, Step, Storage, describe_receptor
 from .poisson import count_table
+from .profiles import ByDistance, Profile
 from .sources import PoissonSource, RateSource, Source, SpikeSource
-from .tables import delay_table, weight_table
+from .space import space_between
+from .tables import delay_table, space_of, weight_table
 
 PRECISIONS = (None, "fixed", "float32", "float64")
 #: Spikes of one train that a SpikeSource may send in one step.
 LARGEST_SPIKE_COUNT = 255
+#: Sources by which the number of connections is estimated where it depends on distance.
+_SAMPLED = 1000
 
 
 def make_plan(network: Network, dt: float, *, precision: str | None = None, trials: int = 1) -> Plan:
@@ -137,8 +143,10 @@ def _choose_storage(p: Projection) -> tuple[Storage, str]:
     if kind == "dense":
         if p.delivery == "sparse":
             return "sparse", "stored as asked"
-        if isinstance(p.delay, Distribution):
+        if isinstance(p.delay, (Distribution, ByDistance)):
             return "sparse", "its delays differ"
+        if isinstance(p.weight, ByDistance):
+            return "sparse", "its weights depend on distance"
         sliced = any(isinstance(end, Slice) and len(end.group.shape) > 1 for end in (p.pre, p.post))
         return ("sparse", "an end is part of an image") if sliced else ("dense", "a weight for every pair")
     if p.delivery == "dense":
@@ -165,6 +173,8 @@ def expected_synapses(p: Projection) -> float:
     c, n_pre, n_post = p.connectivity, p.pre.n, p.post.n
     if isinstance(c, Random):
         return c.p * n_pre * n_post
+    if isinstance(c, Distance):
+        return _expected_by_distance(p)
     if isinstance(c, FixedIn):
         _check_degree(p, c.k, n_pre, c.multiple, c.self_connections, "sources")
         if c.k * n_post >= 2**32:
@@ -187,6 +197,22 @@ def expected_synapses(p: Projection) -> float:
         return float(n_pre * n_post)
     window = c.size if isinstance(c, Pool2d) else np.asarray(p.weight).shape[1:]
     return float(n_post * math.prod(window))
+
+
+def _expected_by_distance(p: Projection) -> float:
+    """Return the expected number of connections, from a thousand sources."""
+    sources = np.arange(0, p.pre.n, -(-p.pre.n // _SAMPLED))
+    degrees = np.empty(sources.size)
+    expected_targets(space_of(p), sources, True, degrees)
+    return float(degrees.mean() * p.pre.n)
+
+
+def _largest_in_degree(p: Projection, profile: Profile) -> float:
+    """Return what the expected number of any target's sources does not exceed."""
+    space = space_between(p.post.positions, p.pre.positions, profile, 0, 0.0)
+    degrees = np.empty(p.post.n)
+    expected_targets(space, np.arange(p.post.n), False, degrees)
+    return float(degrees.max())
 
 
 def _check_total(p: Projection, c: FixedTotal) -> None:
@@ -270,11 +296,18 @@ def _in_degree(p: ProjectionPlan) -> float:
         return float(np.bincount(c.post_ids).max()) if c.post_ids.size else 0.0
     if c.kind in ("dense", "conv2d", "pool2d"):
         return p.expected / n_post
+    if isinstance(c, Distance):
+        return min(float(n_pre), _bound_of(_largest_in_degree(p.part, c.profile)))
     # Where no neuron connects to itself, those that are no source may take up to the share of one more.
     apart = isinstance(c, Drawn) and not c.self_connections and _shared(p.part) > 0
     mean = p.expected / max(n_post - apart, 1)
-    spread = mean + 12 * math.sqrt(mean) + 30
+    spread = _bound_of(mean)
     return spread if isinstance(c, FixedTotal | FixedOut) and c.multiple else min(float(n_pre), spread)
+
+
+def _bound_of(mean: float) -> float:
+    """Return what a number of independent events of this mean never exceeds, for all that matters."""
+    return mean + 12 * math.sqrt(mean) + 30
 
 
 def _imaged(network: Network) -> set[str]:

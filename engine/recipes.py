@@ -1,8 +1,9 @@
 """Recipes: how the synapses of one source are drawn, for every pattern that has a list of them.
 
 Random pairs and fixed totals are drawn source by source and chunk of targets by chunk of targets,
-fixed out-degrees source by source: each row has its own key, so any thread or machine draws any row
-alone and gets the same synapses. Fixed in-degrees are drawn target by target and turned round first.
+fixed out-degrees and pairs by distance (`nearby.py`) source by source: each row has its own key, so any
+thread or machine draws any row alone and gets the same synapses. Fixed in-degrees are drawn target by
+target and turned round first.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .compiled import compiled
-from .connectivity import Dense, Drawn, Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Random
+from .connectivity import Dense, Distance, Drawn, Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Random
+from .nearby import draw_nearby
 from .random import below, draw64, stream_key, to_unit
 from .sampling import deal_out, sample, sample_lists, turn_round
+from .space import NO_SPACE, Space
 
 #: Targets per chunk: the unit in which degrees are split, and so the smallest share of a machine.
 CHUNK = 16384
-_LISTED, _RANDOM, _FIXED_IN, _FIXED_OUT, _FIXED_TOTAL = range(5)
+_LISTED, _RANDOM, _FIXED_IN, _FIXED_OUT, _FIXED_TOTAL, _NEARBY = range(6)
 
 
 class Recipe(NamedTuple):
@@ -52,6 +55,8 @@ class Recipe(NamedTuple):
         No source has more synapses.
     quantiles : uint64
         Key of the stream that draws weights and delays, by the order of synapses.
+    space : Space
+        Where the neurons of both ends are, if anything depends on that.
     """
 
     kind: int
@@ -68,6 +73,7 @@ class Recipe(NamedTuple):
     order: np.ndarray
     longest: int
     quantiles: np.uint64
+    space: Space
 
 
 def recipe_of(
@@ -78,6 +84,7 @@ def recipe_of(
     seed: int,
     name: str,
     self_shift: int | None,
+    space: Space = NO_SPACE,
     threads: int = 1,
 ) -> Recipe:
     """Return the recipe of a pattern between two ends.
@@ -92,6 +99,8 @@ def recipe_of(
         Key the streams.
     self_shift
         Target index minus source index of one and the same neuron; None if the ends differ.
+    space
+        Where the neurons are.
     threads
         Threads to use; the recipe does not depend on it.
     """
@@ -102,10 +111,12 @@ def recipe_of(
     recipe = Recipe(
         _LISTED, key, n_pre, n_post, 0, 0.0, False, shift, np.zeros((0, n_pre), np.int64),
         np.zeros(n_pre + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint32), 0,
-        stream_key(seed, name, "synapses"),
+        stream_key(seed, name, "synapses"), space,
     )  # fmt: skip
     if isinstance(c, Random):
         return recipe._replace(kind=_RANDOM, p=c.p, longest=n_post)
+    if isinstance(c, Distance):
+        return recipe._replace(kind=_NEARBY, longest=n_post)
     if isinstance(c, FixedOut):
         return recipe._replace(kind=_FIXED_OUT, k=c.k, multiple=c.multiple, longest=c.k)
     if isinstance(c, FixedTotal) and c.multiple:
@@ -197,6 +208,8 @@ def draw_row(recipe: Any, i: Any, targets: Any, order: Any, taken: Any) -> Any:
         for j in range(recipe.k):
             order[j] = i * recipe.k + j
         return recipe.k
+    if recipe.kind == _NEARBY:
+        return draw_nearby(recipe.space, draw64(recipe.key, i), i, i + recipe.shift, targets, order)
     n = 0
     n_chunks = (recipe.n_post + CHUNK - 1) // CHUNK
     for c in range(n_chunks):
@@ -256,10 +269,11 @@ def _scatter(
 @compiled()
 def count_rows(recipe: Any, low: Any, high: Any, out: Any) -> None:
     """Write how many synapses the sources low, ..., high - 1 have."""
-    room = recipe.longest if recipe.kind == _RANDOM else 0
+    by_row = recipe.kind == _RANDOM or recipe.kind == _NEARBY
+    room = recipe.longest if by_row else 0
     targets, order, taken = np.empty(room, np.int32), np.empty(room, np.int64), np.zeros(0, np.uint8)
     for i in range(low, high):
-        if recipe.kind == _RANDOM:
+        if by_row:
             out[i] = draw_row(recipe, i, targets, order, taken)
         elif recipe.kind == _FIXED_OUT:
             out[i] = recipe.k

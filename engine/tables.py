@@ -6,16 +6,21 @@ import numpy as np
 
 from ..neurons.errors import PlanError
 from ..neurons.model import steps_of
-from .connectivity import Sparse
+from .checks import check_space
+from .connectivity import Distance, Sparse
 from .distributions import Distribution
 from .parts import Projection
+from .profiles import ByDistance
+from .space import NO_SPACE, Space, space_between
 
 
 def weight_table(projection: Projection) -> tuple[np.ndarray, bool]:
-    """Return the table of weights (float64) and whether it holds quantiles to draw from."""
+    """Return the table of weights (float64) and whether it holds entries to choose from."""
     weight = projection.weight
     if isinstance(weight, Distribution):
         return weight.table(), True
+    if isinstance(weight, ByDistance):
+        return weight.table(check_space(projection)), True
     table = np.atleast_1d(np.asarray(weight, dtype=np.float64))
     if isinstance(projection.connectivity, Sparse):
         return np.broadcast_to(
@@ -25,7 +30,7 @@ def weight_table(projection: Projection) -> tuple[np.ndarray, bool]:
 
 
 def delay_table(projection: Projection, dt: float) -> tuple[np.ndarray, bool, float]:
-    """Return the table of delays in steps (int64), whether it holds quantiles, and the worst rounding in s.
+    """Return the table of delays in steps (int64), whether it is chosen from, and the worst rounding in s.
 
     A delay above zero is never rounded to zero, which would change the order of a step.
 
@@ -36,9 +41,14 @@ def delay_table(projection: Projection, dt: float) -> tuple[np.ndarray, bool, fl
     """
     if projection.delay is None:
         return np.ones(1, np.int64), False, 0.0
-    drawn = isinstance(projection.delay, Distribution)
-    seconds = projection.delay.table() if isinstance(projection.delay, Distribution) else projection.delay
-    seconds = np.atleast_1d(np.asarray(seconds, dtype=np.float64))
+    delay = projection.delay
+    drawn = isinstance(delay, (Distribution, ByDistance))
+    if isinstance(delay, ByDistance):
+        # Neurons at one place are not in one another's step, as those further apart are not.
+        seconds = np.maximum(delay.table(check_space(projection)), np.finfo(np.float64).tiny)
+    else:
+        seconds = delay.table() if isinstance(delay, Distribution) else delay
+        seconds = np.atleast_1d(np.asarray(seconds, dtype=np.float64))
     steps = np.where(seconds > 0, np.maximum(steps_of(seconds, dt), 1), 0)
     if steps.size and steps.min() == 0 and steps.max() > 0:
         raise PlanError(
@@ -51,3 +61,14 @@ def delay_table(projection: Projection, dt: float) -> tuple[np.ndarray, bool, fl
         )
     rounding = float(np.abs(steps * dt - seconds).max(initial=0.0))
     return steps, drawn, rounding
+
+
+def space_of(projection: Projection) -> Space:
+    """Return both ends of a projection in space, if anything in it depends on distance."""
+    c = projection.connectivity
+    profile = c.profile if isinstance(c, Distance) else None
+    by_distance = [isinstance(value, ByDistance) for value in (projection.weight, projection.delay)]
+    if profile is None and not any(by_distance):
+        return NO_SPACE
+    longest, pre, post = check_space(projection), projection.pre.positions, projection.post.positions
+    return space_between(pre, post, profile, by_distance[0] + 2 * by_distance[1], longest)

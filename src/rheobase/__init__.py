@@ -26,10 +26,14 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "engine.parts": ("Operator", "Population", "Probe", "Projection"),
     "engine.sources": ("CurrentSource", "FrameSource", "PoissonSource", "RateSource", "SpikeSource"),
     "engine.connectivity": (
-        "all_to_all", "conv2d", "dense", "explicit", "fixed_in", "fixed_out", "fixed_total", "one_to_one",
-        "pool2d", "random", "sparse",
+        "all_to_all", "conv2d", "dense", "distance", "explicit", "fixed_in", "fixed_out", "fixed_total",
+        "one_to_one", "pool2d", "random", "sparse",
     ),
     "engine.distributions": ("lognormal", "normal", "uniform"),
+    "engine.profiles": (
+        "by_distance", "conduction", "cone", "disc", "exponential", "gaussian", "mexican_hat", "tabulated",
+    ),
+    "engine.space": ("grid", "positions", "scattered"),
     "engine.result": ("Result",),
     "engine.simulator": ("Simulator",),
     "hardware": ("Chip", "Energy", "compare_chips", "energy"),

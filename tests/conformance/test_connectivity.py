@@ -155,3 +155,29 @@ def test_drawn_weights_and_delays_follow_their_distributions(received):
     assert arrival.max() <= 50
     assert abs(np.corrcoef(weight, arrival)[0, 1]) < 4 / np.sqrt(2000)
     assert sim.plan.projections["p"].delays == tuple(range(10, 51))
+
+
+def test_connections_by_distance_deliver_their_weight_after_their_delay(simulator):
+    period, n_pre, n_post = (1.0, 1.0), 30, 40
+    net = rb.Network(seed=4)
+    place = rb.scattered(n_pre, period, seed=2, periodic=True)
+    there = rb.scattered(n_post, period, seed=3, periodic=True)
+    pre = net.add(rb.SpikeSource(n_pre, positions=place))
+    post = net.add(rb.Population(n_post, rb.IF(threshold=1e9), positions=there))
+    near = rb.distance(rb.disc(1.0, radius=0.3))
+    weight, delay = rb.by_distance(rb.cone(1.0, 0.4)), rb.conduction(velocity=20.0, offset=1e-3)
+    net.add(rb.Projection(pre, post, near, weight=weight, delay=delay))
+    probe = net.add(rb.Probe(post, "v"))
+    # One source in every 20th step: nothing is under way when the next one spikes.
+    spikes = np.zeros((20 * n_pre, n_pre), int)
+    spikes[20 * np.arange(n_pre), np.arange(n_pre)] = 1
+    got = np.diff(
+        simulator(net, 1e-3).run(0.02 * n_pre, inputs={pre: spikes})[probe].values, axis=0, prepend=0.0
+    )
+    got = got.reshape(n_pre, 20, n_post)
+    side = np.abs(place.points[:, None] - there.points)
+    d = np.sqrt((np.minimum(side, 1.0 - side) ** 2).sum(axis=2))
+    np.testing.assert_allclose(got.sum(axis=1), np.where(d <= 0.3, 1 - d / 0.4, 0.0), atol=1e-4)
+    arrival = np.where(d <= 0.3, np.rint(1.0 + d * 50.0), 0)
+    at_edge = np.abs(d * 50.0 % 1 - 0.5) < 0.01
+    np.testing.assert_array_equal(np.abs(got).argmax(axis=1)[~at_edge], arrival[~at_edge])

@@ -8,7 +8,7 @@ from rheobase.engine import binning, compiled, draw, recipes, sampling
 from rheobase.engine.backends.numba_cpu import drive, fill
 
 _KEPT = [
-    draw.draw_quantiles, binning.bin_in_order, recipes.draw_row, sampling.sample, fill.draw_share,
+    draw.choose_entries, binning.bin_in_order, recipes.draw_row, sampling.sample, fill.draw_share,
     drive.drive,
 ]  # fmt: skip
 

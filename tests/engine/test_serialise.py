@@ -85,6 +85,13 @@ def everything():
             noise, exc, rb.random(p=0.5), weight=0.5, rule=rule, delivery="sparse", receptor="input"
         )
     )
+    place = rb.scattered(30, (1.0, 2.0), periodic=True)
+    sheet = add(rb.Population(30, rb.LIF(20e-3), positions=place, name="sheet"))
+    feed = add(rb.PoissonSource(4, rate=1.0, positions=rb.positions(rng.normal(size=(4, 2)), (1.0, 2.0))))
+    near = rb.distance(rb.mexican_hat(0.9, 0.1, surround=0.4, surround_sd=0.2), self_connections=False)
+    add(rb.Projection(sheet, sheet, near, weight=rb.by_distance(rb.gaussian(1.0, 0.3))))
+    table = rb.distance(rb.tabulated([0.0, 0.5], [1.0, 0.2]))
+    add(rb.Projection(feed, sheet[:7], table, delay=rb.conduction(velocity=0.3)))
     add(rb.Probe(exc[2:9], "v", every=1e-3, ids=[0, 3]))
     add(rb.Probe(soft, "value"))
     add(rb.Probe(image, "counts"))
@@ -283,7 +290,7 @@ def test_all_ends_and_distributions_were_tried():
     kinds = {part.connectivity.kind for part in net.projections}
     assert kinds == {
         "random", "fixed_in", "fixed_out", "fixed_total", "one_to_one", "dense", "conv2d", "pool2d",
-        "explicit", "sparse",
+        "explicit", "sparse", "distance",
     }  # fmt: skip
     drawn = {type(p.weight) for p in net.projections if isinstance(p.weight, Distribution)}
     assert len(drawn) == 2

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...compiled import compiled
-from ...draw import draw_quantiles
-from ...entries import BY_QUANTILE, chosen_by, entry_of
+from ...draw import choose_entries
+from ...entries import BY_CHOICE, chosen_by, entry_of
 from ...layout import Cells, grid_of, may_overflow, refuse_overflow, stored_weights
 from ...plan import Plan, ProjectionPlan
 from ...recipes import Recipe, draw_row
@@ -161,8 +161,8 @@ def _draw_share(
         if rows[r] < 0:
             continue
         n = draw_row(recipe, rows[r], targets, order, taken)
-        if weight_by == BY_QUANTILE or delay_by == BY_QUANTILE:
-            draw_quantiles(recipe.quantiles, order[:n], first, second)
+        if weight_by == BY_CHOICE or delay_by == BY_CHOICE:
+            choose_entries(recipe, rows[r], targets[:n], order[:n], first, second)
         at = filled[r]
         for k in range(n):
             weight = np.int64(weights[entry_of(weight_by, first[k], order[k])])

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...compiled import compiled
-from ...draw import draw_quantiles
-from ...entries import BY_QUANTILE, entry_of
+from ...draw import choose_entries
+from ...entries import BY_CHOICE, entry_of
 from ...recipes import draw_row
 
 
@@ -30,8 +30,8 @@ def draw_share(
         if rows[r] < 0:
             continue
         n = draw_row(recipe, rows[r], targets, order, taken)
-        if weight_by == BY_QUANTILE or slot_by == BY_QUANTILE:
-            draw_quantiles(recipe.quantiles, order[:n], first, second)
+        if weight_by == BY_CHOICE or slot_by == BY_CHOICE:
+            choose_entries(recipe, rows[r], targets[:n], order[:n], first, second)
         at = filled[r]
         for k in range(n):
             place = places[targets[k]]
