@@ -8,6 +8,7 @@ and a reference {array = "key"} takes their place.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from .. import learning, neurons
 from ..learning.rule import PlasticityRule
-from ..neurons.errors import FormatError, RheobaseError, SpecError
+from ..neurons.errors import FormatError, RheobaseError, SpecError, nearest
 from ..neurons.model import NeuronModel
 from . import connectivity as patterns
 from .checks import check_array
@@ -183,7 +184,8 @@ class Decoder:
             data = {data: {}}
         if not isinstance(data, dict) or len(data) != 1 or next(iter(data)) not in known:
             got = str(data)[:80]
-            raise FormatError(f"{self.origin}: {where}: got {got}; allowed is one of {known}{hint}")
+            near = nearest(next(iter(data)), known) if isinstance(data, dict) and len(data) == 1 else ""
+            raise FormatError(f"{self.origin}: {where}: got {got}{near}; allowed is one of {known}{hint}")
         return next(iter(data.items()))
 
     def call(self, make: Callable[..., Any], arguments: Any, where: str) -> Any:
@@ -191,7 +193,19 @@ class Decoder:
         if not isinstance(arguments, dict):
             raise FormatError(f"{self.origin}: {where}: got {str(arguments)[:80]!r}; allowed is a table")
         decoded = {name: self.value(entry, f"{where}.{name}") for name, entry in arguments.items()}
-        return self.guard(where, make, **decoded)
+        return self.make(where, make, decoded)
+
+    def make(self, where: str, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """Call a constructor; an argument that it does not have is refused with the nearest that it has."""
+        known = [name for name in inspect.signature(make).parameters if not name.startswith("_")]
+        for name in arguments:
+            if name not in known:
+                # In a file the size of a group is n, or its shape.
+                keys = [key for key in known if key != "n_or_shape"]
+                keys += ["n", "shape"] if len(keys) < len(known) else []
+                near = nearest(name, keys)
+                raise FormatError(f"{self.origin}: {where}: unknown key {name!r}{near}; allowed are {keys}")
+        return self.guard(where, make, **arguments)
 
     def guard(self, where: str, make: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call `make`; an error names the file and the place in it."""

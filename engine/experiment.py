@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import FormatError, SpecError
+from ..neurons.errors import FormatError, SpecError, nearest
 from .archive import read_arrays, replace_file, write_archive
 from .encoding import Classes
 from .network import Network
@@ -135,7 +135,8 @@ def _options(path: Path, table: Any, section: str, known: tuple[str, ...]) -> di
         raise FormatError(f"{path}: {section}: allowed is one table [{section}]")
     for key, value in table.items():
         if key not in known:
-            raise FormatError(f"{path}: [{section}]: unknown key {key!r}; allowed are {list(known)}")
+            near = nearest(key, known)
+            raise FormatError(f"{path}: [{section}]: unknown key {key!r}{near}; allowed are {list(known)}")
         if not isinstance(value, (bool, int, float, str)):
             raise FormatError(
                 f"{path}: [{section}].{key}: got {str(value)[:60]!r}; allowed is a number or a text"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..neurons.errors import SpecError
+from ..neurons.errors import SpecError, nearest
 from .groups import Group, Part, Slice
 from .parts import Operator, Population, Probe, Projection
 from .sources import Source
@@ -86,7 +86,10 @@ class Network:
         try:
             return self._parts[name]
         except KeyError:
-            raise SpecError(f"Network: no part is called {name!r}; there are {sorted(self._parts)}") from None
+            near = nearest(name, self._parts)
+            raise SpecError(
+                f"Network: no part is called {name!r}{near}; there are {sorted(self._parts)}"
+            ) from None
 
     def __iter__(self) -> Iterator[Part]:
         return iter(self._parts.values())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import FormatError, SpecError
+from ..neurons.errors import FormatError, SpecError, nearest
 from .counts import Counts
 from .figures import Figures
 from .parts import Probe
@@ -123,7 +123,8 @@ class Result(Figures):
             return self.records[name]  # type: ignore[index]
         except (KeyError, TypeError):
             known = ", ".join(repr(key) for key in self.records) or "none"
-            raise SpecError(f"Result: no probe is called {name!r}; recorded are {known}") from None
+            near = nearest(name, self.records)
+            raise SpecError(f"Result: no probe is called {name!r}{near}; recorded are {known}") from None
 
     def __contains__(self, probe: object) -> bool:
         return (probe.name if isinstance(probe, Probe) else probe) in self.records

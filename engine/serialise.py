@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..learning.rule import PlasticityRule
-from ..neurons.errors import FormatError, SpecError
+from ..neurons.errors import FormatError, SpecError, nearest
 from ..neurons.model import NeuronModel
 from . import sources
 from .connectivity import Connectivity
@@ -120,7 +120,10 @@ def network_from_dict(
         raise FormatError(f"{origin}: [network].format is {head['format']!r}; this version reads {VERSION}")
     unknown = [name for name in data if name not in ("network", *_SECTIONS)]
     if unknown:
-        raise FormatError(f"{origin}: unknown table [{unknown[0]}]; there are [network] and {[*_SECTIONS]}")
+        near = nearest(unknown[0], ("network", *_SECTIONS))
+        raise FormatError(
+            f"{origin}: unknown table [{unknown[0]}]{near}; there are [network] and {[*_SECTIONS]}"
+        )
     net: Network = decoder.guard("[network]", Network, seed=head.get("seed", 0))
     for section, table in _in_order(decoder, data, head):
         where = f"[[{section}]] {str(table.get('name', '(no name)'))[:60]!r}"
@@ -192,7 +195,7 @@ def _part(decoder: Decoder, net: Network, section: str, table: dict[str, Any], w
             raise FormatError(f"{decoder.origin}: {where}: give n or shape, one of the two")
         given["n_or_shape"] = sizes[0]
     decoded = {key: _entry(decoder, net, key, value, f"{where}.{key}") for key, value in given.items()}
-    part: Part = decoder.guard(where, kind, **decoded)
+    part: Part = decoder.make(where, kind, decoded)
     return part
 
 
@@ -232,6 +235,7 @@ def _only(decoder: Decoder, table: Any, where: str, *allowed: str) -> None:
         raise FormatError(f"{decoder.origin}: {where}: got {str(table)[:60]!r}; allowed is a table")
     unknown = [key for key in table if key not in allowed]
     if unknown:
+        near = nearest(unknown[0], allowed)
         raise FormatError(
-            f"{decoder.origin}: {where}: unknown key {unknown[0]!r}; allowed are {list(allowed)}"
+            f"{decoder.origin}: {where}: unknown key {unknown[0]!r}{near}; allowed are {list(allowed)}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +12,12 @@ import numpy as np
 
 from .. import __version__
 from ..learning.rule import PlasticityRule
-from ..neurons.errors import FormatError, RunError, SpecError
+from ..neurons.errors import FormatError, RunError, SpecError, UnitWarning
 from ..neurons.model import MOST_STEPS, NeuronModel
 from .backends.registry import backend as find_backend
 from .checks import check_positive
 from .clocked import Collector, run_clocked
+from .doubts import doubts
 from .feeds import Stretch, described_feeds, given_feeds
 from .groups import Group
 from .interrupt import CtrlC
@@ -90,6 +92,8 @@ class Simulator:
         self._backend = find_backend(backend)
         self._batch, self._precision, self._threads = batch, precision, threads
         self.plan: Plan = make_plan(net, dt, precision=precision, trials=1 if batch is None else int(batch))
+        for doubt in doubts(net, dt, single=self.plan.real == np.float32):
+            warnings.warn(doubt, UnitWarning, stacklevel=2)
         # The accountant asks how many synapses there are, the machine draws them and lays them out.
         self._accountant = Accountant(self.plan, threads or available_cores())
         self._machine = self._backend.bind(self.plan, threads)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..neurons.errors import FormatError, SpecError
+from ..neurons.errors import FormatError, SpecError, nearest
 from .constant import Constant, only_keys, text
 
 #: The two kinds of machine, and the constants that each understands with their units.
@@ -159,8 +159,9 @@ class Chip:
             return cls.from_bytes(data, str(path))
         name = str(name_or_path)
         if name not in chips():
+            near = nearest(name, chips())
             raise SpecError(
-                f"Chip.load: no chip is called {name!r}; there are {', '.join(chips())}, "
+                f"Chip.load: no chip is called {name!r}{near}; there are {', '.join(chips())}, "
                 "or give the path of a .toml file"
             )
         return cls.from_bytes((_folder() / f"{name}.toml").read_bytes(), name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..neurons.errors import FormatError
+from ..neurons.errors import FormatError, nearest
 
 #: How a figure came about, best first.
 EVIDENCE = {
@@ -113,7 +113,8 @@ def only_keys(table: Mapping[str, Any], *, required: tuple[str, ...], optional: 
     unknown = [key for key in table if key not in required + optional]
     if unknown:
         known = ", ".join(required + optional)
-        raise FormatError(f"unknown key {', '.join(repr(k) for k in unknown)}; known are {known}")
+        near = nearest(unknown[0], required + optional)
+        raise FormatError(f"unknown key {', '.join(repr(k) for k in unknown)}{near}; known are {known}")
 
 
 def text(value: Any, name: str, *, empty: bool = False) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class RheobaseError(Exception):
     """Base class of every error that rheobase raises on purpose."""
@@ -27,6 +30,10 @@ class ConversionError(RheobaseError, ValueError):
     """A trained model cannot be converted as asked."""
 
 
+class UnitWarning(UserWarning):
+    """A value is possible, but hardly meant: a time constant of 20 s, a delay shorter than a step."""
+
+
 class MissingExtra(RheobaseError, ImportError):
     """An optional dependency is needed; the message says which extra installs it."""
 
@@ -37,3 +44,17 @@ class MissingExtra(RheobaseError, ImportError):
         )
         self.package = package
         self.extra = extra
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """Return what an error adds where an unknown name resembles a known one; nothing where none does.
+
+    Examples
+    --------
+    >>> "unknown key 'tua'" + nearest("tua", ["tau", "v_rest"])
+    "unknown key 'tua' (the nearest is 'tau')"
+    """
+    names = [str(one) for one in known]
+    lower = {one.lower(): one for one in reversed(names)}
+    found = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    return f" (the nearest is {lower[found[0]]!r})" if found else ""

@@ -10,6 +10,11 @@ import numpy as np
 
 from .errors import SpecError
 
+#: The largest magnitude that anybody can mean, by unit: a hundred times what membranes have, and less
+#: than what is left where a prefix was forgotten, such as -65 for -65 * mV or 250 for 250 * pF.
+LARGEST = {"V": 10.0, "F": 1.0}
+_PREFIXED = {"V": "mV", "F": "pF"}
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -53,6 +58,12 @@ class Limits:
         array = self._numbers(value)
         if array is None:
             raise SpecError(f"{owner}.{name}: got {value!r}; allowed is {self.describe()}")
+        most = LARGEST.get(self.unit, np.inf)
+        if np.max(np.abs(array)) > most:
+            raise SpecError(
+                f"{owner}.{name}: got {value!r}, which cannot be meant in {self.unit}; allowed are up to "
+                f"{most:g} {self.unit}, such as {value!r} * {_PREFIXED[self.unit]}"
+            )
         if array.ndim == 0:
             return int(array) if self.whole else float(array)
         array.setflags(write=False)

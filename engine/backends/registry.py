@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...neurons.errors import MissingExtra, RunError, SpecError
+from ...neurons.errors import MissingExtra, RunError, SpecError, nearest
 from ..plan import Plan
 from .base import Machine
 
@@ -109,4 +109,5 @@ def backend(name: str) -> Backend:
     try:
         return BACKENDS[name]
     except KeyError:
-        raise SpecError(f"Simulator.backend: got {name!r}; there are {sorted(BACKENDS)}") from None
+        near = nearest(name, BACKENDS)
+        raise SpecError(f"Simulator.backend: got {name!r}{near}; there are {sorted(BACKENDS)}") from None

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+#: Exit code of what Ctrl-C has ended, as shells have it.
+INTERRUPTED = 130
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -16,6 +19,11 @@ class Answer:
     data: Any
     text: str
     code: int = 0
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given: those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def show(answers: Answer | Iterable[Answer], *, as_json: bool) -> int:

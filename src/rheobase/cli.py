@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,11 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     # Loaded only now: --help stays fast.
     from . import commands
-    from .answer import show
+    from .answer import INTERRUPTED, show
     from .neurons.errors import RheobaseError
 
     try:
-        return show(getattr(commands, args.command)(args), as_json=args.json)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            return show(getattr(commands, args.command)(args), as_json=args.json)
     except BrokenPipeError:
         # The reader has gone, as in `rheobase chips | head`; what is left must not go to a closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -41,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _mistake(f"not enough memory ({error}); take a smaller network, batch or scale")
     except KeyboardInterrupt:
         print("rheobase: interrupted", file=sys.stderr)
-        return commands.INTERRUPTED
+        return INTERRUPTED
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"rheobase: warning: {message}", file=sys.stderr)
 
 
 def _mistake(message: str) -> int:
@@ -75,6 +82,13 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument("--duration", type=float, metavar="S", help="seconds; default: the file's [run]")
     command.add_argument(
         "--dt", type=float, metavar="S", help="seconds per step; default: the file's [simulator]"
+    )
+    command.add_argument(
+        "--probe", action="append", metavar="NAME[:VARIABLE[:EVERY]]",
+        help="record this too: spikes, or a variable every so many seconds; may be repeated",
+    )  # fmt: skip
+    command.add_argument(
+        "--input", metavar="INPUT.npz", help="what to feed to sources: arrays times and ids, or dense"
     )
     command.add_argument("--out", metavar="RESULT.npz", help="write the result here")
     command.add_argument("--report", metavar="REPORT.html", help="write a report here")
@@ -139,6 +153,10 @@ def _cache(command: argparse.ArgumentParser) -> None:
     command.add_argument("--clear", action="store_true", help="delete the compiled kernels")
 
 
+def _info(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", nargs="?", help="a network, experiment, result, checkpoint, chip, or arrays")
+
+
 def _nothing(command: argparse.ArgumentParser) -> None:
     """Add no arguments."""
 
@@ -163,5 +181,5 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Any]]] = {
     "chips": ("list the chips that can be estimated", _chips),
     "backends": ("list the backends", _nothing),
     "cache": ("show or clear the folder of compiled kernels", _cache),
-    "info": ("show versions and the machine", _nothing),
+    "info": ("say what a file is; without one, show versions and the machine", _info),
 }

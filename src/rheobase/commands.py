@@ -12,15 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .answer import Answer, pairs, table
+from .answer import Answer, given, pairs, table
 from .neurons.errors import ConversionError, FormatError, SpecError
-
-#: Exit code of what Ctrl-C has ended, as shells have it.
-INTERRUPTED = 130
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def demo(args: Namespace) -> Answer:
@@ -28,44 +21,9 @@ def demo(args: Namespace) -> Answer:
     from .demo import run_demo
 
     report = run_demo(
-        args.out, **_given(n=args.digits, steps=args.steps, backend=args.backend, threads=args.threads)
+        args.out, **given(n=args.digits, steps=args.steps, backend=args.backend, threads=args.threads)
     )
     return Answer(report.to_dict(), str(report))
-
-
-def run(args: Namespace) -> Answer:
-    """Simulate an experiment file; after Ctrl-C, write what there is."""
-    path = Path(args.experiment)
-    if path.suffix != ".toml":
-        raise FormatError(f"{path}: allowed is an experiment file that ends in .toml")
-    from .engine.archive import check_target
-    from .engine.experiment import read_experiment
-    from .engine.simulator import Simulator
-    from .hardware import Chip
-
-    experiment = read_experiment(path)
-    overrides = _given(dt=args.dt, backend=args.backend, threads=args.threads)
-    simulator = Simulator(experiment.network, **{**experiment.simulator, **overrides})
-    duration = args.duration if args.duration is not None else experiment.run.get("duration")
-    if duration is None:
-        raise SpecError(f"{path}: no duration; add [run] with duration = seconds, or give --duration")
-    # A run may be long: what would fail after it is tried before.
-    for file in (args.out, args.report):
-        if file:
-            check_target(file)
-    chips = [Chip.load(name) for name in args.chip or ()]
-    result = simulator.run(duration)
-    written = {}
-    if args.out:
-        result.save(args.out)
-        written["out"] = args.out
-    if args.report:
-        from .report import write_report
-
-        write_report(result, args.report, chips=chips or None)
-        written["report"] = args.report
-    text = "\n".join([str(result), *(f"wrote {file}" for file in written.values())])
-    return Answer({**result.to_dict(), **written}, text, INTERRUPTED if result.info.interrupted else 0)
 
 
 _PARAMETER = re.compile(r"(weight|bias)([1-9]\d{0,3})")
@@ -84,7 +42,7 @@ def convert(args: Namespace) -> Answer:
         layers, sample["x"], law=args.law, thresholds=args.thresholds, input=args.input, steps=args.steps
     )
     comparison = converted.compare(
-        sample["x"], sample.get("labels"), **_given(backend=args.backend, threads=args.threads)
+        sample["x"], sample.get("labels"), **given(backend=args.backend, threads=args.threads)
     )
     keys = (
         "n_inputs", "steps", "accuracy_original", "accuracy_spiking", "agreement", "largest_error",
@@ -143,7 +101,7 @@ def bench(args: Namespace) -> Answer | Iterator[Answer]:
     from .bench_all import cases, peers_of
 
     named = ("name", "repeats", "seconds", "scale", "threads", "batch", "seed", "activity", "backend")
-    options = _given(**{name: getattr(args, name) for name in named})
+    options = given(**{name: getattr(args, name) for name in named})
     peers = peers_of(args.peer, args.peer_python, args.peer_script, args.peer_device)
     if args.all == bool(args.name):
         raise SpecError("bench: got neither a workload nor --all, or both; give one of them")
@@ -167,7 +125,7 @@ def _shown(value: Any) -> Any:
 def _bench_all(args: Namespace, found: list[dict[str, Any]]) -> Iterator[Answer]:
     from .bench_all import run_case, summary
 
-    yield info(args)
+    yield _installed()
     for line in map(run_case, found):
         yield Answer(line, summary(line), 1 if "error" in line else 0)
 
@@ -257,8 +215,23 @@ _PACKAGES = (
 _WHEELS = {"cupy": ("cupy-cuda13x", "cupy-cuda12x", "cupy")}
 
 
+def run(args: Namespace) -> Answer:
+    """Simulate an experiment file."""
+    from .simulate import run_file
+
+    return run_file(args)
+
+
 def info(args: Namespace) -> Answer:
-    """Show versions and the machine."""
+    """Say what a file is; without one, show versions and the machine."""
+    if args.file:
+        from .describe import describe
+
+        return describe(Path(args.file))
+    return _installed()
+
+
+def _installed() -> Answer:
     from . import __version__
     from .bench_device import gpu_name
     from .engine.backends.generated import cache_folder

@@ -229,7 +229,7 @@ POPULATION = '[[population]]\nname = "exc"\nn = 4\nmodel = "IF"\n'
         (
             POPULATION.replace("n = 4", "n = 4\nsize = 4"),
             rb.FormatError,
-            "unexpected keyword argument 'size'",
+            r"unknown key 'size'; allowed are .*'n', 'shape'",
         ),
         (POPULATION.replace('"IF"', '"IFF"'), rb.FormatError, "'exc'.model: got .*IFF.*'CurrentLIF'"),
         (POPULATION.replace('"IF"', '"os.system"'), rb.FormatError, "got .*os.system"),
