@@ -7,6 +7,7 @@ from .current import CurrentLIF
 from .graded import EventNeuron, ReLU
 from .integrate import IF, LI, LIF, Leaky
 from .model import NeuronModel, Parameter, State
+from .quadratic import Izhikevich
 
 __all__ = [
     "ALIF",
@@ -17,6 +18,7 @@ __all__ = [
     "CubaLIF",
     "CurrentLIF",
     "EventNeuron",
+    "Izhikevich",
     "Leaky",
     "NeuronModel",
     "Parameter",

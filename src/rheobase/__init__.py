@@ -17,8 +17,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SpecError",
     ),
     "neurons": (
-        "ALIF", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "CurrentLIF", "EventNeuron", "Leaky", "NeuronModel",
-        "Parameter", "ReLU",
+        "ALIF", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "CurrentLIF", "EventNeuron", "Izhikevich", "Leaky",
+        "NeuronModel", "Parameter", "ReLU",
     ),
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
     "learning": ("STDP", "PlasticityRule"),

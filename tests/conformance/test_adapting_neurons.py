@@ -17,6 +17,8 @@ MODELS = {
         refractory=np.array([2e-3, 0.0, 1e-3]),
         drive=1.8,
     ),
+    "half steps": rb.Izhikevich(np.array([0.02, 0.1, 0.02]), d=np.array([8.0, 2.0, 2.0]), drive=15.0),
+    "euler": rb.Izhikevich.preset("IB", method="euler", drive=15.0),
 }
 
 

@@ -71,6 +71,7 @@ def variants():
     made["adaptive"] += [rb.ALIF(2e-2, tau_lift=0.1, reset="soft"), rb.ALIF(2e-2, tau_w=np.full(3, 0.1))]
     made["held"] = [rb.LIF(20e-3, resistance=2.0, integration="euler"), rb.IF(resistance=2.0)]
     made["held"] += [make(graded=True) for make in (rb.LI, partial(rb.CubaLI, 10e-3, 5e-3))]
+    made["nonlinear"] = [rb.Izhikevich(method=method) for method in ("half_steps", "euler")]
     made["current"] += [rb.CurrentLIF(10e-3, tau_syn_exc=5e-3, tau_syn_inh=10e-3, refractory=2e-3)]
     laws = itertools.product(("delta", "rate"), ("pow2", "unit", "graded"), ("nearest", "floor"))
     made["events"] = [rb.EventNeuron(0.1, law=law, events=e, rounding=r) for law, e, r in laws]

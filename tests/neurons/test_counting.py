@@ -31,6 +31,9 @@ BY_HAND = [
         {"add": 9, "compare": 1, "multiply": 7, "select": 1},
         6,
     ),
+    # constant - u + current; (0.04 v + 5) v + it; v + span * it; b * v - u; u + share * it; two clips;
+    # v + x; v - peak, compare; u + sent * d
+    (rb.Izhikevich(method="euler"), {"add": 10, "compare": 3, "multiply": 6, "select": 1}, 4),
     # x + bias; one comparison with zero
     (rb.ReLU(), {"add": 1, "compare": 1}, 2),
     # u + x; u / theta, + 0.5, floor; two clips, - n; nearest power; n + e
