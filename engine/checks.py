@@ -146,6 +146,24 @@ def check_projection(projection: Projection) -> tuple[Any, Any]:
     return weight, delay
 
 
+def check_correlation(projection: Projection) -> float | None:
+    """Return the correlation of weight and delay, or raise SpecError where they have none."""
+    value, label = projection.correlation, projection.label
+    if value is None:
+        return None
+    for field in ("weight", "delay"):
+        given = getattr(projection, field)
+        if not isinstance(given, Distribution):
+            raise SpecError(
+                f"{label}.correlation: {field} is {str(given)[:60]}; allowed are two distributions, such as "
+                "weight=normal(...), delay=uniform(...)"
+            )
+    value = check_array(f"{label}.correlation", value, (), low=-1.0)
+    if value > 1:
+        raise SpecError(f"{label}.correlation: got {value}; allowed is a number from -1 to 1")
+    return float(value)
+
+
 def check_space(projection: Projection) -> float:
     """Return the longest distance of neurons that may be connected, or raise SpecError if they have none."""
     pre, post = projection.pre.positions, projection.post.positions

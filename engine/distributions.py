@@ -109,6 +109,29 @@ class LogNormal(Distribution):
         return values
 
 
+@dataclass(frozen=True)
+class Empirical(Distribution):
+    """Samples, each as likely as the others, in the order in which they are given."""
+
+    samples: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        try:
+            samples = np.array(self.samples, dtype=np.float64)
+        except (TypeError, ValueError):
+            samples = np.zeros((0, 0))
+        if samples.ndim != 1 or not 1 <= samples.size <= 1 << TABLE_BITS or not np.isfinite(samples).all():
+            raise SpecError(
+                f"empirical.samples: got shape {np.shape(self.samples)}; allowed are up to {1 << TABLE_BITS} "
+                "finite numbers"
+            )
+        object.__setattr__(self, "samples", tuple(samples.tolist()))
+
+    def quantile(self, u: np.ndarray) -> np.ndarray:
+        """Return the samples before which a share u of all is listed."""
+        return np.array(self.samples)[(u * len(self.samples)).astype(np.int64)]
+
+
 def normal(mean: float, sd: float, low: float = -np.inf, high: float = np.inf) -> Normal:
     """Return a normal distribution, truncated to [low, high].
 
@@ -140,6 +163,23 @@ def lognormal(mean: float, sd: float) -> LogNormal:
     True
     """
     return LogNormal(*_numbers("lognormal", mean=mean, sd=sd))
+
+
+def empirical(samples: Any) -> Empirical:
+    """Return the distribution of some samples, each as likely as the others to one part in 65,536.
+
+    Parameters
+    ----------
+    samples : array (k,)
+        Up to 65,536 numbers. A projection with `correlation=1` draws pairs: weight and delay take the
+        same place of two lists of one length.
+
+    Examples
+    --------
+    >>> sorted(set(empirical([0.5, 2.0]).table().tolist()))
+    [0.5, 2.0]
+    """
+    return Empirical(samples)
 
 
 def _numbers(owner: str, **values: Any) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +117,8 @@ def choose_entries(recipe: Any, i: Any, targets: Any, order: Any, first: Any, se
         bits = draw64(recipe.quantiles, order[k])
         first[k] = np.uint16(bits >> np.uint64(48))
         second[k] = np.uint16((bits >> np.uint64(32)) & np.uint64(0xFFFF))
+        if recipe.correlation != 0.0:
+            second[k] = _correlated(recipe.correlation, recipe.scores, first[k], second[k])
         if by_distance:
             place = distance_between(recipe.space, i, targets[k]) * recipe.space.per_distance
             entry = np.uint16(min(place + 0.5, 65_535.0))
@@ -123,6 +126,15 @@ def choose_entries(recipe: Any, i: Any, targets: Any, order: Any, first: Any, se
                 first[k] = entry
             if by_distance & 2:
                 second[k] = entry
+
+
+@compiled()
+def _correlated(rho: Any, scores: Any, first: Any, second: Any) -> Any:
+    """Return a quantile whose normal score has a correlation with that of the first; the second is fresh."""
+    if scores.size == 0:
+        return first if rho > 0.0 else np.uint16(np.uint16(65_535) - first)
+    score = rho * scores[first] + math.sqrt(1.0 - rho * rho) * scores[second]
+    return np.uint16(min(0.5 * math.erfc(-score * math.sqrt(0.5)) * 65_536.0, 65_535.0))
 
 
 @compiled()

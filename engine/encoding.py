@@ -21,7 +21,7 @@ from ..neurons.model import NeuronModel
 from . import connectivity as patterns
 from .checks import check_array
 from .connectivity import Connectivity, Pool2d, Sparse
-from .distributions import Distribution, LogNormal, Normal, Uniform
+from .distributions import Distribution, Empirical, LogNormal, Normal, Uniform
 from .profiles import (
     Affine,
     ByDistance,
@@ -41,7 +41,7 @@ Arrays = Mapping[str, np.ndarray]
 _LARGEST_INLINE = 16
 #: What a value may be besides numbers, texts and arrays.
 _NAMED: Classes = {
-    "normal": Normal, "uniform": Uniform, "lognormal": LogNormal,
+    "normal": Normal, "uniform": Uniform, "lognormal": LogNormal, "empirical": Empirical,
     "gaussian": Gaussian, "exponential": Exponential, "disc": Disc, "cone": Cone, "mexican_hat": MexicanHat,
     "tabulated": Tabulated, "affine": Affine, "by_distance": ByDistance, "positions": Positions,
 }  # fmt: skip

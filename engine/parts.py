@@ -16,7 +16,7 @@ import numpy as np
 from ..learning.rule import PlasticityRule
 from ..neurons.errors import SpecError
 from ..neurons.model import NeuronModel
-from .checks import check_array, check_positive, check_projection, check_values, set_shape
+from .checks import check_array, check_correlation, check_positive, check_projection, check_values, set_shape
 from .connectivity import Connectivity
 from .distributions import Distribution
 from .groups import Group, Part, Slice
@@ -150,6 +150,10 @@ class Projection(Part):
         explicit: one per pair; one_to_one: one per neuron; random patterns: a number or distribution.
     delay : number, array, distribution or conduction(velocity), optional
         Seconds, rounded to whole steps; one step if left out; 0 where projections form no cycle.
+    correlation : float, optional
+        Of weight and delay, where both are distributions: their quantiles are those of two normal numbers
+        with this correlation (a Gaussian copula). With 1 both take the same quantile, with -1 opposite
+        ones; apart if left out.
     receptor : str, optional
         The target's receptor; its first if left out.
     rule : PlasticityRule, optional
@@ -170,6 +174,7 @@ class Projection(Part):
     connectivity: Connectivity
     weight: Values | ByDistance = field(default=1.0, kw_only=True)
     delay: Values | ByDistance | None = field(default=None, kw_only=True)
+    correlation: float | None = field(default=None, kw_only=True)
     receptor: str | None = field(default=None, kw_only=True)
     rule: PlasticityRule | None = field(default=None, kw_only=True)
     delivery: str | None = field(default=None, kw_only=True)
@@ -204,6 +209,7 @@ class Projection(Part):
             raise SpecError(
                 f"{self.label}.delivery: got {self.delivery!r}; allowed is 'sparse', 'dense' or None"
             )
+        object.__setattr__(self, "correlation", check_correlation(self))
         weight, delay = check_projection(self)
         object.__setattr__(self, "weight", weight)
         object.__setattr__(self, "delay", delay)

@@ -275,6 +275,7 @@ class Plan:
                 name=name,
                 self_shift=planned.pre_range[0] - planned.post_range[0] if same else None,
                 space=space_of(part),
+                correlation=part.correlation,
                 threads=threads,
             )
         return self._recipes[name]

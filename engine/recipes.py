@@ -14,6 +14,7 @@ import numpy as np
 
 from .compiled import compiled
 from .connectivity import Dense, Distance, Drawn, Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Random
+from .distributions import normal
 from .nearby import draw_nearby
 from .random import below, draw64, stream_key, to_unit
 from .sampling import deal_out, sample, sample_lists, turn_round
@@ -55,6 +56,10 @@ class Recipe(NamedTuple):
         No source has more synapses.
     quantiles : uint64
         Key of the stream that draws weights and delays, by the order of synapses.
+    correlation : float
+        Of the normal scores of the two quantiles.
+    scores : float64 (65536,), or (0,)
+        The normal scores of all quantiles, where there is a correlation other than 0, 1 and -1.
     space : Space
         Where the neurons of both ends are, if anything depends on that.
     """
@@ -73,6 +78,8 @@ class Recipe(NamedTuple):
     order: np.ndarray
     longest: int
     quantiles: np.uint64
+    correlation: float
+    scores: np.ndarray
     space: Space
 
 
@@ -85,6 +92,7 @@ def recipe_of(
     name: str,
     self_shift: int | None,
     space: Space = NO_SPACE,
+    correlation: float | None = None,
     threads: int = 1,
 ) -> Recipe:
     """Return the recipe of a pattern between two ends.
@@ -101,6 +109,8 @@ def recipe_of(
         Target index minus source index of one and the same neuron; None if the ends differ.
     space
         Where the neurons are.
+    correlation
+        Of weight and delay; None for none.
     threads
         Threads to use; the recipe does not depend on it.
     """
@@ -108,10 +118,12 @@ def recipe_of(
     shift = n_post + n_pre
     if isinstance(c, Drawn) and not c.self_connections and self_shift is not None:
         shift = self_shift
+    rho = float(correlation or 0.0)
+    scores = normal(0.0, 1.0).table() if 0.0 < abs(rho) < 1.0 else np.zeros(0)
     recipe = Recipe(
         _LISTED, key, n_pre, n_post, 0, 0.0, False, shift, np.zeros((0, n_pre), np.int64),
         np.zeros(n_pre + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint32), 0,
-        stream_key(seed, name, "synapses"), space,
+        stream_key(seed, name, "synapses"), rho, scores, space,
     )  # fmt: skip
     if isinstance(c, Random):
         return recipe._replace(kind=_RANDOM, p=c.p, longest=n_post)

@@ -9,9 +9,11 @@ from rheobase.engine.draw import draw_synapses
 from rheobase.engine.recipes import CHUNK, recipe_of
 
 
-def drawn(connectivity, n_pre, n_post, *, name="p", seed=0, self_shift=None, weights=None, delays=None):
+def drawn(
+    connectivity, n_pre, n_post, *, name="p", seed=0, self_shift=None, weights=None, delays=None, **options
+):
     return draw_synapses(
-        recipe_of(connectivity, n_pre, n_post, seed=seed, name=name, self_shift=self_shift),
+        recipe_of(connectivity, n_pre, n_post, seed=seed, name=name, self_shift=self_shift, **options),
         weights=np.ones(1) if weights is None else weights, drawn_weights=weights is not None,
         delays=np.ones(1, np.int64) if delays is None else delays, drawn_delays=delays is not None,
     )  # fmt: skip
@@ -132,6 +134,43 @@ def test_weights_and_delays_are_drawn_from_their_quantiles_and_apart(connectivit
     assert stats.kstest(weight, "norm").pvalue > 1e-3
     assert fair(np.bincount(delay)[1:], synapses.n / 8)
     assert abs(np.corrcoef(weight, delay)[0, 1]) < 4 / np.sqrt(synapses.n)
+
+
+@pytest.mark.parametrize("rho", [0.5, -0.8, 1.0, -1.0])
+def test_weights_and_delays_have_their_correlation_and_keep_their_laws(rho):
+    scores, delays = rb.normal(0.0, 1.0).table(), rb.normal(100.0, 15.0).table()
+    synapses = drawn(rb.random(p=0.5), 200, 200, weights=scores, delays=delays, correlation=rho)
+    weight, delay = synapses.weight_values(), synapses.delay_steps()
+    # Fisher's transform has a standard error of 1 / sqrt(n): one false alarm in 16,000.
+    if abs(rho) < 1:
+        z = np.arctanh(np.corrcoef(weight, delay)[0, 1]) - np.arctanh(rho)
+        assert abs(z) < 4 / np.sqrt(synapses.n)
+    else:
+        np.testing.assert_allclose((delay - 100.0) / 15.0, rho * weight, atol=2e-3)
+    assert stats.kstest(weight, "norm").pvalue > 1e-3
+    assert stats.kstest((delay - 100.0) / 15.0, "norm").pvalue > 1e-3
+    alone = drawn(rb.random(p=0.5), 200, 200, weights=scores, delays=delays)
+    np.testing.assert_array_equal(weight, alone.weight_values())
+
+
+def test_skewed_laws_are_joined_by_their_ranks():
+    weights, delays = rb.lognormal(1.0, 2.0).table(), rb.uniform(1.0, 2.0).table()
+    synapses = drawn(rb.fixed_in(100), 400, 400, weights=weights, delays=delays, correlation=0.7)
+    rank = stats.spearmanr(synapses.weight_values(), synapses.delay_steps()).statistic
+    # Of a Gaussian copula: 6 / pi * asin(rho / 2). Its standard error is below 1 / sqrt(n).
+    assert abs(rank - 6 / np.pi * np.arcsin(0.35)) < 4 / np.sqrt(synapses.n)
+
+
+def test_samples_are_drawn_evenly_and_in_pairs_where_that_is_asked_for():
+    weights, delays = np.array([3.0, -1.0, 2.0, 7.0, 0.5]), np.array([4.0, 4.0, 1.0, 2.0, 9.0])
+    tables = {"weights": rb.empirical(weights).table(), "delays": rb.empirical(delays).table()}
+    pairs = drawn(rb.random(p=0.5), 100, 100, correlation=1.0, **tables)
+    place = np.searchsorted(np.sort(weights), pairs.weight_values())
+    which = np.argsort(weights)[place]
+    np.testing.assert_array_equal(pairs.delay_steps(), delays[which])
+    assert fair(np.bincount(which), pairs.n / 5)
+    apart = drawn(rb.random(p=0.5), 100, 100, **tables)
+    assert len({*zip(apart.weight_values(), apart.delay_steps(), strict=True)}) == 20
 
 
 @pytest.mark.parametrize(

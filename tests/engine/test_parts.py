@@ -177,6 +177,8 @@ def test_degrees_are_whole_numbers_from_one(make, k):
         (lambda: rb.normal(0.0, 1.0, low=1.0, high=0.0), "low < high"),
         (lambda: rb.uniform(1.0, 0.0), "uniform"),
         (lambda: rb.lognormal(-1.0, 1.0), "mean > 0"),
+        (lambda: rb.empirical([]), "empirical.samples"),
+        (lambda: rb.empirical([1.0, NAN]), "finite numbers"),
     ],
 )
 def test_patterns_and_distributions_refuse_what_they_cannot_be(make, words):
@@ -193,6 +195,8 @@ def test_patterns_and_distributions_refuse_what_they_cannot_be(make, words):
         ({"delay": -1e-3}, "delay: got -0.001 s; allowed are times from 0"),
         ({"delay": NAN}, "delay: got nan"),
         ({"delay": rb.normal(1e-3, 1e-3)}, "delay: got -.* s; allowed are times from 0"),
+        ({"correlation": 0.5}, "correlation: weight is 1.0; allowed are two distributions"),
+        ({"correlation": 1.5} | dict.fromkeys(("weight", "delay"), rb.uniform(1e-3, 2e-3)), "from -1 to 1"),
         ({"receptor": "gaba"}, r"receptor: got 'gaba'; exc has \('input',\)"),
         ({"rule": "STDP"}, "rule: got 'STDP'; allowed is a PlasticityRule"),
         ({"delivery": "fast"}, "delivery: got 'fast'"),

@@ -90,6 +90,8 @@ def everything():
     feed = add(rb.PoissonSource(4, rate=1.0, positions=rb.positions(rng.normal(size=(4, 2)), (1.0, 2.0))))
     near = rb.distance(rb.mexican_hat(0.9, 0.1, surround=0.4, surround_sd=0.2), self_connections=False)
     add(rb.Projection(sheet, sheet, near, weight=rb.by_distance(rb.gaussian(1.0, 0.3))))
+    pairs = {"weight": rb.empirical([0.5, 0.1, 0.3]), "delay": rb.empirical(np.linspace(1e-3, 2e-3, 40))}
+    add(rb.Projection(sheet, exc, rb.fixed_out(3), correlation=1.0, **pairs))
     table = rb.distance(rb.tabulated([0.0, 0.5], [1.0, 0.2]))
     add(rb.Projection(feed, sheet[:7], table, delay=rb.conduction(velocity=0.3)))
     add(rb.Probe(exc[2:9], "v", every=1e-3, ids=[0, 3]))
@@ -293,5 +295,5 @@ def test_all_ends_and_distributions_were_tried():
         "explicit", "sparse", "distance",
     }  # fmt: skip
     drawn = {type(p.weight) for p in net.projections if isinstance(p.weight, Distribution)}
-    assert len(drawn) == 2
+    assert len(drawn) == 3
     assert all(isinstance(p.source, Group) for p in net.projections)
