@@ -1,0 +1,368 @@
+"""From a network to the NIR graph that it is, nodes and edges alone."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..engine.network import Network
+from ..engine.parts import CurrentSource, Group, Population, Probe, Projection, Source
+from ..engine.plan import Plan
+from ..engine.planning import make_plan
+from ..neurons.errors import SpecError
+from .nir_chains import ARROW, SUM, closing_edges
+from .nir_graph import Graph, Node
+from .nir_nodes import JUNCTION, full
+from .nir_ops import flatten, linear_nodes, neuron_node
+from .nir_read import BIAS
+from .nir_shapes import Shape, output_shape
+
+
+def drawn_graph(net: Network, dt: float) -> Graph:
+    """Return the graph of a network.
+
+    Parameters
+    ----------
+    net
+        The network.
+    dt
+        Seconds per step: what a delay of one step is, and how much an input that jumps v is as a current.
+
+    Raises
+    ------
+    SpecError
+        If NIR cannot say it; the message names the part, and what to do.
+    """
+    return _Drawer(net, dt).graph()
+
+
+@dataclass
+class _Line:
+    """One chain: the projection, its linear nodes, and their names; the last may belong to the target."""
+
+    projection: Projection
+    nodes: list[Node]
+    path: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+
+class _Drawer:
+    """Collects flat nodes and edges; a name a/b is a node b of an inner graph a."""
+
+    def __init__(self, net: Network, dt: float) -> None:
+        self.net, self.dt = net, dt
+        self.plan = functools.cache(self._plan)
+        self.nodes: dict[str, Node] = {}
+        self.edges: dict[tuple[str, str], None] = {}
+        self.ports: dict[str, str] = {}
+        self.biases = _biases(net)
+        bias_lines = {p for _, p in self.biases.values()}
+        self.projections = [p for p in net.projections if p not in bias_lines]
+        self.lines: list[_Line] = []
+
+    def _plan(self) -> Plan:
+        return make_plan(self.net, self.dt)
+
+    def graph(self) -> Graph:
+        """Return the graph."""
+        if self.net.operators:
+            one = self.net.operators[0]
+            raise SpecError(f"{one.label}: NIR has no node for the operator {one.kind!r}")
+        needed = self._neurons()
+        plain = self._plain()
+        for p in self.projections:
+            delay = 0.0 if p.label in plain else self.dt
+            self.lines += [_Line(p, nodes) for nodes in linear_nodes(p, delay, self.plan)]
+        self._junctions()
+        self._names()
+        for name, (source, p) in self.biases.items():
+            values = np.asarray(source.values)
+            self._add_bias(p.target, name.removesuffix(BIAS), values, f"{name}: its values")
+        for group, bias in needed:
+            self._add_bias(group, None, bias, f"{group.label}: the drive of its model")
+        for line in self.lines:
+            for name, node in zip(line.names, line.nodes, strict=True):
+                self.nodes[name] = node
+            path = [str(line.projection.source.name), *line.path, str(line.projection.target.name)]
+            self.edges |= dict.fromkeys(pairwise(path))
+        self._outputs()
+        return _nested(self.nodes, tuple(self.edges))
+
+    def _neurons(self) -> list[tuple[Population, np.ndarray]]:
+        """Add sources and neurons; return those whose input needs a constant."""
+        needed = []
+        for group in self.net.of(Group):
+            if isinstance(group, Source) and group.name not in self.biases:
+                self.nodes[str(group.name)] = Node("Input", {"shape": group.shape})
+            elif isinstance(group, Population) and group.model != JUNCTION:
+                drawn = neuron_node(group, self.dt)
+                self.nodes[str(group.name)] = drawn.node
+                if drawn.bias is not None:
+                    needed.append((group, drawn.bias))
+        return needed
+
+    def _plain(self) -> frozenset[str]:
+        """Return the projections whose delay of one step the graph need not say: a reader finds the same."""
+        inputs = [
+            str(g.name) for g in self.net.of(Group) if isinstance(g, Source) and g.name not in self.biases
+        ]
+        order = _breadth_first(sorted(inputs), self.projections)
+
+        def closing(chosen: list[Projection]) -> frozenset[str]:
+            edges = sorted((p.label, str(p.source.name), str(p.target.name)) for p in chosen)
+            return closing_edges(tuple(order), edges)
+
+        timeless = [
+            p for p in self.projections if not isinstance(p.delay, np.ndarray) and p.delay in (0.0, None)
+        ]
+        found = closing(timeless)
+        kept = [p for p in timeless if p.delay == 0.0 or p.label in found]
+        waiting = frozenset(p.label for p in kept if p.delay is None)
+        return waiting if closing(kept) == waiting else frozenset()
+
+    def _junctions(self) -> None:
+        """Give units that only sum the node that all lines to them end in, or one that changes nothing."""
+        for group in self.net.populations:
+            if group.model != JUNCTION or self._sum_of(group) is not None:
+                continue
+            into = [line for line in self.lines if line.projection.target is group]
+            ends = [line.nodes[-1] if line.nodes else None for line in into]
+            if ends and ends[0] is not None and all(same_node(ends[0], end) for end in ends):
+                node = ends[0]
+                for line in into:
+                    line.nodes.pop()
+            else:
+                node = Node("Scale", {"scale": np.ones(group.shape)})
+            self.nodes[str(group.name)] = node
+
+    def _sum_of(self, group: Population) -> Probe | None:
+        """Return the probe that shows a sum of several nodes, which NIR says by several edges."""
+        leaving = any(p.source is group for p in self.projections)
+        return next(
+            (
+                p
+                for p in self.net.probes
+                if not leaving and p.target is group and f"{p.name}{SUM}" == group.name
+            ),
+            None,
+        )
+
+    def _names(self) -> None:
+        """Name the linear nodes: as the projection's name says, where it is a path, else after it."""
+        paths = {id(line): _path(line) for line in self.lines}
+        crossing = [line.projection for line in self.lines if not _crosses_by_ports(line, paths[id(line)])]
+        if crossing:
+            raise SpecError(
+                f"{crossing[0].label}: leads from {crossing[0].source.label} to {crossing[0].target.label}, "
+                "which their names put into different inner graphs of NIR; allowed are names without '/'"
+            )
+        for line in self.lines:
+            path = paths[id(line)] or []
+            ends = [str(line.projection.source.name), *path, str(line.projection.target.name)]
+            ports = {k - 1: kind for k in range(1, len(ends) - 1) if (kind := _port(ends, k))}
+            inner = [name for k, name in enumerate(path) if k not in ports]
+            if len(inner) == len(line.nodes) + 1 and not any(n.kind == "Flatten" for n in line.nodes):
+                at = 1 if line.nodes and line.nodes[0].kind == "Delay" else 0
+                line.nodes.insert(at, flatten(line.projection.source.shape))
+            if len(inner) != len(line.nodes) or len({*inner} - {*self._taken()}) < len(inner):
+                inner, ports, path = self._fresh(line), {}, []
+            line.names, line.path = inner, path or inner
+            self._add_ports(line, ports)
+
+    def _taken(self) -> set[str]:
+        return {*self.nodes, *(name for line in self.lines for name in line.names)}
+
+    def _fresh(self, line: _Line) -> list[str]:
+        names: list[str] = []
+        stem = str(line.projection.name).replace("/", ":")
+        for node in line.nodes:
+            plain = stem if node is line.nodes[-1] else f"{stem}.{node.kind.lower()}"
+            name, k = plain, 2
+            while name in self._taken() or name in names:
+                name, k = f"{plain}.{k}", k + 1
+            names.append(name)
+        return names
+
+    def _add_ports(self, line: _Line, ports: dict[int, str]) -> None:
+        shape: Shape = line.projection.source.shape
+        nodes = dict(zip(line.names, line.nodes, strict=True))
+        for k, name in enumerate(line.path):
+            if k in ports:
+                self.nodes[name] = Node(ports[k], {"shape": shape})
+                if ports[k] == "Output":
+                    self.ports[name.rpartition("/")[0]] = name
+            elif name in nodes:
+                shape = output_shape(name, nodes[name], shape)
+
+    def _add_bias(self, target: Group, stem: str | None, bias: np.ndarray, what: str) -> None:
+        """Add a constant to a linear node that leads to a group."""
+        places: list[tuple[Any, str, Node]] = []
+        if str(target.name) in self.nodes:
+            places.append((None, str(target.name), self.nodes[str(target.name)]))
+        for line in self.lines:
+            if line.projection.target is target and line.nodes:
+                places.append((line, line.names[-1], line.nodes[-1]))
+        fits = [p for p in places if p[2].kind in ("Linear", "Conv1d", "Conv2d")]
+        for line, name, node in sorted(fits, key=lambda place: place[1] != stem):
+            biased = _biased(node, bias, target.shape)
+            if biased is not None:
+                if line is None:
+                    self.nodes[name] = biased
+                else:
+                    line.nodes[-1] = biased
+                return
+        raise SpecError(
+            f"{what}: NIR says a constant input as the bias of a Linear or a convolution (one value per "
+            f"channel) that leads to {target.label}, and there is none without one"
+        )
+
+    def _outputs(self) -> None:
+        shown = []
+        for probe in self.net.probes:
+            group = probe.target
+            fires = isinstance(group, Source) or hasattr(getattr(group, "model", None), "threshold")
+            if (
+                isinstance(group, Group)
+                and probe.ids is None
+                and probe.variable == ("spikes" if fires else "v")
+            ):
+                shown.append((str(probe.name).replace("/", ":"), group))
+        if not shown:
+            leaving = {p.source for p in self.projections}
+            groups = [g for g in self.net.of(Group) if g.name not in self.biases]
+            shown = [(f"{g.name}.output".replace("/", ":"), g) for g in groups if g not in leaving] or [
+                ("output", groups[-1])
+            ]
+        for name, group in shown:
+            if name in self._taken():
+                raise SpecError(
+                    f"{name}: a probe and another part need this name in NIR; call the probe otherwise"
+                )
+            self._show(name, group)
+
+    def _show(self, name: str, group: Group) -> None:
+        self.nodes[name] = Node("Output", {"shape": group.shape})
+        if isinstance(group, Population) and group.model == JUNCTION and self._sum_of(group) is not None:
+            self.edges = {(pre, name if post == group.name else post): None for pre, post in self.edges}
+            return
+        path, inner = [str(group.name)], str(group.name).rpartition("/")[0]
+        while inner:
+            port = self.ports.setdefault(inner, f"{inner}/output")
+            self.nodes.setdefault(port, Node("Output", {"shape": group.shape}))
+            path.append(port)
+            inner = inner.rpartition("/")[0]
+        path.append(name)
+        self.edges |= dict.fromkeys(pairwise(path))
+
+
+def _biases(net: Network) -> dict[str, tuple[CurrentSource, Projection]]:
+    """Return the sources that are nothing but a constant for one population, with their projection."""
+    found = {}
+    probed = {probe.group for probe in net.probes}
+    for source in net.of(CurrentSource):
+        mine = [p for p in net.projections if p.source is source]
+        constant = source.values is not None and source.values.ndim == 1 and source not in probed
+        if constant and len(mine) == 1:
+            p = mine[0]
+            plain = not isinstance(p.weight, np.ndarray) and p.weight == 1.0
+            still = not isinstance(p.delay, np.ndarray) and p.delay == 0.0
+            if (
+                p.connectivity.kind == "one_to_one"
+                and p.pre is source
+                and p.post is p.target
+                and plain
+                and still
+            ):
+                found[str(source.name)] = (source, p)
+    return found
+
+
+def _biased(node: Node, bias: np.ndarray, shape: Shape) -> Node | None:
+    """Return a node with a bias added, or None if it cannot take it."""
+    if node.kind == "Linear":
+        return Node("Affine", {**node.fields, "bias": bias})
+    image = bias.reshape(shape)
+    first = image.reshape(len(image), -1)[:, 0]
+    if np.any(node.fields["bias"]) or not np.array_equal(full(np.broadcast_to(
+            first.reshape(-1, *[1] * (len(shape) - 1)), shape), shape), bias):  # fmt: skip
+        return None
+    return Node(node.kind, {**node.fields, "bias": first})
+
+
+def same_node(a: Node, b: Node | None) -> bool:
+    """Say whether two nodes are of one kind with equal fields."""
+    if b is None or a.kind != b.kind or {*a.fields} != {*b.fields}:
+        return False
+    return all(np.array_equal(value, b.fields[name]) for name, value in a.fields.items())
+
+
+def _breadth_first(starts: list[str], projections: list[Projection]) -> list[str]:
+    """Return the groups in the order of `Chains.groups`."""
+    after: dict[str, set[str]] = {}
+    names = {*starts}
+    for p in projections:
+        after.setdefault(str(p.source.name), set()).add(str(p.target.name))
+        names |= {str(p.source.name), str(p.target.name)}
+    order, k = list(starts), 0
+    while len(order) < len(names):
+        if k == len(order):
+            order.append(min(names - {*order}))
+        order += sorted(after.get(order[k], set()) - {*order})
+        k += 1
+    return order
+
+
+def _path(line: _Line) -> list[str] | None:
+    """Return the names between the ends, if the projection's name is a path."""
+    names = str(line.projection.name).split(ARROW)
+    ends = [line.projection.source.name, line.projection.target.name]
+    return names[1:-1] if len(names) > 1 and [names[0], names[-1]] == ends else None
+
+
+def _port(path: list[str], k: int) -> str:
+    """Return what kind of port a name on a path is: the first in an inner graph, the last in it, or none."""
+    before, here, after = ([*name.split("/")[:-1]] for name in path[k - 1 : k + 2])
+    if before[: len(here)] != here:
+        return "Input"
+    return "Output" if after[: len(here)] != here else ""
+
+
+def _crosses_by_ports(line: _Line, path: list[str] | None) -> bool:
+    """Say whether a path goes into and out of inner graphs one at a time, each time through a port."""
+    names = [str(line.projection.source.name), *(path or []), str(line.projection.target.name)]
+    for k in range(len(names) - 1):
+        pre, post = names[k].split("/")[:-1], names[k + 1].split("/")[:-1]
+        common = sum(a == b for a, b in zip(pre, post, strict=False))
+        leaving, entering = len(pre) - common, len(post) - common
+        if leaving > 1 or entering > 1:
+            return False
+        inner = 0 < k, k + 1 < len(names) - 1
+        if (leaving and not inner[0]) or (entering and not inner[1]):
+            return False
+    return True
+
+
+def _nested(nodes: dict[str, Node], edges: tuple[tuple[str, str], ...]) -> Graph:
+    """Return flat nodes as graphs within graphs."""
+    inner: dict[str, dict[str, Node]] = {}
+    own: dict[str, Node | Graph] = {}
+    for name, node in nodes.items():
+        head, _, rest = name.partition("/")
+        if rest:
+            inner.setdefault(head, {})[rest] = node
+        else:
+            own[head] = node
+    between: dict[tuple[str, str], None] = {}
+    within: dict[str, list[tuple[str, str]]] = {head: [] for head in inner}
+    for pre, post in edges:
+        a, b = pre.partition("/"), post.partition("/")
+        if a[2] and b[2] and a[0] == b[0]:
+            within[a[0]].append((a[2], b[2]))
+        else:
+            between[a[0], b[0]] = None
+    graphs = {head: _nested(found, tuple(within[head])) for head, found in inner.items()}
+    return Graph({**own, **graphs}, tuple(between))
