@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..engine.connectivity import Conv2d, Pool2d
-from ..engine.distributions import Distribution
 from ..engine.groups import Slice, image_of
 from ..engine.layout import described_weights
 from ..engine.memory import available_bytes
@@ -131,7 +130,7 @@ def linear_nodes(p: Projection, delay: float, plan: Callable[[], Plan]) -> list[
     """
     pattern = p.connectivity
     whole = not isinstance(p.pre, Slice) and not isinstance(p.post, Slice)
-    known = not isinstance(p.weight, Distribution) and not isinstance(p.delay, Distribution)
+    known = not _drawn(p.weight) and not _drawn(p.delay)
     seconds: Any = delay if p.delay is None else p.delay
     if whole and known and pattern.kind == "one_to_one":
         return [[*_delay(p, seconds), *_reshaped(p, p.post.shape), *_scaled(p)]]
@@ -210,9 +209,9 @@ def _matrices(p: Projection, delay: float, plan: Callable[[], Plan]) -> list[tup
             f"{p.label}: as a matrix of {shape} it does not fit into memory; NIR has no sparse weights"
         )
     rows, columns = (slice(*range_of(end)) for end in (p.post, p.pre))
-    if p.connectivity.kind == "dense" and not isinstance(p.delay, Distribution):
+    if p.connectivity.kind == "dense" and not _drawn(p.delay):
         matrix = np.zeros(shape)
-        if isinstance(p.weight, Distribution):
+        if _drawn(p.weight):
             planned = plan().projections[p.label]
             block = (
                 _drawn_block(plan(), p) if planned.storage == "sparse" else described_weights(plan(), planned)
@@ -220,7 +219,7 @@ def _matrices(p: Projection, delay: float, plan: Callable[[], Plan]) -> list[tup
         else:
             block = np.asarray(p.weight)
         matrix[rows, columns] = block
-        return [(delay if p.delay is None else float(p.delay), matrix)]
+        return [(delay if p.delay is None else float(p.delay), matrix)]  # type: ignore[arg-type]
     synapses = plan().synapses(p.label)
     steps, weights = synapses.delay_steps(), synapses.weight_values()
     pre, post = synapses.sources() + columns.start, synapses.targets.astype(np.int64) + rows.start
@@ -230,6 +229,11 @@ def _matrices(p: Projection, delay: float, plan: Callable[[], Plan]) -> list[tup
         np.add.at(matrix, (post[mine], pre[mine]), weights[mine])
         found.append((delay if p.delay is None else float(step) * plan().dt, matrix))
     return found
+
+
+def _drawn(value: Any) -> bool:
+    """Say whether values are described rather than given: drawn at random, or by distance."""
+    return not (value is None or isinstance(value, float | np.ndarray))
 
 
 def _drawn_block(plan: Plan, p: Projection) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import nir
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ def graph(*nodes, shape, ends=None):
     named = {"input": nir.Input(np.array(shape))} | {f"n{k}": node for k, node in enumerate(nodes)}
     named["output"] = nir.Output(np.array(shape if ends is None else ends))
     names = list(named)
-    return nir.NIRGraph(named, list(zip(names, names[1:], strict=False)), type_check=False)
+    return nir.NIRGraph(named, list(pairwise(names)), type_check=False)
 
 
 def run(g, x, **options):
@@ -189,8 +191,8 @@ def test_pooling_equals_torch_and_flatten_its_order(kind, size, stride, padding)
 
 def test_several_edges_into_a_node_add_up_wherever_it_is():
     a, b, c = rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
-    nodes = {"input": nir.Input(np.array([3])), "a": nir.Linear(a), "b": nir.Affine(b, np.ones(2)), "c": nir.Linear(c),
-             "output": nir.Output(np.array([2])), "twice": nir.Output(np.array([2]))}  # fmt: skip
+    nodes = {"input": nir.Input(np.array([3])), "a": nir.Linear(a), "b": nir.Affine(b, np.ones(2)),
+             "c": nir.Linear(c), "output": nir.Output(np.array([2])), "twice": nir.Output(np.array([2]))}  # fmt: skip
     edges = [
         ("input", "a"),
         ("input", "b"),
@@ -250,7 +252,7 @@ def test_a_soft_reset_is_asked_for(reset_delay):
 
 def test_a_soft_reset_of_a_node_with_a_reset_potential_is_refused():
     node = nir.IF(np.ones(2), np.ones(2), np.full(2, -0.5))
-    with pytest.raises(rb.FormatError, match="n0.v_reset: it is not zero"):
+    with pytest.raises(rb.FormatError, match=r"n0\.v_reset: it is not zero"):
         rb.read_nir(graph(node, shape=[2]), reset="soft")
 
 
