@@ -84,8 +84,8 @@ def normal_of(bits: Any) -> Any:
     """Return the standard normal number that 32 random bits stand for: the quantile at (bits + 1/2) / 2**32.
 
     With u this place, x = 2 u - 1 and L = log(1 - x**2), it is x times a rational function of L, fitted
-    for the least relative error, 1.1e-7; with all roundings it stays below 5e-7, in the tails too. NumPy runs these lines
-    on arrays, and CUDA takes their source, so they hold nothing but arithmetic and casts.
+    for the least relative error, 1.1e-7; with all roundings it stays below 5e-7, in the tails too. NumPy
+    runs these lines on arrays, and CUDA takes their source: they hold nothing but arithmetic and casts.
     """
     place = np.int32(np.uint32(bits) ^ np.uint32(0x80000000))
     outside = np.int32(np.int32(0x7FFFFFFF) - np.int32(place ^ np.int32(place >> np.int32(31))))

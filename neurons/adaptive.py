@@ -48,7 +48,7 @@ class ALIF(Firing):
         Where v goes without input.
     drive : float or array
         A constant current.
-    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay
+    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay, escape, escape_rate
         As for `IF`; the default reset is hard, to `v_reset`. A soft one takes off the threshold as it
         stands, with its lift, unless `reset_by` says otherwise. While v is held after a spike, w goes on
         as for that v, and input is discarded.

@@ -38,7 +38,7 @@ class CubaLIF(Firing):
         Where v goes without input.
     integration : "exact" or "euler"
         How each stage is stepped.
-    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay
+    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay, escape, escape_rate
         As for `IF`; the default reset is hard, to `v_reset`.
 
     Notes

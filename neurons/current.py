@@ -43,7 +43,7 @@ class CurrentLIF(Firing):
         Where v goes without input.
     drive : float or array
         A constant current.
-    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay
+    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay, escape, escape_rate
         As for `IF`; the default reset is hard, to `v_reset`.
 
     Raises

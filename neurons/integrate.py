@@ -124,6 +124,9 @@ class IF(_Integrator):
         Fire only above the threshold instead of at it.
     reset_delay : bool
         Reset in the step after the spike.
+    escape, escape_rate : float or array
+        Width of the threshold, in the unit of v, and hazard at it in hertz, of a neuron that fires by
+        chance: with the hazard escape_rate exp((v - threshold) / escape). A width of 0 is a sharp threshold.
 
     Examples
     --------
@@ -164,7 +167,7 @@ class LIF(_Integrator):
         Makes the input a current.
     integration : "exact" or "euler"
         "euler" puts dt / tau in the place of 1 - exp(-dt / tau), as snnTorch and norse do.
-    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay
+    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay, escape, escape_rate
         As for `IF`; the default reset is hard, to `v_reset`.
 
     Notes
@@ -225,7 +228,7 @@ class Leaky(_Integrator):
         Fire only above the threshold (the default, as snnTorch).
     drive : float or array
         A constant input in every step, such as a folded normalisation's bias.
-    v_reset, reset_by, refractory
+    v_reset, reset_by, refractory, escape, escape_rate
         As for `IF`.
 
     Examples

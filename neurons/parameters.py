@@ -99,6 +99,23 @@ def check_fields(spec: Any, owner: str) -> None:
             object.__setattr__(spec, field.name, checked)
 
 
+def all_zero(spec: Any, name: str) -> bool:
+    """Return whether a parameter that is not negative is 0 for all neurons, which switches something off.
+
+    Raises
+    ------
+    SpecError
+        If it is 0 for some of them only.
+    """
+    value = np.asarray(getattr(spec, name))
+    if np.any(value > 0) and not np.all(value > 0):
+        raise SpecError(
+            f"{type(spec).__name__}.{name}: got an array with zeros and other values; allowed is 0 for all "
+            "neurons of a population or for none. Make two populations"
+        )
+    return not np.any(value > 0)
+
+
 def Parameter(default: Any = dataclasses.MISSING, **limits: Any) -> Any:
     """Declare one parameter of a model: a dataclass field that knows its unit and its limits.
 

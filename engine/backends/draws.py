@@ -13,7 +13,7 @@ from ..random import FIRST_DRAW
 
 @dataclass(frozen=True, order=True)
 class Draw:
-    """One of the random numbers that a neuron draws in a step: a word of the vocabulary, and which of its draws."""
+    """A random number that a neuron draws in a step: a word of the vocabulary, and which of its draws."""
 
     word: str
     number: int

@@ -1,4 +1,4 @@
-"""The words `uniform` and `normal`: a fair number for every neuron, step, draw and trial, on every backend."""
+"""The words `uniform` and `normal`: fair numbers for every neuron, step, draw and trial, on every backend."""
 
 from dataclasses import dataclass
 from typing import ClassVar

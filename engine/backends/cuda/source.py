@@ -1,4 +1,4 @@
-"""Turn the functions of a rule, and others over numbers, into device functions, as Python source that can be read."""
+"""Turn rules, and other functions of numbers, into device functions, as Python source that can be read."""
 
 from __future__ import annotations
 
