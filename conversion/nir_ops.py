@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..engine.connectivity import Conv2d, Pool2d
-from ..engine.groups import Slice, image_of
+from ..engine.groups import Slice, image_of, range_of
 from ..engine.layout import described_weights
 from ..engine.memory import available_bytes
 from ..engine.parts import Population, Projection
-from ..engine.plan import Plan, range_of
+from ..engine.plan import Plan
 from ..neurons import IF, LI, LIF, CubaLI, CubaLIF, Leaky
 from ..neurons.errors import SpecError
 from ..neurons.integrate import held_step

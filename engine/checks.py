@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..learning.rule import PlasticityRule
+from ..learning.short_term import ShortTermRule
 from ..neurons.errors import SpecError
 from .connectivity import Conv2d, Distance, Pool2d, Sparse
 from .distributions import TABLE_BITS, Distribution
@@ -100,6 +102,29 @@ def check_spikes(label: str, times: Any, ids: Any, n: int) -> tuple[np.ndarray, 
         got = f"{i.min()} to {i.max()}" if whole else f"{i.dtype} values"
         raise SpecError(f"{label}.ids: got {got}; allowed are whole numbers from 0 to {n - 1}")
     return t, i.astype(np.int64)
+
+
+def check_rule(projection: Projection) -> None:
+    """Raise SpecError unless a projection's rule, if it has one, is one and suits its source."""
+    rule, label, source = projection.rule, projection.label, projection.source
+    if rule is not None and not isinstance(rule, PlasticityRule | ShortTermRule):
+        raise SpecError(
+            f"{label}.rule: got {rule!r}; allowed is a PlasticityRule such as STDP(...), or a ShortTermRule "
+            "such as TsodyksMarkram(...)"
+        )
+    if not isinstance(rule, ShortTermRule):
+        return
+    # An integer is a number of spikes where a source sends it; that of a neuron may be negative.
+    if source.payload == "real" or (source.payload == "integer" and source.receptors):
+        raise SpecError(
+            f"{label}.rule: {type(rule).__name__} takes spikes, and {source.label} sends numbers; allowed "
+            "is a population or source of spikes"
+        )
+    described = rule.per_neuron()
+    if described is not None and described != projection.pre.n:
+        raise SpecError(
+            f"{label}.rule: its arrays describe {described} sources, there are {projection.pre.n}"
+        )
 
 
 def check_projection(projection: Projection) -> tuple[Any, Any]:

@@ -81,7 +81,8 @@ class ProjectionCounts:
     plastic : bool
         True if a rule changes the weights.
     weight_updates : int
-        How often the rule was applied to a synapse, whether or not its weight moved.
+        How often the rule was applied to a synapse, whether or not its weight moved; a short-term rule is
+        applied to all synapses of a source at once, for each of its spikes.
     """
 
     name: str

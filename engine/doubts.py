@@ -55,7 +55,8 @@ def _of_times(label: str, described: Any, dt: float, single: bool) -> Iterator[s
         if name == "refractory":
             continue
         yield from _coarse(field, float(np.min(value)), dt, "take a shorter dt to see what it does")
-        if single and isinstance(described, NeuronModel) and np.max(value) > SLOW_STEPS * dt:
+        stepped = isinstance(described, NeuronModel) and not described.at_rest_without_input
+        if single and stepped and np.max(value) > SLOW_STEPS * dt:
             yield (
                 f"{field}: {np.max(value):g} s are {np.max(value) / dt:.3g} steps of {dt:g} s, whose decay "
                 "single precision cannot hold; take a longer dt, or precision='float64'"
@@ -78,5 +79,5 @@ def _long(field: str, seconds: float, dt: float) -> Iterator[str]:
 
 
 def _coarse(field: str, seconds: float, dt: float, advice: str) -> Iterator[str]:
-    if seconds * COARSE < dt:
+    if 0.0 < seconds * COARSE < dt:
         yield f"{field}: {seconds:g} s is shorter than a step of {dt:g} s; {advice}"

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import learning, neurons
 from ..learning.rule import PlasticityRule
+from ..learning.short_term import ShortTermRule
 from ..neurons.errors import FormatError, RheobaseError, SpecError, nearest
 from ..neurons.model import NeuronModel
 from . import connectivity as patterns
@@ -50,20 +51,21 @@ _NONE = {"none": True}
 
 def known_models(extra: Classes | None = None) -> dict[str, type[NeuronModel]]:
     """Return the neuron models that files may name, those of the author included."""
-    return _known(neurons, NeuronModel, "models", extra)
+    return _known(neurons, (NeuronModel,), "models", extra)
 
 
-def known_rules(extra: Classes | None = None) -> dict[str, type[PlasticityRule]]:
-    """Return the plasticity rules that files may name, those of the author included."""
-    return _known(learning, PlasticityRule, "rules", extra)
+def known_rules(extra: Classes | None = None) -> dict[str, type[PlasticityRule | ShortTermRule]]:
+    """Return the rules of synapses that files may name, those of the author included."""
+    return _known(learning, (PlasticityRule, ShortTermRule), "rules", extra)
 
 
-def _known(room: Any, base: type, argument: str, extra: Classes | None) -> dict[str, Any]:
+def _known(room: Any, bases: tuple[type, ...], argument: str, extra: Classes | None) -> dict[str, Any]:
     named = {name: getattr(room, name) for name in room.__all__}
-    ours = {n: c for n, c in named.items() if isinstance(c, type) and issubclass(c, base) and c is not base}
+    ours = {n: c for n, c in named.items() if isinstance(c, type) and issubclass(c, bases) and c not in bases}
     for name, cls in (extra or {}).items():
-        if not isinstance(cls, type) or not issubclass(cls, base):
-            raise SpecError(f"{argument}[{name!r}]: got {cls!r}; allowed is a subclass of {base.__name__}")
+        if not isinstance(cls, type) or not issubclass(cls, bases):
+            allowed = " or ".join(base.__name__ for base in bases)
+            raise SpecError(f"{argument}[{name!r}]: got {cls!r}; allowed is a subclass of {allowed}")
         if ours.get(name, cls) is not cls:
             raise SpecError(f"{argument}[{name!r}]: the name is taken by a class of rheobase; choose another")
     return {**ours, **(extra or {})}

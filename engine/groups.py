@@ -100,3 +100,13 @@ class Slice:
     def shape(self) -> tuple[int, ...]:
         """Shape: the group's own if whole, else flat."""
         return self.group.shape if self.n == self.group.n else (self.n,)
+
+
+def group_of(end: Group | Slice) -> Group:
+    """Return the group that an end of a projection, or the target of a probe, belongs to."""
+    return end.group if isinstance(end, Slice) else end
+
+
+def range_of(end: Group | Slice) -> tuple[int, int]:
+    """Return the first and one past the last neuron of a projection's end."""
+    return (end.start, end.stop) if isinstance(end, Slice) else (0, end.n)

@@ -133,7 +133,7 @@ def _placed(plan: Plan, p: ProjectionPlan, cells: Cells) -> tuple[np.ndarray, ..
 
 def stored_weights(plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> np.ndarray:
     """Return weights as they are stored: plastic ones always real, others by the projection's arithmetic."""
-    if p.arithmetic == "float" or p.part.rule is not None:
+    if p.arithmetic == "float" or p.rule is not None:
         return weights.astype(plan.real)
     return grid_of(plan, p).to_integers(weights).astype(np.int32)
 

@@ -14,12 +14,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..learning.rule import PlasticityRule
+from ..learning.short_term import ShortTermRule
 from ..neurons.errors import SpecError
 from ..neurons.model import NeuronModel
-from .checks import check_array, check_correlation, check_positive, check_projection, check_values, set_shape
+from .checks import (
+    check_array,
+    check_correlation,
+    check_positive,
+    check_projection,
+    check_rule,
+    check_values,
+    set_shape,
+)
 from .connectivity import Connectivity
 from .distributions import Distribution
-from .groups import Group, Part, Slice
+from .groups import Group, Part, Slice, group_of, range_of
 from .operators import operator_shape
 from .profiles import ByDistance
 from .sources import CurrentSource, FrameSource, PoissonSource, RateSource, Source, SpikeSource
@@ -156,8 +165,8 @@ class Projection(Part):
         ones; apart if left out.
     receptor : str, optional
         The target's receptor; its first if left out.
-    rule : PlasticityRule, optional
-        How the weights change.
+    rule : PlasticityRule or ShortTermRule, optional
+        How the weights change (STDP), or how strongly each spike of a source counts (TsodyksMarkram).
     delivery : str, optional
         "sparse" or "dense" storage where both are possible; the plan chooses if left out.
 
@@ -176,7 +185,7 @@ class Projection(Part):
     delay: Values | ByDistance | None = field(default=None, kw_only=True)
     correlation: float | None = field(default=None, kw_only=True)
     receptor: str | None = field(default=None, kw_only=True)
-    rule: PlasticityRule | None = field(default=None, kw_only=True)
+    rule: PlasticityRule | ShortTermRule | None = field(default=None, kw_only=True)
     delivery: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -201,10 +210,7 @@ class Projection(Part):
                 f"{self.label}.receptor: got {self.receptor!r}; "
                 f"{self.target.label} has {self.target.receptors}"
             )
-        if self.rule is not None and not isinstance(self.rule, PlasticityRule):
-            raise SpecError(
-                f"{self.label}.rule: got {self.rule!r}; allowed is a PlasticityRule such as STDP(...)"
-            )
+        check_rule(self)
         if self.delivery not in (None, "sparse", "dense"):
             raise SpecError(
                 f"{self.label}.delivery: got {self.delivery!r}; allowed is 'sparse', 'dense' or None"
@@ -217,12 +223,12 @@ class Projection(Part):
     @property
     def source(self) -> Group:
         """The group that events come from, also where only a slice of it projects."""
-        return self.pre.group if isinstance(self.pre, Slice) else self.pre
+        return group_of(self.pre)
 
     @property
     def target(self) -> Group:
         """The group that events go to."""
-        return self.post.group if isinstance(self.post, Slice) else self.post
+        return group_of(self.post)
 
     @property
     def receptor_name(self) -> str:
@@ -303,13 +309,12 @@ class Probe(Part):
     @property
     def group(self) -> Group:
         """The group that is recorded from."""
-        return self.target.group if isinstance(self.target, Slice) else self.target
+        return group_of(self.target)
 
     def recorded(self) -> np.ndarray:
         """Return the indices within the group that are recorded, int64."""
-        start = self.target.start if isinstance(self.target, Slice) else 0
         ids = np.arange(self.target.n) if self.ids is None else np.asarray(self.ids, dtype=np.int64)
-        return ids + start
+        return ids + range_of(self.target)[0]
 
 
 def variables_of(group: Group) -> tuple[str, ...]:

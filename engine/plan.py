@@ -14,12 +14,15 @@ from typing import Literal
 
 import numpy as np
 
+from ..learning.rule import PlasticityRule
 from ..neurons.errors import SpecError
 from .draw import Synapses, degrees_of, draw_synapses
 from .grid import Grid
+from .groups import range_of
 from .network import Network
-from .parts import Group, Operator, Population, Probe, Projection, Slice
+from .parts import Group, Operator, Population, Probe, Projection
 from .recipes import Recipe, recipe_of
+from .relays import origin, sender
 from .tables import delay_table, space_of, weight_table
 
 Storage = Literal["sparse", "dense", "conv2d", "pool2d"]
@@ -135,6 +138,12 @@ class ProjectionPlan:
     reason: str
 
     @property
+    def rule(self) -> PlasticityRule | None:
+        """How its weights change; a short-term rule is a relay by now."""
+        rule = self.part.rule
+        return rule if isinstance(rule, PlasticityRule) else None
+
+    @property
     def zero_delay(self) -> bool:
         """Whether its events arrive in the step in which they are sent."""
         return self.delays == (0,)
@@ -184,7 +193,8 @@ class Plan:
     Attributes
     ----------
     network : Network
-        What it was made from, as it was then: what is added to a network later is not in its plans.
+        What it was made from, as it was then: what is added to a network later is not in its plans. What
+        runs has relays besides, where projections have short-term rules: see `relays.py`.
     dt : float
         Seconds per step.
     trials : int
@@ -224,6 +234,11 @@ class Plan:
         for p in self.projections.values():
             reach[p.part.source.label] = max(reach[p.part.source.label], p.delays[-1])
         return reach
+
+    @property
+    def populations(self) -> tuple[GroupPlan, ...]:
+        """All populations, relays included."""
+        return tuple(group for group in self.groups.values() if isinstance(group.part, Population))
 
     def population(self, name: str) -> Population:
         """Return the population of this name."""
@@ -265,15 +280,15 @@ class Plan:
         """
         if name not in self._recipes:
             planned = self.projections[name]
-            part = planned.part
-            same = part.source is part.target
+            part, pre = planned.part, origin(planned.part.pre)
+            same = sender(part) is part.target
             self._recipes[name] = recipe_of(
                 part.connectivity,
                 part.pre.n,
                 part.post.n,
                 seed=self.network.seed,
                 name=name,
-                self_shift=planned.pre_range[0] - planned.post_range[0] if same else None,
+                self_shift=range_of(pre)[0] - planned.post_range[0] if same else None,
                 space=space_of(part),
                 correlation=part.correlation,
                 threads=threads,
@@ -335,11 +350,6 @@ class Plan:
             raise SpecError(f"Plan.diff: got {type(other).__name__}; allowed is another plan")
         mine, theirs = str(self).splitlines(), str(other).splitlines()
         return "\n".join(difflib.unified_diff(mine, theirs, "this plan", "the other", lineterm="", n=0))
-
-
-def range_of(end: Group | Slice) -> tuple[int, int]:
-    """Return the first and one past the last neuron of a projection's end."""
-    return (end.start, end.stop) if isinstance(end, Slice) else (0, end.n)
 
 
 def describe_receptor(receptor: ReceptorPlan) -> str:

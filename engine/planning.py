@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..learning.short_term import MOST_SPIKES
 from ..neurons.errors import PlanError, SpecError
 from .checks import check_positive
 from .connectivity import (
@@ -24,7 +25,7 @@ from .connectivity import (
 )
 from .distributions import Distribution
 from .grid import Grid, Load, choose_grid
-from .groups import image_of
+from .groups import image_of, range_of
 from .levels import assign_levels
 from .memory import refuse_if_too_big
 from .nearby import expected_targets
@@ -33,6 +34,7 @@ from .parts import Group, Operator, Population, Projection, Slice
 from .plan import Arithmetic, GroupPlan, Plan, ProjectionPlan, ReceptorPlan, Step, Storage, describe_receptor
 from .poisson import count_table
 from .profiles import ByDistance, Profile
+from .relays import is_relayed, origin, relayed, sender
 from .sources import PoissonSource, RateSource, Source, SpikeSource
 from .space import space_between
 from .tables import delay_table, space_of, weight_table
@@ -71,10 +73,12 @@ def make_plan(network: Network, dt: float, *, precision: str | None = None, tria
     if precision not in PRECISIONS:
         raise SpecError(f"Simulator.precision: got {precision!r}; allowed is one of {PRECISIONS}")
     _check_spools(network)
-    bounds = {group.name: payload_bound(group, dt) for group in network.of(Group)}
-    projections = {p.label: _plan_projection(p, dt, precision) for p in network.projections}
-    levels = assign_levels(network, projections)
-    imaged = _imaged(network)
+    running = relayed(network)
+    bounds = {group.name: payload_bound(group, dt) for group in running.of(Group)}
+    _check_relays(running, bounds)
+    projections = {p.label: _plan_projection(p, dt, precision) for p in running.projections}
+    levels = assign_levels(running, projections)
+    imaged = _imaged(running)
     groups = {
         group.label: GroupPlan(
             name=group.label,
@@ -84,7 +88,7 @@ def make_plan(network: Network, dt: float, *, precision: str | None = None, tria
             order=_channel_last(group) if group.label in imaged else None,
             payload_bound=bounds[group.name],
         )
-        for group in network.of(Group)
+        for group in running.of(Group)
     }
     refuse_if_too_big(groups, projections, trials, float64=precision == "float64")
     return Plan(
@@ -94,7 +98,7 @@ def make_plan(network: Network, dt: float, *, precision: str | None = None, tria
         real=np.dtype(np.float64 if precision == "float64" else np.float32),
         groups=groups,
         projections=projections,
-        steps=_order_steps(network, groups, projections),
+        steps=_order_steps(running, groups, projections),
     )
 
 
@@ -108,6 +112,15 @@ def _check_spools(network: Network) -> None:
                     f"{probe.label}.spool: {taken[path]} already writes to {path}; name a file of its own"
                 )
             taken[path] = probe.label
+
+
+def _check_relays(running: Network, bounds: dict[Any, int]) -> None:
+    for p in running.projections:
+        if is_relayed(p) and bounds[sender(p).name] > MOST_SPIKES:
+            raise PlanError(
+                f"{p.label}.rule: {sender(p).label} may send {bounds[sender(p).name]} spikes in one step; "
+                f"short-term rules take up to {MOST_SPIKES}: lower its rate, or dt"
+            )
 
 
 def payload_bound(group: Group, dt: float) -> int:
@@ -230,9 +243,10 @@ def _check_total(p: Projection, c: FixedTotal) -> None:
 
 def _shared(p: Projection) -> int:
     """Return how many neurons are on both ends of a projection."""
-    if p.source is not p.target:
+    pre = origin(p.pre)
+    if sender(p) is not p.target:
         return 0
-    ends = [(e.start, e.stop) if isinstance(e, Slice) else (0, e.n) for e in (p.pre, p.post)]
+    ends = [range_of(end) for end in (pre, p.post)]
     return max(min(stop for _, stop in ends) - max(start for start, _ in ends), 0)
 
 
@@ -260,8 +274,8 @@ def _plan_receptors(
 
 
 def _load(p: ProjectionPlan, bound: int) -> Load:
-    if p.part.rule is not None:
-        low, high = p.part.rule.bounds
+    if p.rule is not None:
+        low, high = p.rule.bounds
         # A plastic weight moves continuously between its bounds: only the largest matters to the grid.
         largest = max(abs(low), abs(high))
         return Load(p.name, np.array([largest]), None, True, bound * largest * _in_degree(p))
@@ -342,8 +356,8 @@ def _order_steps(
                 steps.append(Step("operate", level, (group.name,), group.part.kind))
     last = steps[-1].level if steps else 0
     for p in projections.values():
-        if p.part.rule is not None:
-            steps.append(Step("learn", last, (p.name,), type(p.part.rule).__name__))
+        if p.rule is not None:
+            steps.append(Step("learn", last, (p.name,), type(p.rule).__name__))
     steps += [Step("record", last, (probe.label,), probe.variable) for probe in network.probes]
     return tuple(steps)
 
@@ -354,7 +368,7 @@ def _deliveries(here: list[GroupPlan], projections: dict[str, ProjectionPlan], l
     tables: dict[Any, list[ProjectionPlan]] = {}
     for p in projections.values():
         if p.part.target.name in targets:
-            shared = p.storage == "sparse" and p.part.rule is None
+            shared = p.storage == "sparse" and p.rule is None
             key = (p.part.source.name, p.zero_delay, p.arithmetic) if shared else (p.name,)
             tables.setdefault(key, []).append(p)
     return [

@@ -55,8 +55,8 @@ def plastic_rows(plan: Plan, p: ProjectionPlan, cells: Cells) -> Rows:
 
 
 def _check_bounds(plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> None:
-    assert p.part.rule is not None
-    low, high = (plan.real.type(bound) for bound in p.part.rule.bounds)
+    assert p.rule is not None
+    low, high = (plan.real.type(bound) for bound in p.rule.bounds)
     if weights.size and not (low <= weights.min() and weights.max() <= high):
         raise SpecError(
             f"{p.name}.weight: got weights from {weights.min():g} to {weights.max():g}; allowed by its "

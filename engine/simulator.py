@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import __version__
 from ..learning.rule import PlasticityRule
+from ..learning.short_term import ShortTermRule
 from ..neurons.errors import FormatError, RunError, SpecError, UnitWarning
 from ..neurons.model import MOST_STEPS, NeuronModel
 from .backends.registry import backend as find_backend
@@ -26,6 +27,7 @@ from .network import Network
 from .parts import Operator, Population, Projection
 from .plan import Plan
 from .planning import make_plan
+from .relays import relay_name
 from .result import Result, RunInfo
 from .tally import Accountant
 from .workers import available_cores
@@ -177,7 +179,7 @@ class Simulator:
         records = collector.records(done)
         counts = self._accountant.counts(self._machine.take_tally(), done)
         info = self._info(collector.start, done, wall_s, interrupted=ctrl_c.met > 0)
-        sizes = {name: group.n for name, group in self.plan.groups.items()}
+        sizes = {group.label: group.n for group in self.plan.network.of(Group)}
         return Result(records=records, counts=counts, info=info, populations=sizes)
 
     def _check_whole(self, caller: str) -> None:
@@ -219,19 +221,22 @@ class Simulator:
         self._machine.take_tally()
         self._torn = None
 
-    def state(self, population: Group | str) -> dict[str, np.ndarray]:
-        """Return a population's (or operator's) state variables by name.
+    def state(self, population: Group | Projection | str) -> dict[str, np.ndarray]:
+        """Return the state variables of a population, an operator, or a short-term rule, by name.
 
-        Arrays are by the user's index: (n,), or (trials, n) from a batch.
+        Arrays are by the user's index: (n,), or (trials, n) from a batch. A projection whose rule is
+        TsodyksMarkram, or another ShortTermRule, has one of each for every neuron of its `pre`.
 
         Raises
         ------
         SpecError
-            If this network has no such population or operator.
+            If this network has no such part.
         """
-        part = self._part(population, (Population, Operator), "state")
-        names = ["value"] if isinstance(part, Operator) else [s.name for s in part.model.used_states]
-        group = self.plan.group_of(part)
+        part = self._part(population, (Population, Operator, Projection), "state")
+        group = self.plan.groups[part.label if isinstance(part, Group) else self._relay(part, "state")]
+        names = ["value"]
+        if isinstance(group.part, Population):
+            names = [state.name for state in group.part.model.used_states]
         values = {name: group.unstored(self._machine.state(group.name, name)) for name in names}
         return {name: value if self._batch is not None else value[0] for name, value in values.items()}
 
@@ -249,7 +254,7 @@ class Simulator:
             If this network has no such projection.
         """
         part = self._part(projection, (Projection,), "weights")
-        if part.rule is not None:
+        if isinstance(part.rule, PlasticityRule):
             weights = self._machine.weights(part.label)
             return weights if self._batch is not None else weights[0]
         if self.plan.projections[part.label].storage == "sparse":
@@ -257,6 +262,14 @@ class Simulator:
             self.plan.release()
             return weights
         return described_weights(self.plan, self.plan.projections[part.label]).copy()
+
+    def _relay(self, part: Projection, caller: str) -> str:
+        if not isinstance(part.rule, ShortTermRule):
+            raise SpecError(
+                f"Simulator.{caller}: got {part.label}, which has no state of its own; allowed is a "
+                "population, an operator, or a projection with a short-term rule such as TsodyksMarkram"
+            )
+        return relay_name(part)
 
     def _part(self, key: Any, kinds: tuple[type[Any], ...], caller: str) -> Any:
         part = self.plan.network[key] if isinstance(key, str) else key

@@ -9,10 +9,12 @@ import numpy as np
 
 from ..neurons import counting
 from .counts import Arithmetic, Counts, OperatorCounts, PopulationCounts, ProjectionCounts
+from .groups import range_of
 from .layout import fan_out
 from .operators import kind_of
 from .parts import Operator, Population
 from .plan import GroupPlan, Plan, ProjectionPlan
+from .relays import Relay, is_feed, is_relayed, origin, sender
 from .tables import weight_table
 
 
@@ -32,17 +34,18 @@ class Accountant:
         # What an event of each neuron counts for: synaptic events, whether it is sent, and as a packet.
         self._worth: dict[str, tuple[int | np.ndarray, ...]] = {}
         reached: dict[tuple[str, str], np.ndarray] = {}
-        for name, p in plan.projections.items():
-            synapses, ends = fan_out(plan, p, threads), (p.part.source.label, p.part.target.label)
+        projections = [p for p in plan.projections.values() if not is_feed(p.part)]
+        for p in projections:
+            synapses, ends = _reached(plan, p, threads), (sender(p.part).label, p.part.target.label)
             before = reached.get(ends, np.zeros(synapses.size, bool))
-            self._worth[name] = _short(synapses), _short(synapses > 0), _short((synapses > 0) & ~before)
+            self._worth[p.name] = _short(synapses), _short(synapses > 0), _short((synapses > 0) & ~before)
             reached[ends] = before | (synapses > 0)
         # What a count says of a part whatever happens, as arguments of its class.
-        self._projections = {p.name: self._describe_projection(p) for p in plan.projections.values()}
+        self._projections = {p.name: self._describe_projection(p) for p in projections}
         self._groups = {
             group.name: _describe_group(group)
             for group in plan.groups.values()
-            if not isinstance(group.part, Operator)
+            if not isinstance(group.part, Operator | Relay)
         }
 
     @property
@@ -78,7 +81,7 @@ class Accountant:
     def _projection(
         self, name: str, tally: Mapping[str, np.ndarray], sent: Mapping[str, int], steps: int
     ) -> ProjectionCounts:
-        described = self._projections[name]
+        described, part = self._projections[name], self.plan.projections[name].part
         pre, changes = described["pre"], tally.get(f"changes/{name}")
         events, carried, packets = (
             sent[pre] * worth if isinstance(worth, int) else int(np.dot(tally[f"sent/{pre}"], worth))
@@ -90,18 +93,19 @@ class Accountant:
             packets=packets,
             events=events,
             dense_events=described["n_synapses"] * steps * self.plan.trials,
-            weight_updates=0 if changes is None else int(changes.sum()),
+            weight_updates=carried * is_relayed(part) if changes is None else int(changes.sum()),
         )
 
     def _describe_projection(self, p: ProjectionPlan) -> dict[str, Any]:
-        part, n = p.part, p.part.source.n
+        part, group = p.part, sender(p.part)
         n_synapses, senders = (
-            n * worth if isinstance(worth, int) else int(worth.sum()) for worth in self._worth[p.name][:2]
+            group.n * worth if isinstance(worth, int) else int(worth.sum())
+            for worth in self._worth[p.name][:2]
         )
         n_weights, bits = self._stored(p, n_synapses)
         return {
             "name": p.name,
-            "pre": part.source.label,
+            "pre": group.label,
             "post": part.target.label,
             "kind": "one_to_one" if part.connectivity.kind == "one_to_one" else p.storage,
             "senders": senders,
@@ -109,17 +113,27 @@ class Accountant:
             "n_weights": n_weights,
             "weight_bits": bits,
             "arithmetic": _arithmetic(p),
-            "plastic": part.rule is not None,
+            "plastic": p.rule is not None,
         }
 
     def _stored(self, p: ProjectionPlan, n_synapses: int) -> tuple[int, int]:
         """Return how many weights are stored, and the bits of one."""
         grid = self.plan.receptor(p).grid
-        fixed = p.arithmetic == "fixed" and p.part.rule is None and grid is not None
+        fixed = p.arithmetic == "fixed" and p.rule is None and grid is not None
         bits = grid.bits if fixed and grid is not None else 8 * self.plan.real.itemsize
         if p.storage in ("sparse", "dense"):
             return n_synapses, bits
         return int(np.size(weight_table(p.part)[0])), bits
+
+
+def _reached(plan: Plan, p: ProjectionPlan, threads: int) -> np.ndarray:
+    """Return how many synapses a spike of each sender reaches, by place of storage."""
+    reached, group = fan_out(plan, p, threads), plan.group_of(sender(p.part))
+    if not is_relayed(p.part):
+        return reached
+    by_user = np.zeros(group.n, np.int64)
+    by_user[slice(*range_of(origin(p.part.pre)))] = plan.group_of(p.part.source).unstored(reached)
+    return group.stored(by_user)
 
 
 def _short(worth: np.ndarray) -> int | np.ndarray:

@@ -1,6 +1,7 @@
 """How synapses change: rules written once, like neurons."""
 
 from .rule import PlasticityRule, Trace
+from .short_term import ShortTermRule, TsodyksMarkram
 from .stdp import STDP
 
-__all__ = ["STDP", "PlasticityRule", "Trace"]
+__all__ = ["STDP", "PlasticityRule", "ShortTermRule", "Trace", "TsodyksMarkram"]

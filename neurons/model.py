@@ -90,8 +90,12 @@ class NeuronModel:
         Names under which input arrives; a projection without a receptor goes to the first.
     payload : "unit", "integer" or "real"
         What a spike carries.
+    at_rest_without_input : bool
+        Whether a neuron that gets no input in a step stays as it is and sends nothing, so that backends may
+        pass it over.
     """
 
+    at_rest_without_input: ClassVar[bool] = False
     flow: ClassVar[Callable[..., Any]]
     jump: ClassVar[Callable[..., Any]]
     fire: ClassVar[Callable[..., Any]]

@@ -40,7 +40,7 @@ def _is_private(plan: Plan, p: ProjectionPlan) -> bool:
         and isinstance(p.part.connectivity, OneToOne)
         and isinstance(p.part.weight, float | int)
         and len(p.delays) == 1
-        and p.part.rule is None
+        and p.rule is None
         and p.arithmetic == "fixed"
         and len(others) == 1
         and p.part.pre is source

@@ -45,7 +45,7 @@ class ReferenceMachine(Machine):
         for step in plan.steps:
             if step.kind == "deliver":
                 self._add_delivery(step)
-        self._neurons = {p.label: Neurons(plan, plan.groups[p.label]) for p in plan.network.populations}
+        self._neurons = {group.name: Neurons(plan, group) for group in plan.populations}
         self._noise = {
             name: Noise(plan, group)
             for name, group in plan.groups.items()
@@ -59,7 +59,7 @@ class ReferenceMachine(Machine):
         self.synapse_bytes += sum(synapses.n_bytes for synapses in self._plastic.values())
 
     def _add_delivery(self, step: Step) -> None:
-        if self.plan.projections[step.names[0]].part.rule is None:
+        if self.plan.projections[step.names[0]].rule is None:
             self._tables[step.names] = make_table(self.plan, step, self._cells)
             return
         from .reference_plastic import PlasticSynapses
@@ -72,9 +72,7 @@ class ReferenceMachine(Machine):
         plan = self.plan
         types = {"fixed": np.dtype(np.int32), "float": plan.real}
         return Trial(
-            states={
-                p.label: initial_state(plan, plan.groups[p.label], index) for p in plan.network.populations
-            },
+            states={group.name: initial_state(plan, group, index) for group in plan.populations},
             operators={o.label: OperatorRows(plan, o) for o in plan.network.operators},
             cells={kind: np.zeros(self._cells[kind].size, dtype) for kind, dtype in types.items()},
             sent={name: {} for name in plan.groups},

@@ -35,7 +35,7 @@ class PlasticSynapses:
     """
 
     def __init__(self, plan: Plan, p: ProjectionPlan, cells: Cells) -> None:
-        assert p.part.rule is not None
+        assert p.rule is not None
         rows = plastic_rows(plan, p, cells)
         grid = plan.receptor(p).grid if p.arithmetic == "fixed" else None
         self._step = None if grid is None else plan.real.type(grid.step)
@@ -46,7 +46,7 @@ class PlasticSynapses:
         self._delays = rows.distinct_delays()
         self._slots = np.searchsorted(self._delays, rows.delays)
         self._key = self._sources * self._delays.size + self._slots
-        self._rule = p.part.rule
+        self._rule = p.rule
         self._on_pre, self._on_post = (_bound(v) for v in (self._rule.rules.on_pre, self._rule.rules.on_post))
         self._fade = {t.name: t.fade.bind(_WORDS) for t in self._rule.traces}
         self._bump = {t.name: t.bump.bind(_WORDS) for t in self._rule.traces}

@@ -65,7 +65,7 @@ def longest_strip(plan: Plan, events: int) -> int:
     events
         Neurons times steps whose events may be kept.
     """
-    if any(p.part.rule is not None for p in plan.projections.values()) or plan.network.of(Operator):
+    if any(p.rule is not None for p in plan.projections.values()) or plan.network.of(Operator):
         return 1  # learning and operators look at all groups after every step
     neurons = max(sum(group.n for group in plan.groups.values()), 1)
     longest = min(_LONGEST_STRIP, max(events // neurons, 1))

@@ -21,7 +21,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "NeuronModel", "Parameter", "ReLU",
     ),
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
-    "learning": ("STDP", "PlasticityRule"),
+    "learning": ("STDP", "PlasticityRule", "TsodyksMarkram"),
     "engine.network": ("Network",),
     "engine.parts": ("Operator", "Population", "Probe", "Projection"),
     "engine.sources": ("CurrentSource", "FrameSource", "PoissonSource", "RateSource", "SpikeSource"),

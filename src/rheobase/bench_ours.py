@@ -15,7 +15,7 @@ from .bench_limits import measure_limits, of_limit
 from .engine.connectivity import OneToOne
 from .engine.counts import Counts
 from .engine.network import Network
-from .engine.parts import Projection
+from .engine.plan import ProjectionPlan
 from .engine.records import SpikeRecord
 from .engine.result import Result, peak_mb
 from .engine.simulator import Simulator
@@ -111,7 +111,7 @@ class Ours:
 
     def _learned(self, wall: float) -> dict[str, Any]:
         """Return how often rules were applied, and where the weights are now, as shares of their bounds."""
-        plastic = [p for p in self.simulator.plan.network.projections if p.rule is not None]
+        plastic = [p for p in self.simulator.plan.projections.values() if p.rule is not None]
         if not plastic:
             return {}
         applied = sum(p.weight_updates for p in self.result.counts.projections)
@@ -120,10 +120,10 @@ class Ours:
         shares = np.concatenate([self._shares(projection) for projection in plastic])
         return line | {"weight_mean": float(shares.mean()), "weight_sd": float(shares.std())}
 
-    def _shares(self, projection: Projection) -> np.ndarray:
+    def _shares(self, projection: ProjectionPlan) -> np.ndarray:
         assert projection.rule is not None
         low, high = projection.rule.bounds
-        weights = np.asarray(self.simulator.weights(projection), dtype=np.float64)
+        weights = np.asarray(self.simulator.weights(projection.name), dtype=np.float64)
         return (weights.ravel() - low) / (high - low)
 
 

@@ -74,6 +74,7 @@ def variants():
     made["nonlinear"] = [rb.Izhikevich(method=method) for method in ("half_steps", "euler")]
     made["current"] += [rb.CurrentLIF(10e-3, tau_syn_exc=5e-3, tau_syn_inh=10e-3, refractory=2e-3)]
     laws = itertools.product(("delta", "rate"), ("pow2", "unit", "graded"), ("nearest", "floor"))
+    made["apart"] += [rb.TsodyksMarkram(), rb.TsodyksMarkram(np.array([0.1, 0.2, 0.3]), 0.1, 0.5)]
     made["events"] = [rb.EventNeuron(0.1, law=law, events=e, rounding=r) for law, e, r in laws]
     made["events"] += [rb.EventNeuron(law="value")]
     made["events"] += [rb.EventNeuron(0.1, law="rate", events="unit", signed=False)]

@@ -76,3 +76,15 @@ def plastic_network(
         for neuron in fired:
             sent[len(trains) + neuron].append(now)
     return sent[len(trains) :], weights
+
+
+def tsodyks_markram(times, U, tau_rec, tau_facil):
+    """What share of the weight each spike of a train, in seconds, delivers: u times x, spike after spike."""
+    shares, x, u = [], 1.0, U
+    for k, now in enumerate(times):
+        if k:
+            passed = now - times[k - 1]
+            x = 1.0 - (1.0 - (x - u * x)) * math.exp(-passed / tau_rec)
+            u = U + (1.0 - U) * u * math.exp(-passed / tau_facil) if tau_facil > 0 else U
+        shares.append(u * x)
+    return shares

@@ -29,7 +29,7 @@ def bind_deliveries(binder: Binder) -> None:
         if step.kind != "deliver":
             continue
         p = binder.plan.projections[step.names[0]]
-        if p.part.rule is not None:
+        if p.rule is not None:
             _bind_plastic(binder, p, pulls)
         elif p.storage == "sparse" and p.arithmetic == "fixed":
             names = tuple(name for name in step.names if not _private(binder, name))
@@ -206,7 +206,7 @@ def _line(target: GroupPlan) -> int:
 
 def _bind_plastic(binder: Binder, p: ProjectionPlan, pulls: dict[tuple[str, str, str], list[int]]) -> None:
     """Bind a projection that learns: its rows, its incoming synapses, weights and traces of each trial."""
-    plan, store, rule = binder.plan, binder.store, p.part.rule
+    plan, store, rule = binder.plan, binder.store, p.rule
     assert rule is not None
     cells = binder.cells[p.arithmetic]
     rows = plastic_rows(plan, p, cells)
@@ -257,7 +257,7 @@ def _bind_plastic(binder: Binder, p: ProjectionPlan, pulls: dict[tuple[str, str,
 
 def _bind_traces(binder: Binder, p: ProjectionPlan, record: int, n_delays: int) -> None:
     """Bind the traces of a rule: of arrivals, one for each delay and source, or of the targets' spikes."""
-    plan, store, rule = binder.plan, binder.store, p.part.rule
+    plan, store, rule = binder.plan, binder.store, p.rule
     assert rule is not None
     shapes = {"pre": (n_delays, plan.group_of(p.part.source).n), "post": (plan.group_of(p.part.target).n,)}
     for k, trace in enumerate(rule.traces):

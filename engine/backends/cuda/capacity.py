@@ -31,7 +31,7 @@ def estimate_bytes(plan: Plan) -> float:
     strip = strip_of(plan)
     for p in plan.projections.values():
         grid = plan.receptor(p).grid
-        if p.part.rule is not None:
+        if p.rule is not None:
             total += p.expected * (plan.trials * real + _LISTED + 4)
         elif p.storage == "sparse":
             total += p.expected * (_PUSHED[grid.bits] if p.arithmetic == "fixed" and grid else real + _LISTED)

@@ -98,16 +98,22 @@ def update_source(model: NeuronModel, layout: Layout) -> str:
         before, step, after = before + lines[0], step + lines[1], after + lines[2]
     if any("now" in variant.arguments for variant in variants.values()):
         step.append("value_now = i4(now)")
+    updated: list[str] = []
     for rule, variant in variants.items():
         returned = ["sent"] * (rule == "fire") + [f"value_{state}" for state in model.written(variant)]
         passed = [*variant.arguments, *(draw.argument for draw in draws_of(variant))]
-        step.append(
+        updated.append(
             f"{', '.join(returned)} = {name}_{rule}({', '.join(f'value_{argument}' for argument in passed)})"
         )
     kinds = dict(layout.states)
     written = {state for variant in variants.values() for state in model.written(variant)}
-    step += [f"value_{state} = i4(value_{state})" for state in sorted(written) if kinds[state] == "integer"]
-    step += [f"value_{state} = real(value_{state})" for state in sorted(written) if kinds[state] == "float"]
+    for kind, word in (("integer", "i4"), ("float", "real")):
+        mine = [state for state in sorted(written) if kinds[state] == kind]
+        updated += [f"value_{state} = {word}(value_{state})" for state in mine]
+    if model.at_rest_without_input:
+        came = " or ".join(f"value_{receptor} != 0" for receptor, *_ in layout.receptors)
+        updated = ["sent = real(0.0)", f"if {came}:", *(f"    {line}" for line in updated)]
+    step += updated
     step += _outcome(model.payload, layout, written)
     return "\n\n\n".join([*functions, _function(name, before, step, after)])
 

@@ -33,7 +33,7 @@ NEVER = -2
 def store(binder: Binder, step: Step) -> None:
     """Lay out the synapses of a delivery that is not sparse, once for all trials."""
     p = binder.plan.projections[step.names[0]]
-    if p.part.rule is not None:
+    if p.rule is not None:
         binder.plastic[p.name] = Plastic(binder, p)
     elif p.storage == "dense":
         _keep_stored(binder, step.names, _store_dense(binder, p))

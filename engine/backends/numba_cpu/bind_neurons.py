@@ -84,6 +84,7 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
             p.part.receptor_name for p in binder.private.values() if p.part.target.label == group.name
         ),
         real=binder.real,
+        at_rest=model.at_rest_without_input,
     )
     arguments: dict[str, Any] = {
         "n": high - low,

@@ -198,7 +198,8 @@ class NumbaMachine(Machine):
             trial.faults[:] = 0
             self.binder.forget(trial)
             for (group, name), variable in trial.states.items():
-                key = f"{name}/{group}" if name in ("value", "last") else f"state/{group}/{name}"
+                neurons = isinstance(self.plan.groups[group].part, Population)
+                key = f"state/{group}/{name}" if neurons else f"{name}/{group}"
                 if key in snapshot:
                     variable.assign(snapshot[key][trial.index])
             for cells in (*trial.fixed, *trial.floating):

@@ -50,7 +50,7 @@ def merged(plan: Plan, private: Container[str]) -> list[Delivery]:
     alike: dict[tuple[object, ...], list[Delivery]] = {}
     for step in plan.steps:
         p = plan.projections[step.names[0]] if step.kind == "deliver" else None
-        if p is None or p.storage != "sparse" or p.part.rule is not None or p.part.source.label in private:
+        if p is None or p.storage != "sparse" or p.rule is not None or p.part.source.label in private:
             continue
         one, source = _of_one_source(plan, step.names), plan.group_of(p.part.source)
         runs = tuple(
@@ -109,7 +109,7 @@ def sums_ahead(plan: Plan, deliveries: list[Delivery]) -> set[str]:
             for name in sparse[step.names[0]].names if step.names[0] in sparse else step.names:
                 p = plan.projections[name]
                 receptor = (p.part.target.label, p.part.receptor_name, p.arithmetic)
-                if p.storage == "dense" and p.part.rule is None and receptor not in begun:
+                if p.storage == "dense" and p.rule is None and receptor not in begun:
                     found.add(name)
                 begun.add(receptor)
     return found

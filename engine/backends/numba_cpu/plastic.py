@@ -52,8 +52,8 @@ class Plastic:
     """One plastic projection of a machine."""
 
     def __init__(self, binder: Binder, p: ProjectionPlan) -> None:
-        assert p.part.rule is not None
-        self.binder, self.p, self.rule = binder, p, p.part.rule
+        assert p.rule is not None
+        self.binder, self.p, self.rule = binder, p, p.rule
         plan, share = binder.plan, binder.share
         self.target, self.receptor = p.part.target.label, p.part.receptor_name
         self.dense = p.storage == "dense"

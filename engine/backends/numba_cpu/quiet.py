@@ -55,11 +55,10 @@ def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int) -> list[s
     chunk
         Neurons in a chunk.
     """
-    silent = " and ".join(f"all_zero(a_{name})" for name in sums) or "True"
     return [
         f"mine = chunk // {chunk}",
         f"looked = (now + mine) % {LOOK} == 0",
-        f"if (looked or still[mine] != 0) and {silent}:",
+        f"if (looked or still[mine] != 0) and {_silent(sums)}:",
         "    if still[mine] != 0:",
         "        continue",
         "    for i in range(size):",
@@ -68,6 +67,15 @@ def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int) -> list[s
         "    looked = False",
         "    still[mine] = 0",
     ]
+
+
+def pass_lines(sums: Sequence[str]) -> list[str]:
+    """Return the lines before the loop of a chunk whose neurons are at rest wherever nothing arrives."""
+    return [f"if {_silent(sums)}:", "    continue"]
+
+
+def _silent(sums: Sequence[str]) -> str:
+    return " and ".join(f"all_zero(a_{name})" for name in sums) or "True"
 
 
 def look_lines(states: Sequence[str], waiting: Collection[str]) -> list[str]:

@@ -15,7 +15,7 @@ from ..draws import Draw
 from .kernel import INLINE, Argument, Kernel, kernel_from_source
 from .latch import split_latches
 from .outcome import fault_lines, sent_lines
-from .quiet import look_lines, skip_lines, waits
+from .quiet import look_lines, pass_lines, skip_lines, waits
 from .rules import Rule, constant_of, returned, rule_of
 
 
@@ -35,6 +35,8 @@ class Shape:
         Receptors with a private Poisson source, whose counts are drawn here.
     real : str
         "f4" or "f8".
+    at_rest : bool
+        Whether neurons without input are passed over, as their model allows.
     """
 
     arrays: frozenset[str]
@@ -43,6 +45,7 @@ class Shape:
     floating: frozenset[str]
     noisy: frozenset[str]
     real: str
+    at_rest: bool = False
 
 
 #: Neurons whose updates are vectors of one loop, and whose events are then listed.
@@ -69,7 +72,7 @@ def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
         tuple(rule_of(variant, names, integers) for variant in variants)
         for variants in ((rules.flow, rules.jump, fire), latches)
     )
-    quiet = not shape.noisy and not any(rule.draws for rule in moves)
+    quiet = not shape.noisy and not shape.at_rest and not any(rule.draws for rule in moves)
     return _build(
         moves,
         latched,
@@ -120,6 +123,9 @@ def _build(
     if waiting is not None:
         sums = [a.name for a in arguments if a.array and a.name[:2] in ("c_", "x_")]
         lines += [f"        {line}" for line in skip_lines(sums, written, CHUNK)]
+    elif shape.at_rest and not shape.noisy:
+        sums = [a.name for a in arguments if a.array and a.name[:2] in ("c_", "x_")]
+        lines += [f"        {line}" for line in pass_lines(sums)]
     lines += ["        some, bad = np.int8(0), np.int32(0)"]
     lines += [f"        drawn_{name} = np.int32(0)" for name in sorted(shape.noisy)]
     lines += ["        for i in range(size):"]
@@ -223,14 +229,19 @@ def _body(
     whole = dict(states)
     values = {name: f"v_{name}" for name in whole} | {name: f"in_{name}" for name in receptors}
     values |= {"now": "step"}
+    updated: list[str] = []
     for rule in rules:
         given = [values.get(name) or constant_of(name, shape.arrays, "a_", "i") for name in rule.arguments]
         drawn = [draw.argument for draw in rule.draws]
         left = [*(["event"] if rule.name == "fire" else []), *(f"t_{name}" for name in rule.returned)]
         if left:
-            lines.append(f"{', '.join(left)} = rule_{rule.name}({', '.join([*given, *drawn])})")
-        lines += [f"v_{name} = {'np.int32' if whole[name] else 'REAL'}(t_{name})" for name in rule.returned]
-    lines += [f"a_s_{name}[i] = v_{name}" for name in written]
+            updated.append(f"{', '.join(left)} = rule_{rule.name}({', '.join([*given, *drawn])})")
+        updated += [f"v_{name} = {'np.int32' if whole[name] else 'REAL'}(t_{name})" for name in rule.returned]
+    updated += [f"a_s_{name}[i] = v_{name}" for name in written]
+    if shape.at_rest:
+        came = " or ".join(f"in_{name} != 0" for name in receptors)
+        updated = ["event = REAL(0)", f"if {came}:", *(f"    {line}" for line in updated)]
+    lines += updated
     lines += ["flag = np.int8(event != 0)", "fired[i] = flag", "some = np.int8(some | flag)"]
     if payload != "unit":
         lines.append("sent[i] = REAL(event)")
