@@ -1,4 +1,4 @@
-"""Values of a description as plain data and back: arrays, distributions, models, rules, patterns.
+"""Values of a description as plain data and back: arrays, distributions, receptors, models, rules, patterns.
 
 A thing with a name and arguments is a table with one key, {normal = {mean = 1.0, sd = 0.1}}; where it
 needs no arguments, its name alone will do. Arrays of more than 16 entries go to a mapping of arrays,
@@ -19,6 +19,7 @@ from ..learning.rule import PlasticityRule
 from ..learning.short_term import ShortTermRule
 from ..neurons.errors import FormatError, RheobaseError, SpecError, nearest
 from ..neurons.model import NeuronModel
+from ..neurons.receptor import Receptor
 from . import connectivity as patterns
 from .checks import check_array
 from .connectivity import Connectivity, Pool2d, Sparse
@@ -45,6 +46,7 @@ _NAMED: Classes = {
     "normal": Normal, "uniform": Uniform, "lognormal": LogNormal, "empirical": Empirical,
     "gaussian": Gaussian, "exponential": Exponential, "disc": Disc, "cone": Cone, "mexican_hat": MexicanHat,
     "tabulated": Tabulated, "affine": Affine, "by_distance": ByDistance, "positions": Positions,
+    "Receptor": Receptor,
 }  # fmt: skip
 _NONE = {"none": True}
 
@@ -80,14 +82,16 @@ class Encoder:
         self._named: dict[str, type[Any]] = {**known_models(), **known_rules()}
 
     def value(self, value: Any, key: str) -> Any:
-        """Return a number, text, array, list, distribution, profile or positions as plain data."""
+        """Return a number, text, array, distribution, profile, positions or receptors as plain data."""
         if value is None:
             return dict(_NONE)
-        if isinstance(value, (Distribution, Profile, ByDistance, Positions)):
+        if isinstance(value, (Distribution, Profile, ByDistance, Positions, Receptor)):
             for name, cls in _NAMED.items():
                 if type(value) is cls:
                     return {name: self.fields(value, key)}
             raise SpecError(f"{key}: a {type(value).__name__} cannot be written; there are {[*_NAMED]}")
+        if isinstance(value, tuple) and any(isinstance(part, Receptor) for part in value):
+            return [self.value(part, f"{key}/{k}") for k, part in enumerate(value)]
         if isinstance(value, (bool, str)):
             return value
         return self._numbers(value, key)
@@ -138,8 +142,10 @@ class Decoder:
         self.models, self.rules = models, rules
 
     def value(self, data: Any, where: str) -> Any:
-        """Return a number, text, array, distribution, profile or positions."""
+        """Return a number, text, array, distribution, profile, positions or receptors."""
         if isinstance(data, list):
+            if data and all(isinstance(entry, dict) for entry in data):
+                return tuple(self.value(entry, f"{where}[{k}]") for k, entry in enumerate(data))
             return self._array(data, where)
         if not isinstance(data, dict):
             return data

@@ -18,7 +18,6 @@ sees that an event came, not its payload.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -26,7 +25,7 @@ from typing import Any, ClassVar, Literal
 
 from ..neurons.errors import SpecError
 from ..neurons.model import Parameter, decay_of
-from ..neurons.parameters import check_fields
+from ..neurons.parameters import Parameterised
 from ..neurons.specialise import Variant, specialise
 from ..neurons.vocabulary import DRAWS, maximum, where
 
@@ -96,7 +95,7 @@ class LearningRules:
 
 
 @dataclass(frozen=True, eq=False)
-class PlasticityRule:
+class PlasticityRule(Parameterised):
     """Base class of every rule by which synapses learn; see the module's text for how to write one.
 
     A subclass adds its parameters (`Parameter` fields, scalars), the property `traces`, and the
@@ -137,7 +136,7 @@ class PlasticityRule:
 
     def __post_init__(self) -> None:
         owner = type(self).__name__
-        check_fields(self, owner)
+        self.check_fields(owner)
         if self.w_min >= self.w_max:
             raise SpecError(
                 f"{owner}.w_min: got {self.w_min:g}; allowed is a number below w_max ({self.w_max:g})"
@@ -161,14 +160,6 @@ class PlasticityRule:
         """Return the constants of one step of `elapsed` seconds; by default the parameters, by name."""
         options = self.options()
         return {name: value for name, value in self.to_dict().items() if name not in options}
-
-    def options(self) -> dict[str, object]:
-        """Return the static options; by default every field with choices."""
-        return {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if "limits" in f.metadata and f.metadata["limits"].choices is not None
-        }
 
     @cached_property
     def rules(self) -> LearningRules:
@@ -215,15 +206,3 @@ class PlasticityRule:
             )
         decays = {f"decay_{trace.name}": float(decay_of(trace.tau, elapsed)) for trace in self.traces}
         return {**{name: derived[name] for name in self.constant_names}, **decays}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return self.to_dict() == other.to_dict()
-
-    def __hash__(self) -> int:
-        return hash((type(self), *self.to_dict().values()))

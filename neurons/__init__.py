@@ -1,21 +1,26 @@
 """What a neuron is: the vocabulary, the model, and the family."""
 
 from .adaptive import ALIF
+from .conductance import ConductanceLIF
 from .counting import operations, state_words
 from .cuba import CubaLI, CubaLIF
-from .current import CurrentLIF
+from .current import AlphaLIF, CurrentLI, CurrentLIF
 from .graded import EventNeuron, ReLU
 from .integrate import IF, LI, LIF, Leaky
 from .model import NeuronModel, Parameter, State
 from .quadratic import Izhikevich
+from .receptor import Receptor
 
 __all__ = [
     "ALIF",
     "IF",
     "LI",
     "LIF",
+    "AlphaLIF",
+    "ConductanceLIF",
     "CubaLI",
     "CubaLIF",
+    "CurrentLI",
     "CurrentLIF",
     "EventNeuron",
     "Izhikevich",
@@ -23,6 +28,7 @@ __all__ = [
     "NeuronModel",
     "Parameter",
     "ReLU",
+    "Receptor",
     "State",
     "operations",
     "state_words",

@@ -1,22 +1,23 @@
-"""Leaky integrate-and-fire whose input is a current that decays exponentially: CurrentLIF."""
+"""Neurons whose input is a current that decays by itself: CurrentLIF, AlphaLIF and CurrentLI."""
 
 # ruff: noqa: RUF009 - Parameter() declares a field, as dataclasses.field() does
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
-
-import numpy as np
+from functools import cached_property
+from typing import Any
 
 from .errors import SpecError
 from .firing import Firing
-from .model import Parameter, State, Value, decay_of
-from .vocabulary import where
+from .model import NeuronModel, Parameter, State, Value
+from .receptor import Ports, Receptor, settle_receptors
+from .synaptic import ALONE, Currents, check_currents, membrane_of, moving_states
 
 
 @dataclass(frozen=True, eq=False)
-class CurrentLIF(Firing):
+class CurrentLIF(Currents):
     """Leaky integrate-and-fire with exponential synaptic currents, integrated exactly.
 
     tau dv/dt = v_rest - v + R (drive + sum of i),  tau_syn di/dt = -i; input adds to i.
@@ -35,7 +36,10 @@ class CurrentLIF(Firing):
         variable `i`.
     tau_syn_exc, tau_syn_inh : float or array, optional
         Instead of `tau_syn`: two currents, with receptors "excitatory" and "inhibitory" and state
-        variables `i_excitatory` and `i_inhibitory`. Both add to v: inhibitory weights are negative.
+        variables `i_excitatory` and `i_inhibitory`. All add to v: inhibitory weights are negative.
+    synapses : sequence of Receptor
+        Instead of both: any number of currents, each with its own time constants; their state
+        variables are `i_` and the receptor's name, and `rise_` and its name where it takes time to rise.
     capacitance : float or array, optional
         Membrane capacitance in farad: then R = tau / capacitance, and currents, weights and `drive`
         are in ampere (v in volt). If None, R = 1: they are in the unit of v.
@@ -49,7 +53,8 @@ class CurrentLIF(Firing):
     Raises
     ------
     SpecError
-        If neither `tau_syn` nor both of `tau_syn_exc` and `tau_syn_inh` are given, or too many.
+        If anything but exactly one of `tau_syn`, both `tau_syn_exc` and `tau_syn_inh`, and `synapses` is
+        given, or a receptor has what only conductances have.
 
     Notes
     -----
@@ -57,7 +62,7 @@ class CurrentLIF(Firing):
 
     Examples
     --------
-    A neuron of the cortical microcircuit, then one of the CUBA benchmark:
+    A neuron of the cortical microcircuit, one of the CUBA benchmark, and one with three receptors:
 
     >>> CurrentLIF(10e-3, 0.5e-3, capacitance=250e-12, v_rest=-65e-3, v_reset=-65e-3,
     ...            threshold=-50e-3, refractory=2e-3).receptors
@@ -65,111 +70,157 @@ class CurrentLIF(Firing):
     >>> CurrentLIF(20e-3, tau_syn_exc=5e-3, tau_syn_inh=10e-3, v_rest=-49e-3, v_reset=-60e-3,
     ...            threshold=-50e-3, refractory=5e-3).receptors
     ('excitatory', 'inhibitory')
+    >>> model = CurrentLIF(20e-3, synapses=[Receptor("fast", 2e-3), Receptor("slow", 50e-3, tau_rise=5e-3),
+    ...                                     Receptor("gaba", 8e-3)])
+    >>> [state.name for state in model.used_states]
+    ['v', 'i_fast', 'i_slow', 'i_gaba', 'rise_slow']
     """
 
-    states: ClassVar[tuple[State, ...]] = (
-        State("v"),
-        State("i"),
-        State("i_excitatory"),
-        State("i_inhibitory"),
-        *Firing.states[1:],
-    )
+    _: KW_ONLY
+    synapses: tuple[Receptor, ...] = ()
+
+    def check(self) -> None:
+        """Refuse receptors beside time constants, and what only conductances have."""
+        settle_receptors(self, self.synapses)
+        if self.synapses:
+            Firing.check(self)
+            check_currents(self, "tau_syn", "tau_syn_exc", "tau_syn_inh")
+        else:
+            super().check()
+
+    @cached_property
+    def ports(self) -> Ports:
+        """The receptors, whichever way they were given."""
+        return Ports({r.name: r for r in self.synapses}, "i") if self.synapses else super().ports
+
+
+@dataclass(frozen=True, eq=False)
+class AlphaLIF(Currents):
+    """Leaky integrate-and-fire with alpha-shaped synaptic currents, integrated exactly.
+
+    tau dv/dt = v_rest - v + R (drive + sum of i), where an input of weight w at time 0 adds the current
+    w (t / tau_syn) exp(1 - t / tau_syn): it rises to w within tau_syn, then decays.
+
+    Input that arrives in a step acts on v from the next step on (NEST's iaf_psc_alpha). State variables
+    are `v`, the current `i` and `rise`, which input adds to; with two receptors `i_excitatory`,
+    `rise_excitatory`, and so on. After a spike v is held for the refractory time while the currents go on.
+
+    Parameters
+    ----------
+    tau : float or array (n,)
+        Membrane time constant in seconds.
+    tau_syn : float or array, optional
+        Time constant of the one synaptic current, in seconds; its receptor is "input".
+    tau_syn_exc, tau_syn_inh : float or array, optional
+        Instead of `tau_syn`: two currents, with receptors "excitatory" and "inhibitory".
+    capacitance, v_rest, drive
+        As for `CurrentLIF`.
+    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay
+        As for `IF`; the default reset is hard, to `v_reset`.
+
+    Raises
+    ------
+    SpecError
+        If neither `tau_syn` nor both of `tau_syn_exc` and `tau_syn_inh` are given, or too many.
+
+    Notes
+    -----
+    With tau = tau_syn and R = 1 a weight of w lifts v by (w / 2) (t / tau)^2 exp(1 - t / tau), at most by
+    2 w / e at 2 tau. Alpha currents beside others are Receptors of a `CurrentLIF`, with `tau_rise=tau`.
+    Source: S. Rotter and M. Diesmann, Biological Cybernetics 81:381 (1999), for the exact integration.
+
+    Examples
+    --------
+    >>> AlphaLIF(10e-3, 2e-3, capacitance=250e-12, v_rest=-70e-3, v_reset=-70e-3, threshold=-55e-3,
+    ...          refractory=2e-3).receptors
+    ('input',)
+    """
+
+    @staticmethod
+    def receptor(name: str, tau: Value) -> Receptor:
+        """Return a receptor that rises as slowly as it decays."""
+        return Receptor(name, tau, tau_rise=tau)
+
+
+@dataclass(frozen=True, eq=False)
+class CurrentLI(NeuronModel):
+    """A `CurrentLIF` that never fires, for reading out.
+
+    tau dv/dt = v_rest - v + R (drive + sum of i), integrated exactly; input adds to the currents, and acts
+    on v from the next step on. (`CubaLI` takes its input before the membrane moves.)
+
+    Parameters
+    ----------
+    tau : float or array (n,)
+        Membrane time constant in seconds.
+    tau_syn : float or array, optional
+        Time constant of the one synaptic current `i`, in seconds.
+    synapses : sequence of Receptor
+        Instead of `tau_syn`: any number of currents, as for `CurrentLIF`.
+    capacitance, v_rest, drive
+        As for `CurrentLIF`.
+
+    Raises
+    ------
+    SpecError
+        If there are neither `tau_syn` nor `synapses`, or both.
+
+    Examples
+    --------
+    >>> [state.name for state in CurrentLI(10e-3, 5e-3).used_states]
+    ['v', 'i']
+    """
 
     tau: Value = Parameter(unit="s", above=0.0)
     tau_syn: Value | None = Parameter(None, unit="s", above=0.0, optional=True)
     _: KW_ONLY
-    tau_syn_exc: Value | None = Parameter(None, unit="s", above=0.0, optional=True)
-    tau_syn_inh: Value | None = Parameter(None, unit="s", above=0.0, optional=True)
+    synapses: tuple[Receptor, ...] = ()
     capacitance: Value | None = Parameter(None, unit="F", above=0.0, optional=True)
-    threshold: Value = Parameter(1.0)
     v_rest: Value = Parameter(0.0)
     drive: Value = Parameter(0.0)
 
     def check(self) -> None:
-        """Refuse any but one or two synaptic time constants."""
-        super().check()
-        one = self.tau_syn is not None
-        exc, inh = self.tau_syn_exc is not None, self.tau_syn_inh is not None
-        if one == (exc or inh) or exc != inh:
-            raise SpecError(
-                f"CurrentLIF.tau_syn: got tau_syn={self.tau_syn!r}, tau_syn_exc={self.tau_syn_exc!r}, "
-                f"tau_syn_inh={self.tau_syn_inh!r}; allowed is tau_syn alone (one receptor), "
-                "or both tau_syn_exc and tau_syn_inh (two)"
-            )
+        """Refuse no currents, and two ways of saying which there are."""
+        settle_receptors(self, self.synapses)
+        if self.synapses:
+            check_currents(self, "tau_syn")
+        elif self.tau_syn is None:
+            raise SpecError("CurrentLI.tau_syn: got None without synapses; allowed is one of the two")
+
+    @cached_property
+    def ports(self) -> Ports:
+        """The receptors, whichever way they were given."""
+        if self.tau_syn is not None:
+            return Ports({ALONE: Receptor("input", self.tau_syn)}, "i")
+        return Ports({receptor.name: receptor for receptor in self.synapses}, "i")
 
     @property
     def receptors(self) -> tuple[str, ...]:
-        """One receptor, or an excitatory and an inhibitory one."""
-        return ("input",) if self.tau_syn is not None else ("excitatory", "inhibitory")
+        """What projections call the currents."""
+        return self.ports.names
 
-    def options(self) -> dict[str, object]:
-        """Add how many synaptic currents there are."""
-        return {**super().options(), "currents": len(self.receptors)}
-
-    def unit_of(self, variable: str) -> str:
-        """Volt and ampere where a capacitance is given; numbers without a unit otherwise."""
-        if self.capacitance is None:
-            return "1"
-        return "V" if variable == "v" else "A" if variable.startswith("i") else super().unit_of(variable)
+    @property
+    def states(self) -> tuple[State, ...]:
+        """The potential, and a current for each receptor."""
+        return moving_states(self)
 
     def initial(self) -> dict[str, Value]:
         """Start at rest."""
         return {"v": self.v_rest}
 
     def derive(self, elapsed: float) -> dict[str, Value]:
-        """Return the constants of one step: the exact propagators."""
-        resistance = 1.0 if self.capacitance is None else np.divide(self.tau, self.capacitance)
-        constants: dict[str, Value] = {
-            **super().derive(elapsed),
-            "decay": decay_of(self.tau, elapsed),
-            "v_inf": np.add(self.v_rest, np.multiply(resistance, self.drive)),
-        }
-        for suffix, tau_syn in (("", self.tau_syn), ("_exc", self.tau_syn_exc), ("_inh", self.tau_syn_inh)):
-            if tau_syn is not None:
-                constants["decay_i" + suffix] = decay_of(tau_syn, elapsed)
-                constants["gain" + suffix] = resistance * _transfer(self.tau, tau_syn, elapsed)
-        return constants
+        """Return the constants of one step."""
+        return membrane_of(self, elapsed)
+
+    def options(self) -> dict[str, object]:
+        """Say which currents there are; nothing fires, so nothing is reset."""
+        return {"reset": "none", "reset_delay": False, "refractory": False, **self.ports.options()}
+
+    def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+        """Move as a CurrentLIF does, and never fire."""
+        return Currents.flow, Currents.jump, CurrentLI.fire
 
     @staticmethod
-    def flow(v: Any, i: Any, i_excitatory: Any, i_inhibitory: Any, pending: Any, now: Any, ready: Any,
-             v_reset: Any, v_inf: Any, decay: Any, decay_i: Any, decay_i_exc: Any, decay_i_inh: Any,
-             gain: Any, gain_exc: Any, gain_inh: Any, currents: Any, reset: Any, reset_delay: Any,
-             refractory: Any) -> Any:  # fmt: skip
-        """Move v with the old currents, unless refractory; let the currents decay."""
-        if reset_delay and reset == "hard":
-            v = where(pending, v_reset, v)
-        if currents == 1:
-            moved = v_inf + (v - v_inf) * decay + gain * i
-        else:
-            moved = v_inf + (v - v_inf) * decay + (gain_exc * i_excitatory + gain_inh * i_inhibitory)
-        if refractory:
-            v = where(now >= ready, moved, v)
-        else:
-            v = moved
-        if currents == 1:
-            return v, decay_i * i
-        return v, decay_i_exc * i_excitatory, decay_i_inh * i_inhibitory
-
-    @staticmethod
-    def jump(v: Any, i: Any, i_excitatory: Any, i_inhibitory: Any, pending: Any, input: Any, excitatory: Any,
-             inhibitory: Any, reset_by: Any, currents: Any, reset: Any, reset_delay: Any) -> Any:  # fmt: skip
-        """Add the input to the currents; carry out the soft reset that the last spike left pending."""
-        if reset_delay and reset == "soft":
-            v = v - pending * reset_by
-        if currents == 1:
-            return v, i + input
-        return v, i_excitatory + excitatory, i_inhibitory + inhibitory
-
-
-def _transfer(tau: Value, tau_syn: Value, elapsed: float) -> Value:
-    """Return how far a unit current that decays with tau_syn moves v (R = 1) within `elapsed`.
-
-    This is (1 / tau) times the integral of exp(-(elapsed - s) / tau) exp(-s / tau_syn) ds, written so
-    that it neither divides by tau - tau_syn nor overflows.
-    """
-    slow = np.maximum(tau, tau_syn)
-    x = elapsed * np.abs(np.divide(1.0, tau) - np.divide(1.0, tau_syn))
-    safe = np.where(x > 0, x, 1.0)
-    mean_decay = np.where(x > 0, -np.expm1(-safe) / safe, 1.0)
-    transfer: Value = elapsed / np.asarray(tau) * np.exp(-elapsed / slow) * mean_decay
-    return transfer
+    def fire(v: Any) -> Any:
+        """Never fire."""
+        return 0.0, v

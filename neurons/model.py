@@ -14,7 +14,6 @@ variant returns as it was given costs nothing.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from .errors import SpecError
-from .parameters import Parameter, check_fields
+from .parameters import Parameter, Parameterised
 from .specialise import Variant, specialise
 
 __all__ = [
@@ -78,7 +77,7 @@ class Rules:
 
 
 @dataclass(frozen=True, eq=False)
-class NeuronModel:
+class NeuronModel(Parameterised):
     """Base class of every neuron model; see the module's text for how to write one.
 
     Attributes
@@ -101,7 +100,7 @@ class NeuronModel:
     fire: ClassVar[Callable[..., Any]]
 
     def __post_init__(self) -> None:
-        check_fields(self, type(self).__name__)
+        self.check_fields(type(self).__name__)
         self.per_neuron()
         self.check()
 
@@ -134,14 +133,6 @@ class NeuronModel:
         Whole numbers (NumPy integers) stay integers on every backend; all else becomes a float.
         """
         return {}
-
-    def options(self) -> dict[str, object]:
-        """Return the static options; by default every field with choices."""
-        return {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if "limits" in f.metadata and f.metadata["limits"].choices is not None
-        }
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Return (flow, jump, fire); a model with several forms may choose here."""
@@ -219,28 +210,10 @@ class NeuronModel:
         SpecError
             If two arrays differ in size.
         """
-        sizes = {
-            f.name: value.size
-            for f in dataclasses.fields(self)
-            if isinstance(value := getattr(self, f.name), np.ndarray)
-        }
+        sizes = {name: array.size for name, array in self.arrays().items()}
         if len(set(sizes.values())) > 1:
             raise SpecError(f"{type(self).__name__}: per-neuron arrays have different sizes {sizes}")
         return next(iter(sizes.values()), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name, arrays included."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        mine, theirs = self.to_dict(), other.to_dict()
-        return all(np.array_equal(mine[name], theirs[name]) for name in mine)
-
-    def __hash__(self) -> int:
-        values = self.to_dict().values()
-        return hash((type(self), *(v.size if isinstance(v, np.ndarray) else v for v in values)))
 
 
 def steps_of(duration: float | np.ndarray, elapsed: float) -> Any:

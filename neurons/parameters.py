@@ -90,13 +90,50 @@ class Limits:
         return all(bool(np.all(test)) for test in tests)
 
 
-def check_fields(spec: Any, owner: str) -> None:
-    """Put every parameter of a frozen dataclass in its stored form, or raise SpecError naming `owner`."""
-    for field in dataclasses.fields(spec):
-        limits = field.metadata.get("limits")
-        if limits is not None:
-            checked = limits.check(owner, field.name, getattr(spec, field.name))
-            object.__setattr__(spec, field.name, checked)
+@dataclass(frozen=True, eq=False)
+class Parameterised:
+    """What frozen dataclasses of parameters share: checked when made, and compared by value, arrays too."""
+
+    def check_fields(self, owner: str) -> None:
+        """Put every parameter in its stored form, or raise SpecError naming `owner`."""
+        for field in dataclasses.fields(self):
+            limits = field.metadata.get("limits")
+            if limits is not None:
+                checked = limits.check(owner, field.name, getattr(self, field.name))
+                object.__setattr__(self, field.name, checked)
+
+    def options(self) -> dict[str, object]:
+        """Return the static options; by default every field with choices."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if "limits" in f.metadata and f.metadata["limits"].choices is not None
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name, arrays included."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the fields that are arrays, those of parts included, by name."""
+        found: dict[str, np.ndarray] = {}
+        for name, value in self.to_dict().items():
+            if isinstance(value, np.ndarray):
+                found[name] = value
+            for k, part in enumerate(value if isinstance(value, tuple) else ()):
+                if isinstance(part, Parameterised):
+                    found |= {f"{name}[{k}].{key}": array for key, array in part.arrays().items()}
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        mine, theirs = self.to_dict(), other.to_dict()
+        return all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+    def __hash__(self) -> int:
+        values = self.to_dict().values()
+        return hash((type(self), *(v.size if isinstance(v, np.ndarray) else v for v in values)))
 
 
 def all_zero(spec: Any, name: str) -> bool:

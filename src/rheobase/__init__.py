@@ -17,8 +17,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SpecError",
     ),
     "neurons": (
-        "ALIF", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "CurrentLIF", "EventNeuron", "Izhikevich", "Leaky",
-        "NeuronModel", "Parameter", "ReLU",
+        "ALIF", "IF", "LI", "LIF", "AlphaLIF", "ConductanceLIF", "CubaLI", "CubaLIF", "CurrentLI",
+        "CurrentLIF", "EventNeuron", "Izhikevich", "Leaky", "NeuronModel", "Parameter", "ReLU", "Receptor",
     ),
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
     "learning": ("STDP", "PlasticityRule", "TsodyksMarkram"),

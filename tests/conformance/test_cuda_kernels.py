@@ -73,12 +73,23 @@ def variants():
     made["held"] += [make(graded=True) for make in (rb.LI, partial(rb.CubaLI, 10e-3, 5e-3))]
     made["nonlinear"] = [rb.Izhikevich(method=method) for method in ("half_steps", "euler")]
     made["current"] += [rb.CurrentLIF(10e-3, tau_syn_exc=5e-3, tau_syn_inh=10e-3, refractory=2e-3)]
+    fast, slow = rb.Receptor("fast", 2e-3), rb.Receptor("slow", 5e-2, tau_rise=2e-3)
+    made["current"] += [rb.CurrentLI(10e-3, synapses=[slow]), rb.AlphaLIF(10e-3, 2e-3, reset_delay=True)]
+    made["current"] += [rb.CurrentLIF(10e-3, synapses=[slow, rb.Receptor("own", [1e-3, 2e-3, 3e-3]), fast])]
+    made["conductance"] = [conductance(), conductance(method="rk4", **firing[4])]
     laws = itertools.product(("delta", "rate"), ("pow2", "unit", "graded"), ("nearest", "floor"))
     made["apart"] += [rb.TsodyksMarkram(), rb.TsodyksMarkram(np.array([0.1, 0.2, 0.3]), 0.1, 0.5)]
     made["events"] = [rb.EventNeuron(0.1, law=law, events=e, rounding=r) for law, e, r in laws]
     made["events"] += [rb.EventNeuron(law="value")]
     made["events"] += [rb.EventNeuron(0.1, law="rate", events="unit", signed=False)]
     return made
+
+
+def conductance(**options):
+    ampa = rb.Receptor("ampa", 2e-3, reversal=0.0)
+    gaba = rb.Receptor("gaba", [5e-3, 6e-3, 7e-3], tau_rise=[5e-3, 3e-3, 1e-3], reversal=-0.07)
+    nmda = rb.Receptor("nmda", 0.1, tau_rise=2e-3, reversal=0.0, magnesium=1.0)
+    return rb.ConductanceLIF([ampa, gaba, nmda], **options)
 
 
 def driven(models):

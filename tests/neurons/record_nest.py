@@ -27,14 +27,20 @@ CASES = {
 STEPS = 2000
 
 
-def record(model: str, parameters: dict[str, float], weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return spike steps and the potential after each step, in mV, for one event per step from step 1 on."""
+def record(model: str, parameters: dict[str, object], weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return spike steps and the potential after each step, in mV, for one event per step from step 1 on.
+
+    Where a neuron has numbered receptors (`tau_syn`), events go to each in turn.
+    """
     nest.ResetKernel()
     nest.resolution = 0.1
-    neuron = nest.Create(model, params={**COMMON, **parameters})
-    times = np.arange(1, weights.size + 1) * 0.1
-    source = nest.Create("spike_generator", params={"spike_times": times, "spike_weights": weights})
-    nest.Connect(source, neuron, syn_spec={"delay": 0.1})
+    neuron = nest.Create(model, params=parameters)
+    times, n_receptors = np.arange(1, weights.size + 1) * 0.1, len(parameters.get("tau_syn", [0]))
+    for k in range(n_receptors):
+        mine = {"spike_times": times[k::n_receptors], "spike_weights": weights[k::n_receptors]}
+        source = nest.Create("spike_generator", params=mine)
+        receptor = {"receptor_type": k + 1} if "tau_syn" in parameters else {}
+        nest.Connect(source, neuron, syn_spec={"delay": 0.1, **receptor})
     meter = nest.Create("multimeter", params={"interval": 0.1, "record_from": ["V_m"]})
     nest.Connect(meter, neuron)
     spikes = nest.Create("spike_recorder")
@@ -43,10 +49,16 @@ def record(model: str, parameters: dict[str, float], weights: np.ndarray) -> tup
     return np.rint(spikes.events["times"] * 10).astype(np.int32) - 1, meter.events["V_m"][:STEPS]
 
 
-if __name__ == "__main__":
+def record_all(cases: dict[str, tuple[str, dict[str, object], tuple[float, float]]], name: str) -> None:
+    """Record each case, (model, parameters, mean and standard deviation of weights), into one file."""
     recorded: dict[str, np.ndarray] = {}
-    for name, (model, parameters, (mean, sd)) in CASES.items():
+    for case, (model, parameters, (mean, sd)) in cases.items():
         weights = np.random.default_rng(0).normal(mean, sd, STEPS - 1).round(3)
         steps, potential = record(model, parameters, weights)
-        recorded |= {f"{name}_weights": weights, f"{name}_spikes": steps, f"{name}_v": potential}
-    np.savez_compressed(Path(__file__).with_name("nest_neurons.npz"), **recorded)
+        recorded |= {f"{case}_weights": weights, f"{case}_spikes": steps, f"{case}_v": potential}
+    np.savez_compressed(Path(__file__).with_name(name), **recorded)
+
+
+if __name__ == "__main__":
+    full = {name: (model, COMMON | given, drawn) for name, (model, given, drawn) in CASES.items()}
+    record_all(full, "nest_neurons.npz")
