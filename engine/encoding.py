@@ -109,11 +109,11 @@ class Encoder:
         return {"array": key}
 
     def fields(self, spec: Any, key: str) -> dict[str, Any]:
-        """Return the fields of a dataclass as plain data; None is left out where it is the default."""
+        """Return the fields of a dataclass as plain data; a default of None, or of nothing, is left out."""
         return {
             f.name: self.value(getattr(spec, f.name), f"{key}/{f.name}")
             for f in dataclasses.fields(spec)
-            if f.init and not (getattr(spec, f.name) is None and f.default is None)
+            if f.init and not (f.default in (None, ()) and getattr(spec, f.name) is f.default)
         }
 
     def named(self, spec: NeuronModel | PlasticityRule, key: str) -> Any:
