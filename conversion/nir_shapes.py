@@ -44,6 +44,7 @@ def infer_shapes(nodes: Mapping[str, Node], edges: Iterable[tuple[str, str]]) ->
         follow from anything.
     """
     edges = list(edges)
+    nodes = {name: _without_trials(name, node, nodes, edges) for name, node in nodes.items()}
     known: dict[str, Ends] = {}
     heard: dict[str, list[str]] = {name: [] for name in nodes}
     followers: dict[str, list[str]] = {name: [] for name in nodes}
@@ -81,6 +82,17 @@ def infer_shapes(nodes: Mapping[str, Node], edges: Iterable[tuple[str, str]]) ->
                 f"{nodes[post].kind} takes {known[post][0]}"
             )
     return known
+
+
+def _without_trials(name: str, node: Node, nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> Node:
+    """Return an input or output without the axis of one trial that norse leaves in its shape."""
+    shape = node.fields.get("shape")
+    if node.kind not in ("Input", "Output") or not shape or len(shape) < 2 or shape[0] != 1:
+        return node
+    if node.kind == "Output":
+        return Node("Output", {})  # it takes what it hears
+    heard = [_declared(post, nodes[post]) for pre, post in edges if pre == name]
+    return Node("Input", {"shape": shape[1:]}) if heard and all(h == shape[1:] for h in heard) else node
 
 
 def _declared(name: str, node: Node) -> Shape | None:

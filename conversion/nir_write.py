@@ -116,7 +116,9 @@ def _conventions_of(net: Network) -> Conventions:
         p.model for p in net.populations if hasattr(p.model, "resistance") and hasattr(p.model, "strict")
     ]
     stepped = [
-        p.model for p in net.populations if hasattr(p.model, "integration") and getattr(p.model, "tau", None)
+        p.model
+        for p in net.populations
+        if hasattr(p.model, "integration") and getattr(p.model, "tau", None) is not None
     ]
     sources = [
         s

@@ -191,8 +191,9 @@ def test_pooling_equals_torch_and_flatten_its_order(kind, size, stride, padding)
 
 def test_several_edges_into_a_node_add_up_wherever_it_is():
     a, b, c = rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
-    nodes = {"input": nir.Input(np.array([3])), "a": nir.Linear(a), "b": nir.Affine(b, np.ones(2)),
-             "c": nir.Linear(c), "output": nir.Output(np.array([2])), "twice": nir.Output(np.array([2]))}  # fmt: skip
+    nodes = {"a": nir.Linear(a), "b": nir.Affine(b, np.ones(2)), "c": nir.Linear(c)}
+    nodes |= {name: nir.Output(np.array([2])) for name in ("output", "twice")}
+    nodes["input"] = nir.Input(np.array([3]))
     edges = [
         ("input", "a"),
         ("input", "b"),
