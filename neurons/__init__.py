@@ -1,10 +1,12 @@
 """What a neuron is: the vocabulary, the model, and the family."""
 
 from .adaptive import ALIF
+from .adex import AdEx
 from .conductance import ConductanceLIF
 from .counting import operations, state_words
 from .cuba import CubaLI, CubaLIF
 from .current import AlphaLIF, CurrentLI, CurrentLIF
+from .exponential import ExpIF
 from .graded import EventNeuron, ReLU
 from .integrate import IF, LI, LIF, Leaky
 from .model import NeuronModel, Parameter, State
@@ -16,6 +18,7 @@ __all__ = [
     "IF",
     "LI",
     "LIF",
+    "AdEx",
     "AlphaLIF",
     "ConductanceLIF",
     "CubaLI",
@@ -23,6 +26,7 @@ __all__ = [
     "CurrentLI",
     "CurrentLIF",
     "EventNeuron",
+    "ExpIF",
     "Izhikevich",
     "Leaky",
     "NeuronModel",

@@ -170,12 +170,12 @@ def settle_receptors(model: NeuronModel, given: Any) -> None:
     model.per_neuron()
 
 
-def check_names(model: NeuronModel) -> None:
+def check_names(model: Any) -> None:
     """Refuse receptors whose name the model's rules use for something else."""
-    taken = {*vocabulary.WORDS, *model.derive(1e-3), *(state.name for state in model.states)}
+    taken = {*vocabulary.WORDS, *model.derive(1e-9), *(state.name for state in model.states)}
     for function in model.functions():
         taken.update(function.__code__.co_varnames)
-    for name in sorted(taken.intersection(model.receptors) - {ARRIVED}):
+    for name in sorted(taken.intersection(receptor.name for receptor in model.synapses) - {ARRIVED}):
         raise SpecError(
             f"{type(model).__name__}.synapses: no receptor can be called {name!r}, which the model uses for "
             f"something else; choose another name, such as '{name}_receptor'"

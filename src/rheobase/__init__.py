@@ -17,8 +17,9 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SpecError",
     ),
     "neurons": (
-        "ALIF", "IF", "LI", "LIF", "AlphaLIF", "ConductanceLIF", "CubaLI", "CubaLIF", "CurrentLI",
-        "CurrentLIF", "EventNeuron", "Izhikevich", "Leaky", "NeuronModel", "Parameter", "ReLU", "Receptor",
+        "ALIF", "IF", "LI", "LIF", "AdEx", "AlphaLIF", "ConductanceLIF", "CubaLI", "CubaLIF",
+        "CurrentLI", "CurrentLIF", "EventNeuron", "ExpIF", "Izhikevich", "Leaky", "NeuronModel",
+        "Parameter", "ReLU", "Receptor",
     ),
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
     "learning": ("STDP", "PlasticityRule", "TsodyksMarkram"),

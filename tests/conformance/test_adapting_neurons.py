@@ -18,8 +18,17 @@ MODELS = {
         drive=1.8,
     ),
     "half steps": rb.Izhikevich(np.array([0.02, 0.1, 0.02]), d=np.array([8.0, 2.0, 2.0]), drive=15.0),
+    "exponential": rb.ExpIF(drive=6e-10, method="rk4"),
+    "bursting": rb.AdEx.preset("bursting", b=np.array([0.0, 100e-12, 50e-12]), refractory=1e-3, drive=3e-10),
+    "conductances": rb.AdEx(
+        [rb.Receptor("fast", 2e-3, reversal=0.0), rb.Receptor("slow", 9e-3, tau_rise=3e-3)], drive=8e-10
+    ),
     "euler": rb.Izhikevich.preset("IB", method="euler", drive=15.0),
 }
+
+
+#: What a spike and a value count for a model, where it is not 1 but so many volt, ampere or siemens.
+UNITS = {"exponential": (4e-3, 2e-10), "bursting": (4e-3, 5e-11), "conductances": (4e-9, 2e-10)}
 
 
 def driven():
@@ -29,8 +38,9 @@ def driven():
     values = net.add(rb.CurrentSource(3, name="values"))
     for name, model in MODELS.items():
         cells = net.add(rb.Population(3, model, name=name))
-        net.add(rb.Projection(spikes, cells, rb.one_to_one(), weight=0.25, delay=2e-3))
-        net.add(rb.Projection(values, cells, rb.one_to_one(), delay=0.0, receptor="current"))
+        event, value = UNITS.get(name, (1.0, 1.0))
+        net.add(rb.Projection(spikes, cells, rb.one_to_one(), weight=0.25 * event, delay=2e-3))
+        net.add(rb.Projection(values, cells, rb.one_to_one(), weight=value, delay=0.0, receptor="current"))
         net.add(rb.Probe(cells, name=f"spikes of {name}"))
         for state in model.used_states:
             if state.kind == "float":

@@ -72,6 +72,9 @@ def variants():
     made["held"] = [rb.LIF(20e-3, resistance=2.0, integration="euler"), rb.IF(resistance=2.0)]
     made["held"] += [make(graded=True) for make in (rb.LI, partial(rb.CubaLI, 10e-3, 5e-3))]
     made["nonlinear"] = [rb.Izhikevich(method=method) for method in ("half_steps", "euler")]
+    made["nonlinear"] += [rb.ExpIF(method="rk4"), rb.AdEx(refractory=2e-3, v_peak=np.full(3, -0.01))]
+    currents = [rb.Receptor("input", 5e-3), rb.Receptor("slow", 9e-3, tau_rise=1e-3, reversal=0.0)]
+    made["nonlinear"] += [rb.AdEx(currents, method=method) for method in ("euler", "heun", "rk4")]
     made["current"] += [rb.CurrentLIF(10e-3, tau_syn_exc=5e-3, tau_syn_inh=10e-3, refractory=2e-3)]
     fast, slow = rb.Receptor("fast", 2e-3), rb.Receptor("slow", 5e-2, tau_rise=2e-3)
     made["current"] += [rb.CurrentLI(10e-3, synapses=[slow]), rb.AlphaLIF(10e-3, 2e-3, reset_delay=True)]

@@ -15,6 +15,8 @@ import numpy as np
 
 AEIF = {"V_reset": -60.0, "t_ref": 2.0, "V_peak": 0.0, "gsl_error_tol": 1e-10}
 EXP = {"tau_syn_ex": 5.0, "tau_syn_in": 10.0}
+#: Input of the aeif neurons arrives so long after it was sent, so that it lies on the grid of longer steps.
+LONGER_MS = 0.05
 #: Model, parameters, step (ms), mean and spread of the weights, steps between two of them, steps in all.
 CASES = {
     "izhikevich_euler": ("izhikevich", {"I_e": 10.0, "U_m": -13.0}, 0.1, (0.1, 0.8), 1, 5000),
@@ -26,15 +28,15 @@ CASES = {
         1,
         1000,
     ),
-    "aeif_psc_delta": ("aeif_psc_delta", {**AEIF, "I_e": 900.0}, 0.01, (0.3, 1.0), 100, 30_000),
-    "aeif_psc_exp": ("aeif_psc_exp", {**AEIF, **EXP, "I_e": 900.0}, 0.01, (30.0, 100.0), 100, 30_000),
+    "aeif_psc_delta": ("aeif_psc_delta", {**AEIF, "I_e": 1200.0}, 0.01, (0.2, 0.5), 100, 20_000),
+    "aeif_psc_exp": ("aeif_psc_exp", {**AEIF, **EXP, "I_e": 1200.0}, 0.01, (30.0, 60.0), 100, 20_000),
     "aeif_cond_exp": (
         "aeif_cond_exp",
-        {**AEIF, **EXP, "E_in": -80.0, "I_e": 900.0},
+        {**AEIF, **EXP, "E_in": -80.0, "I_e": 1200.0},
         0.01,
-        (2.0, 4.0),
+        (0.5, 2.0),
         100,
-        30_000,
+        20_000,
     ),
 }
 
@@ -48,7 +50,7 @@ def record(
     neuron = nest.Create(model, params=parameters)
     times = np.arange(1, weights.size + 1) * apart * dt
     source = nest.Create("spike_generator", params={"spike_times": times.round(3), "spike_weights": weights})
-    nest.Connect(source, neuron, syn_spec={"delay": dt})
+    nest.Connect(source, neuron, syn_spec={"delay": dt if apart == 1 else LONGER_MS})
     names = ["V_m", "U_m" if model == "izhikevich" else "w"]
     meter = nest.Create("multimeter", params={"interval": dt, "record_from": names})
     nest.Connect(meter, neuron)

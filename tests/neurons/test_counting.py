@@ -34,6 +34,9 @@ BY_HAND = [
     # constant - u + current; (0.04 v + 5) v + it; v + span * it; b * v - u; u + share * it; two clips;
     # v + x; v - peak, compare; u + sent * d
     (rb.Izhikevich(method="euler"), {"add": 10, "compare": 3, "multiply": 6, "select": 1}, 4),
+    # v_rest - v, seen - onset, sum of the two, drive + current, + it; v + share * slope; v + x;
+    # v - threshold, compare; minimum; leak, sharpness, upstroke, span, share; exp
+    (rb.ExpIF(method="euler"), {"add": 8, "compare": 2, "exp": 1, "multiply": 5, "select": 1}, 2),
     # x + bias; one comparison with zero
     (rb.ReLU(), {"add": 1, "compare": 1}, 2),
     # u + x; u / theta, + 0.5, floor; two clips, - n; nearest power; n + e
