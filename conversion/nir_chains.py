@@ -22,7 +22,6 @@ WEIGHTED = ("Linear", "Affine", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
 LINEAR = ("Delay", "Flatten", "Scale", *WEIGHTED)
 #: Between the names on a path, and behind the name of an output that several nodes feed.
 ARROW, SUM = " -> ", ".sum"
-_MOST_PATHS = 100_000
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Chains:
         for pre, post in self.edges:
             after[pre].append(post)
         found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-        left = _MOST_PATHS
+        left = 10_000 + 4 * len(self.edges)
         for name in self.nodes:
             if self.nodes[name].kind == "Port":
                 continue

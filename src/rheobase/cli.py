@@ -107,7 +107,7 @@ def _convert(command: argparse.ArgumentParser) -> None:
     command.add_argument("--thresholds", default="neuron", choices=("neuron", "channel", "tensor"))
     command.add_argument("--input", default="spikes", choices=("spikes", "current"))
     command.add_argument("--steps", type=_count, default=16, metavar="N", help="steps per input; default: 16")
-    command.add_argument("--out", metavar="NETWORK.toml", help="write the spiking network here")
+    command.add_argument("--out", metavar="NETWORK", help="write the spiking network here: .toml or .nir")
     _machine(command)
 
 

@@ -52,7 +52,12 @@ def convert(args: Namespace) -> Answer:
     data["accuracy_dense"] = data.pop("accuracy_original")
     text = f"{converted!r}\n\n{comparison!r}"
     if args.out:
-        converted.network.save(args.out)
+        if Path(args.out).suffix == ".nir":
+            from .conversion import write_nir
+
+            write_nir(converted.network, args.out, dt=converted.dt)
+        else:
+            converted.network.save(args.out)
         data["out"] = args.out
         text += f"\nwrote {args.out}"
     return Answer(data, text)

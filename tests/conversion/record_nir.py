@@ -134,6 +134,32 @@ def norse_dense():
     )
 
 
+def norse_current():
+    """A dense layer of LIFCell, which has a synaptic current, and one of IAFCell."""
+    import norse.torch as norse
+    from norse.torch.functional.iaf import IAFParameters
+    from norse.torch.functional.lif import LIFParameters
+    from norse.torch.module.iaf import IAFCell
+    from norse.torch.utils.export_nir import to_nir
+
+    rates = {"tau_syn_inv": torch.full((20,), 200.0), "tau_mem_inv": torch.full((20,), 100.0)}
+    levels = {"v_leak": torch.zeros(20), "v_th": torch.full((20,), 0.3), "v_reset": torch.zeros(20)}
+    layers = [
+        torch.nn.Linear(12, 20),
+        norse.LIFCell(LIFParameters(**rates, **levels)),
+        torch.nn.Linear(20, 6),
+        IAFCell(IAFParameters(v_th=torch.full((6,), 0.8), v_reset=torch.zeros(6))),
+    ]
+    net = norse.SequentialState(*layers)
+    scale_up(net, 4.0)
+    return (
+        net,
+        spikes_like(12, p=0.3, seed=6),
+        lambda m, x: to_nir(m, x, dt=1.0),
+        {"1": layers[1], "3": layers[3]},
+    )
+
+
 def sinabs_conv():
     """A convolution of IAF and a dense layer of LIF, one spike a step at most."""
     import sinabs.layers as sl
@@ -209,7 +235,7 @@ def record(make) -> dict[str, np.ndarray]:
     return recorded | {f"{make.__name__}:input": x[:, 0].numpy().astype(np.uint8)}
 
 
-NETWORKS = (snntorch_dense, snntorch_conv, snntorch_recurrent, norse_dense, sinabs_conv)
+NETWORKS = (snntorch_dense, snntorch_conv, snntorch_recurrent, norse_dense, norse_current, sinabs_conv)
 
 if __name__ == "__main__":
     found: dict[str, np.ndarray] = {}

@@ -137,6 +137,7 @@ def test_delay_waits_for_its_time_neuron_by_neuron(delays, linear):
         np.testing.assert_allclose(run(graph(*nodes, shape=[3]), x).values, late, atol=1e-15)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize(
     ("stride", "padding", "dilation", "groups", "kernel"),
     [
@@ -158,6 +159,7 @@ def test_convolution_equals_torch(stride, padding, dilation, groups, kernel):
     np.testing.assert_allclose(got.reshape(expected.shape), expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize(
     ("stride", "padding", "dilation", "groups"), [(1, 0, 1, 1), (2, 3, 2, 2), (1, "same", 3, 1)]
 )

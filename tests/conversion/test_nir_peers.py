@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 
@@ -25,10 +26,10 @@ def recorded():
         return dict(arrays)
 
 
-def rasters(name, recorded, backend="reference", **other):
+def rasters(name, recorded, source=None, backend="reference", **other):
     """Return our spikes and the recorded ones, by layer."""
     options, dt = HOW[name.partition("_")[0]]
-    net = rb.read_nir(HERE / f"nir_{name}.nir", **{**options, **other})
+    net = rb.read_nir(source or HERE / f"nir_{name}.nir", **{**options, **other})
     layers = [key for key in recorded if key.startswith(f"{name}:") and not key.endswith(":input")]
     probes = {key: net.add(rb.Probe(net[key.partition(":")[2]], name=key)) for key in layers}
     x = recorded[f"{name}:input"].astype(int)
@@ -52,6 +53,19 @@ def test_on_a_compiled_backend_too(recorded):
     ours, theirs = rasters("snntorch_recurrent", recorded, backend="numba")
     for key in ours:
         np.testing.assert_array_equal(ours[key], theirs[key])
+
+
+def test_norse_leaves_a_factor_of_its_currents_unsaid(recorded):
+    # Its input adds to the current of a LIFCell, and to v of an IAFCell, whatever the step.
+    graph = nir.read(HERE / "nir_norse_current.nir", type_check=False)
+    dt = HOW["norse"][1]
+    graph.nodes["1"].w_in = graph.nodes["1"].tau_syn / dt
+    graph.nodes["3"].r = graph.nodes["3"].r / dt
+    for source, same in ((graph, True), (HERE / "nir_norse_current.nir", False)):
+        ours, theirs = rasters("norse_current", recorded, source)
+        for key in ours:
+            assert theirs[key].sum() >= 10
+            assert np.array_equal(ours[key], theirs[key]) == same
 
 
 @pytest.mark.parametrize(

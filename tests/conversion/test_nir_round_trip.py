@@ -26,17 +26,11 @@ def every_node():
     """Return a graph with every node of NIR, inner graphs, recurrence, and several edges into a node."""
     rng, n = np.random.default_rng(6), 6
     uneven = rng.uniform(5e-3, 9e-3, n)
-    deep = nir.NIRGraph(
-        {
-            "in": nir.Input(np.array([n])),
-            "s": nir.Scale(rng.normal(size=n)),
-            "out": nir.Output(np.array([n])),
-        },
-        [("in", "s"), ("s", "out")],
-    )
+    ends = {"in": nir.Input(np.array([n])), "out": nir.Output(np.array([n]))}
+    deep = nir.NIRGraph({**ends, "s": nir.Scale(rng.normal(size=n))}, [("in", "s"), ("s", "out")])
     inner = nir.NIRGraph(
-        {"in": nir.Input(np.array([n])), "if": nir.IF(full(2.0, n), rng.uniform(1, 2, n), full(-0.5, n)),
-         "back": nir.Linear(rng.normal(size=(n, n))), "deep": deep, "out": nir.Output(np.array([n]))},
+        {**ends, "if": nir.IF(full(2.0, n), rng.uniform(1, 2, n), full(-0.5, n)),
+         "back": nir.Linear(rng.normal(size=(n, n))), "deep": deep},
         [("in", "if"), ("if", "back"), ("back", "if"), ("if", "deep"), ("deep", "out")], type_check=False,
     )  # fmt: skip
     cuba = (uneven, uneven[::-1].copy(), *(full(v, n) for v in (1.5, 0.0, 0.9)))
@@ -68,7 +62,8 @@ def every_node():
     edges = [
         ("pixels", "conv"), ("conv", "lif"), ("lif", "image"), ("lif", "sum"), ("sum", "average"),
         ("average", "flat"), ("flat", "fc"), ("fc", "cuba"), ("cuba", "late"), ("late", "cuba"),
-        ("cuba", "fixed"), ("fixed", "w"), ("w", "layer"), ("layer", "i"), ("layer", "li"), ("i", "gate"), ("li", "gate"),
+        ("cuba", "fixed"), ("fixed", "w"), ("w", "layer"), ("layer", "i"), ("layer", "li"),
+        ("i", "gate"), ("li", "gate"),
         ("gate", "cubali"), ("cubali", "shown"), ("line", "conv1"), ("conv1", "lines"), ("lines", "to1"),
         ("to1", "fc1"), ("fc1", "cuba"), ("cuba", "total"), ("gate", "total"), ("layer", "seen"),
     ]  # fmt: skip

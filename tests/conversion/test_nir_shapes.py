@@ -30,6 +30,7 @@ CASES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize(("kernel", "stride", "padding", "dilation", "groups"), CASES)
 def test_convolutions(kernel, stride, padding, dilation, groups):
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}

@@ -236,7 +236,8 @@ def test_run_writes_what_it_has_at_ctrl_c_and_exits_with_130(tmp_path):
     assert saved.info.steps * 1e-3 == pytest.approx(told["bio_s"])
 
 
-def test_convert_writes_a_spiking_network_that_reads_back(capsys, tmp_path):
+@pytest.mark.parametrize(("name", "read"), [("spiking.toml", rb.Network.load), ("spiking.nir", rb.read_nir)])
+def test_convert_writes_a_spiking_network_that_reads_back(capsys, tmp_path, name, read):
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=shape) / np.sqrt(shape[1]) for shape in ((8, 6), (3, 8))]
     np.savez_compressed(tmp_path / "model.npz", weight1=weights[0], bias1=np.full(8, 0.1), weight2=weights[1])
@@ -245,12 +246,12 @@ def test_convert_writes_a_spiking_network_that_reads_back(capsys, tmp_path):
     np.savez(tmp_path / "data.npz", x=x, labels=labels)
     data = json_of(
         capsys, "convert", tmp_path / "model.npz", "--sample", tmp_path / "data.npz", "--steps", 64,
-        "--out", tmp_path / "spiking.toml", "--backend", "reference",
+        "--out", tmp_path / name, "--backend", "reference",
     )  # fmt: skip
     assert data["n_inputs"] == 30
     assert data["accuracy_dense"] == 1.0
     assert data["accuracy_spiking"] > 0.8
-    net = rb.Network.load(tmp_path / "spiking.toml")
+    net = read(tmp_path / name)
     assert net["layer1"].n == 8
     assert net["output"].n == 3
 
