@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.connectivity import Conv2d, Pool2d
-from ..engine.groups import Slice, image_of, range_of
+from ..engine.groups import Slice, ids_of, image_of
 from ..engine.layout import described_weights
 from ..engine.memory import available_bytes
 from ..engine.parts import Population, Projection
@@ -208,7 +208,7 @@ def _matrices(p: Projection, delay: float, plan: Callable[[], Plan]) -> list[tup
         raise SpecError(
             f"{p.label}: as a matrix of {shape} it does not fit into memory; NIR has no sparse weights"
         )
-    rows, columns = (slice(*range_of(end)) for end in (p.post, p.pre))
+    rows, columns = ids_of(p.post), ids_of(p.pre)
     if p.connectivity.kind == "dense" and not _drawn(p.delay):
         matrix = np.zeros(shape)
         if _drawn(p.weight):
@@ -218,11 +218,11 @@ def _matrices(p: Projection, delay: float, plan: Callable[[], Plan]) -> list[tup
             )
         else:
             block = np.asarray(p.weight)
-        matrix[rows, columns] = block
+        matrix[np.ix_(rows, columns)] = block
         return [(delay if p.delay is None else float(p.delay), matrix)]  # type: ignore[arg-type]
     synapses = plan().synapses(p.label)
     steps, weights = synapses.delay_steps(), synapses.weight_values()
-    pre, post = synapses.sources() + columns.start, synapses.targets.astype(np.int64) + rows.start
+    pre, post = columns[synapses.sources()], rows[synapses.targets]
     found = []
     for step in np.unique(steps):
         mine, matrix = steps == step, np.zeros(shape)

@@ -7,6 +7,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ..neurons.errors import SpecError
 from .space import Positions
 
@@ -62,13 +64,8 @@ class Group(Part):
     def __len__(self) -> int:
         return self.n
 
-    def __getitem__(self, key: slice) -> Slice:
-        if not isinstance(key, slice):
-            raise SpecError(f"{self.label}[{key!r}]: allowed is a slice of neurons, such as [:100]")
-        start, stop, step = key.indices(self.n)
-        if step != 1 or stop <= start:
-            raise SpecError(f"{self.label}[{key}]: allowed is a slice that is not empty, without a step")
-        return Slice(self, start, stop)
+    def __getitem__(self, key: Any) -> Slice:
+        return Slice(self, chosen(self.label, range(self.n), key))
 
 
 def image_of(end: Group | Slice) -> tuple[int, ...]:
@@ -79,27 +76,74 @@ def image_of(end: Group | Slice) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Slice:
-    """Consecutive neurons of a group, as an end of a projection or the target of a probe."""
+    """Some neurons of a group, as an end of a projection or the target of a probe.
+
+    Attributes
+    ----------
+    group : Group
+        The group.
+    chosen : range or tuple of int
+        Its neurons, each at most once, in the order in which they are meant.
+    """
 
     group: Group
-    start: int
-    stop: int
+    chosen: range | tuple[int, ...]
 
     @property
     def n(self) -> int:
         """Number of neurons in the slice."""
-        return self.stop - self.start
+        return len(self.chosen)
+
+    @property
+    def consecutive(self) -> bool:
+        """Whether its neurons follow one another."""
+        return isinstance(self.chosen, range) and self.chosen.step == 1
 
     @cached_property
     def positions(self) -> Any:
         """Where its neurons are, if the group says so."""
         whole = self.group.positions
-        return None if whole is None else Positions(whole.points[self.start : self.stop], whole.period)
+        return None if whole is None else Positions(whole.points[ids_of(self)], whole.period)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape: the group's own if whole, else flat."""
-        return self.group.shape if self.n == self.group.n else (self.n,)
+        return self.group.shape if self.chosen == range(self.group.n) else (self.n,)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, key: Any) -> Slice:
+        return Slice(self.group, chosen(f"a slice of {self.group.label}", self.chosen, key))
+
+    def __str__(self) -> str:
+        if not isinstance(self.chosen, range):
+            return f"{self.group.label}[{self.n} neurons]"
+        step = "" if self.chosen.step == 1 else f":{self.chosen.step}"
+        return f"{self.group.label}[{self.chosen.start}:{self.chosen.stop}{step}]"
+
+
+def chosen(label: str, among: range | tuple[int, ...], key: Any) -> range | tuple[int, ...]:
+    """Return the neurons that a slice, a list of indices or a mask picks, or raise SpecError."""
+    if isinstance(key, slice) and all(k is None or isinstance(k, (int, np.integer)) for k in _parts_of(key)):
+        picked = among[key] if key.step != 0 else ()
+        if len(picked):
+            return picked
+    elif not isinstance(key, (slice, str)) and np.ndim(key) == 1:
+        ids = np.asarray(key)
+        if ids.dtype == bool and ids.size == len(among):
+            ids = np.flatnonzero(ids)
+        whole = ids.size > 0 and ids.dtype.kind in "iu"
+        if whole and ids.min() >= 0 and ids.max() < len(among) and np.unique(ids).size == ids.size:
+            return tuple(np.asarray(among)[ids].tolist())
+    raise SpecError(
+        f"{label}[{str(key)[:60]}]: allowed is a slice that is not empty, such as [:100] or [::2], a list of "
+        f"indices from 0 to {len(among) - 1}, none twice, or a mask of {len(among)} booleans"
+    )
+
+
+def _parts_of(key: slice) -> tuple[Any, Any, Any]:
+    return key.start, key.stop, key.step
 
 
 def group_of(end: Group | Slice) -> Group:
@@ -107,6 +151,6 @@ def group_of(end: Group | Slice) -> Group:
     return end.group if isinstance(end, Slice) else end
 
 
-def range_of(end: Group | Slice) -> tuple[int, int]:
-    """Return the first and one past the last neuron of a projection's end."""
-    return (end.start, end.stop) if isinstance(end, Slice) else (0, end.n)
+def ids_of(end: Group | Slice) -> np.ndarray:
+    """Return the neurons of a projection's end, or of a probe's target, as indices of their group, int64."""
+    return np.asarray(end.chosen if isinstance(end, Slice) else range(end.n), dtype=np.int64)

@@ -124,8 +124,8 @@ def may_overflow(plan: Plan, names: Iterable[str]) -> bool:
 def _placed(plan: Plan, p: ProjectionPlan, cells: Cells) -> tuple[np.ndarray, ...]:
     synapses = plan.synapses(p.name)
     source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
-    sources = source.places(synapses.sources() + p.pre_range[0])
-    targets = target.places(synapses.targets.astype(np.int64) + p.post_range[0])
+    sources = source.places(p.pre_ids[synapses.sources()])
+    targets = target.places(p.post_ids[synapses.targets])
     targets = targets + cells.offsets[target.name, p.part.receptor_name]
     weights = synapses.weight_values()
     return sources, targets, stored_weights(plan, p, weights), synapses.delay_steps()
@@ -186,7 +186,7 @@ def dense_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:
     if target.order is not None:
         rows = rows[:, target.order]
     first = cells.offsets[target.name, p.part.receptor_name] + p.post_range[0]
-    return Matrix(np.ascontiguousarray(stored_weights(plan, p, rows)), p.pre_range[0], first)
+    return Matrix(np.ascontiguousarray(stored_weights(plan, p, rows)), int(p.pre_ids[0]), first)
 
 
 @dataclass(frozen=True)
@@ -278,11 +278,10 @@ def fan_out(plan: Plan, p: ProjectionPlan, threads: int = 1) -> np.ndarray:
     """Return how many synapses of a projection an event of each source neuron reaches, by storage place."""
     source = plan.group_of(p.part.source)
     out = np.zeros(source.n, np.int64)
-    low, high = p.pre_range
     if p.storage == "sparse":
-        out[low:high] = plan.degrees(p.name, threads)
+        out[p.pre_ids] = plan.degrees(p.name, threads)
     elif p.storage == "dense":
-        out[low:high] = p.part.post.n
+        out[p.pre_ids] = p.part.post.n
     else:
         out[:] = _conv_fan_out(p)
     return source.stored(out)

@@ -199,8 +199,7 @@ def _describe(part: Part) -> str:
         return f"{'x'.join(map(str, part.shape))} {type(part.model).__name__}"
     if isinstance(part, Projection):
         ends = " -> ".join(
-            f"{end.group.name}[{end.start}:{end.stop}]" if isinstance(end, Slice) else str(end.name)
-            for end in (part.pre, part.post)
+            str(end) if isinstance(end, Slice) else str(end.name) for end in (part.pre, part.post)
         )
         rule = f", {type(part.rule).__name__}" if part.rule else ""
         return f"{ends}, {part.connectivity.kind}{rule}"

@@ -28,7 +28,7 @@ from .checks import (
 )
 from .connectivity import Connectivity
 from .distributions import Distribution
-from .groups import Group, Part, Slice, group_of, range_of
+from .groups import Group, Part, Slice, group_of, ids_of
 from .operators import operator_shape
 from .profiles import ByDistance
 from .sources import CurrentSource, FrameSource, PoissonSource, RateSource, Source, SpikeSource
@@ -314,7 +314,7 @@ class Probe(Part):
     def recorded(self) -> np.ndarray:
         """Return the indices within the group that are recorded, int64."""
         ids = np.arange(self.target.n) if self.ids is None else np.asarray(self.ids, dtype=np.int64)
-        return ids + range_of(self.target)[0]
+        return ids_of(self.target)[ids]
 
 
 def variables_of(group: Group) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from ..learning.rule import PlasticityRule
 from ..neurons.errors import SpecError
 from .draw import Synapses, degrees_of, draw_synapses
 from .grid import Grid
-from .groups import range_of
+from .groups import ids_of
 from .network import Network
 from .parts import Group, Operator, Population, Probe, Projection
 from .recipes import Recipe, recipe_of
@@ -148,15 +148,20 @@ class ProjectionPlan:
         """Whether its events arrive in the step in which they are sent."""
         return self.delays == (0,)
 
-    @property
-    def pre_range(self) -> tuple[int, int]:
-        """First and one past the last source neuron, by the user's index."""
-        return range_of(self.part.pre)
+    @cached_property
+    def pre_ids(self) -> np.ndarray:
+        """The source neurons, by the user's index, int64."""
+        return ids_of(self.part.pre)
+
+    @cached_property
+    def post_ids(self) -> np.ndarray:
+        """The target neurons, by the user's index, int64."""
+        return ids_of(self.part.post)
 
     @property
     def post_range(self) -> tuple[int, int]:
-        """First and one past the last target neuron, by the user's index."""
-        return range_of(self.part.post)
+        """First and one past the last target neuron of a dense projection, where they follow one another."""
+        return int(self.post_ids[0]), int(self.post_ids[-1]) + 1
 
 
 @dataclass(frozen=True)
@@ -282,13 +287,14 @@ class Plan:
             planned = self.projections[name]
             part, pre = planned.part, origin(planned.part.pre)
             same = sender(part) is part.target
+            selves = _selves(part.target.n, ids_of(pre), planned.post_ids) if same else None
             self._recipes[name] = recipe_of(
                 part.connectivity,
                 part.pre.n,
                 part.post.n,
                 seed=self.network.seed,
                 name=name,
-                self_shift=range_of(pre)[0] - planned.post_range[0] if same else None,
+                selves=selves,
                 space=space_of(part),
                 correlation=part.correlation,
                 threads=threads,
@@ -350,6 +356,13 @@ class Plan:
             raise SpecError(f"Plan.diff: got {type(other).__name__}; allowed is another plan")
         mine, theirs = str(self).splitlines(), str(other).splitlines()
         return "\n".join(difflib.unified_diff(mine, theirs, "this plan", "the other", lineterm="", n=0))
+
+
+def _selves(n: int, pre: np.ndarray, post: np.ndarray) -> np.ndarray:
+    """Return which target each source is itself, or -1, int64; both ends are among the same n neurons."""
+    place = np.full(n, -1, np.int64)
+    place[post] = np.arange(post.size)
+    return np.asarray(place[pre])
 
 
 def describe_receptor(receptor: ReceptorPlan) -> str:

@@ -25,7 +25,7 @@ from .connectivity import (
 )
 from .distributions import Distribution
 from .grid import Grid, Load, choose_grid
-from .groups import image_of, range_of
+from .groups import ids_of, image_of
 from .levels import assign_levels
 from .memory import refuse_if_too_big
 from .nearby import expected_targets
@@ -160,8 +160,12 @@ def _choose_storage(p: Projection) -> tuple[Storage, str]:
             return "sparse", "its delays differ"
         if isinstance(p.weight, ByDistance):
             return "sparse", "its weights depend on distance"
-        sliced = any(isinstance(end, Slice) and len(end.group.shape) > 1 for end in (p.pre, p.post))
-        return ("sparse", "an end is part of an image") if sliced else ("dense", "a weight for every pair")
+        slices = [end for end in (p.pre, p.post) if isinstance(end, Slice)]
+        if any(len(end.group.shape) > 1 for end in slices):
+            return "sparse", "an end is part of an image"
+        if not all(end.consecutive for end in slices):
+            return "sparse", "the neurons of an end do not follow one another"
+        return "dense", "a weight for every pair"
     if p.delivery == "dense":
         raise PlanError(f"{p.label}.delivery: got 'dense'; {kind} is stored as 'sparse'")
     return "sparse", "listed by source"
@@ -246,8 +250,7 @@ def _shared(p: Projection) -> int:
     pre = origin(p.pre)
     if sender(p) is not p.target:
         return 0
-    ends = [range_of(end) for end in (pre, p.post)]
-    return max(min(stop for _, stop in ends) - max(start for start, _ in ends), 0)
+    return int(np.intersect1d(ids_of(pre), ids_of(p.post), assume_unique=True).size)
 
 
 def _check_degree(p: Projection, k: int, n: int, multiple: bool, selves: bool, what: str) -> None:

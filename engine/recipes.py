@@ -42,8 +42,8 @@ class Recipe(NamedTuple):
         Probability of a pair, for random pairs.
     multiple : bool
         Whether a pair may have several synapses.
-    shift : int
-        A source's index plus this is a target that it must not have.
+    selves : int64 (n_pre,), or (0,)
+        The target that each source must not have, or -1; empty where all may have any.
     degrees : int64 (n_chunks, n_pre)
         Synapses of each source onto each chunk of targets, for fixed totals.
     indptr : int64 (n_pre + 1,)
@@ -71,7 +71,7 @@ class Recipe(NamedTuple):
     k: int
     p: float
     multiple: bool
-    shift: int
+    selves: np.ndarray
     degrees: np.ndarray
     indptr: np.ndarray
     targets: np.ndarray
@@ -90,7 +90,7 @@ def recipe_of(
     *,
     seed: int,
     name: str,
-    self_shift: int | None,
+    selves: np.ndarray | None,
     space: Space = NO_SPACE,
     correlation: float | None = None,
     threads: int = 1,
@@ -105,8 +105,8 @@ def recipe_of(
         Sizes of the two ends.
     seed, name
         Key the streams.
-    self_shift
-        Target index minus source index of one and the same neuron; None if the ends differ.
+    selves
+        The target that each source itself is, or -1, int64 (n_pre,); None if the ends differ.
     space
         Where the neurons are.
     correlation
@@ -115,13 +115,12 @@ def recipe_of(
         Threads to use; the recipe does not depend on it.
     """
     c, key = connectivity, stream_key(seed, name, "pairs")
-    shift = n_post + n_pre
-    if isinstance(c, Drawn) and not c.self_connections and self_shift is not None:
-        shift = self_shift
+    nobody = np.zeros(0, np.int64)
+    alone = selves if isinstance(c, Drawn) and not c.self_connections and selves is not None else nobody
     rho = float(correlation or 0.0)
     scores = normal(0.0, 1.0).table() if 0.0 < abs(rho) < 1.0 else np.zeros(0)
     recipe = Recipe(
-        _LISTED, key, n_pre, n_post, 0, 0.0, False, shift, np.zeros((0, n_pre), np.int64),
+        _LISTED, key, n_pre, n_post, 0, 0.0, False, alone, np.zeros((0, n_pre), np.int64),
         np.zeros(n_pre + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint32), 0,
         stream_key(seed, name, "synapses"), rho, scores, space,
     )  # fmt: skip
@@ -136,7 +135,7 @@ def recipe_of(
         longest = int(degrees.sum(axis=0).max(initial=0))
         return recipe._replace(kind=_FIXED_TOTAL, degrees=degrees, longest=longest)
     if isinstance(c, FixedIn):
-        lists = sample_lists(key, n_post, n_pre, c.k, c.multiple, -shift, threads)
+        lists = sample_lists(key, n_post, n_pre, c.k, c.multiple, _turned(alone, n_post), threads)
         indptr, order = turn_round(lists, n_pre, threads)
         targets, recipe = recipe.targets, recipe._replace(kind=_FIXED_IN, k=c.k)
     elif isinstance(c, FixedTotal):
@@ -165,29 +164,36 @@ def _listed(
 
 def _single_pairs(recipe: Recipe, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw n different pairs: sources ascend, and targets of each source."""
-    n_pre, n_post, shift = recipe.n_pre, recipe.n_post, recipe.shift
-    selves = _selves(recipe)
-    pairs = np.sort(sample_lists(recipe.key, 1, n_pre * n_post - selves.size, n, False, -1).astype(np.int64))
+    n_pre, n_post = recipe.n_pre, recipe.n_post
+    selves = np.flatnonzero(recipe.selves >= 0)
+    nobody = np.zeros(0, np.int64)
+    drawn = sample_lists(recipe.key, 1, n_pre * n_post - selves.size, n, False, nobody)
+    pairs = np.sort(drawn.astype(np.int64))
     # Allowed pairs are numbered without the forbidden ones: step over those before each.
-    before = selves * n_post + selves + shift - np.arange(selves.size)
+    before = selves * n_post + recipe.selves[selves] - np.arange(selves.size)
     pairs += np.searchsorted(before, pairs, side="right")
     indptr = np.searchsorted(pairs, np.arange(n_pre + 1, dtype=np.int64) * n_post)
     targets, order = (pairs % n_post).astype(np.int32), np.arange(pairs.size, dtype=np.uint32)
     return indptr.astype(np.int64), targets, order
 
 
-def _selves(recipe: Recipe) -> np.ndarray:
-    """Return the sources that have a target which they must not have."""
-    return np.arange(max(0, -recipe.shift), min(recipe.n_pre, recipe.n_post - recipe.shift), dtype=np.int64)
+def _turned(selves: np.ndarray, n_post: int) -> np.ndarray:
+    """Return the source that each target must not have, or -1; empty where all may have any."""
+    if not selves.size:
+        return selves
+    turned = np.full(n_post, -1, np.int64)
+    some = np.flatnonzero(selves >= 0)
+    turned[selves[some]] = some
+    return turned
 
 
 def _degrees_of_total(recipe: Recipe, n: int) -> np.ndarray:
     """Deal a total out, by how many pairs each chunk of targets, and each source within it, allows."""
-    n_pre, n_post, selves = recipe.n_pre, recipe.n_post, _selves(recipe)
+    n_pre, n_post, selves = recipe.n_pre, recipe.n_post, np.flatnonzero(recipe.selves >= 0)
     n_chunks = -(-n_post // CHUNK)
     degrees = np.zeros((n_chunks, n_pre), np.int64)
     pairs = np.repeat(np.diff(np.minimum(np.arange(n_chunks + 1) * CHUNK, n_post))[:, None], n_pre, axis=1)
-    pairs[(selves + recipe.shift) // CHUNK, selves] -= 1
+    pairs[recipe.selves[selves] // CHUNK, selves] -= 1
     per_chunk = np.zeros(n_chunks, np.int64)
     deal_out(np.uint64(draw64(recipe.key, 1)), n, pairs.sum(axis=1).astype(np.float64), per_chunk)
     for chunk in range(n_chunks):
@@ -214,24 +220,25 @@ def draw_row(recipe: Any, i: Any, targets: Any, order: Any, taken: Any) -> Any:
             order[j] = recipe.order[start + j]
             targets[j] = recipe.order[start + j] // np.uint32(recipe.k)
         return n
+    itself = recipe.selves[i] if recipe.selves.size else -1
     if recipe.kind == _FIXED_OUT:
         stream = draw64(recipe.key, i)
-        sample(stream, recipe.n_post, recipe.k, recipe.multiple, i + recipe.shift, targets, taken)
+        sample(stream, recipe.n_post, recipe.k, recipe.multiple, itself, targets, taken)
         for j in range(recipe.k):
             order[j] = i * recipe.k + j
         return recipe.k
     if recipe.kind == _NEARBY:
-        return draw_nearby(recipe.space, draw64(recipe.key, i), i, i + recipe.shift, targets, order)
+        return draw_nearby(recipe.space, draw64(recipe.key, i), i, itself, targets, order)
     n = 0
     n_chunks = (recipe.n_post + CHUNK - 1) // CHUNK
     for c in range(n_chunks):
         low, high = c * CHUNK, min((c + 1) * CHUNK, recipe.n_post)
-        part, place = i * n_chunks + c, i + recipe.shift
+        part = i * n_chunks + c
         if recipe.kind == _RANDOM:
-            n += _skip(recipe, part, low, high, place, targets[n:], order[n:])
+            n += _skip(recipe, part, low, high, itself, targets[n:], order[n:])
             continue
         key = draw64(recipe.key ^ np.uint64(0x5851F42D4C957F2D), part)
-        _scatter(key, recipe.degrees[c, i], part << 24, low, high, place, targets[n:], order[n:])
+        _scatter(key, recipe.degrees[c, i], part << 24, low, high, itself, targets[n:], order[n:])
         n += recipe.degrees[c, i]
     return n
 

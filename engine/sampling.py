@@ -83,13 +83,19 @@ def sample(stream: Any, n_columns: Any, k: Any, multiple: Any, forbidden: Any, o
 
 
 def sample_lists(
-    key: np.uint64, n_rows: int, n_columns: int, k: int, multiple: bool, shift: int, threads: int = 1
+    key: np.uint64,
+    n_rows: int,
+    n_columns: int,
+    k: int,
+    multiple: bool,
+    forbidden: np.ndarray,
+    threads: int = 1,
 ) -> np.ndarray:
-    """Draw k columns for every row, int32 (n_rows * k,); row i never draws column i + shift."""
+    """Draw k columns for every row, int32 (n_rows * k,); row i never draws forbidden[i], if there is any."""
     out = np.empty(n_rows * k, np.int32)
 
     def work(rows: tuple[int, int]) -> None:
-        _sample_rows(key, *rows, n_columns, k, multiple, shift, out)
+        _sample_rows(key, *rows, n_columns, k, multiple, forbidden, out)
 
     side_by_side([work] * threads, stretches(n_rows, max(_AT_ONCE // max(k, 1), 1)))
     return out
@@ -97,12 +103,13 @@ def sample_lists(
 
 @compiled()
 def _sample_rows(
-    key: Any, low: Any, high: Any, n_columns: Any, k: Any, multiple: Any, shift: Any, out: Any
+    key: Any, low: Any, high: Any, n_columns: Any, k: Any, multiple: Any, forbidden: Any, out: Any
 ) -> None:
     taken = np.zeros(n_columns, np.uint8)
     for row in range(low, high):
         stream = draw64(key, row)
-        sample(stream, n_columns, k, multiple, row + shift, out[row * k : (row + 1) * k], taken)
+        never = forbidden[row] if forbidden.size else -1
+        sample(stream, n_columns, k, multiple, never, out[row * k : (row + 1) * k], taken)
 
 
 def turn_round(lists: np.ndarray, n_columns: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -143,7 +143,7 @@ def _table(encoder: Encoder, section: str, part: Any, key: str) -> dict[str, Any
         if name == "n_or_shape":
             table |= {"n": part.n} if isinstance(value, (int, np.integer)) else {"shape": list(part.shape)}
         elif isinstance(value, (Group, Slice)):
-            table[name] = _end(value)
+            table[name] = _end(encoder, value, f"{key}/{name}")
         elif name == "inputs":
             table[name] = [group.name for group in value]
         elif name == "initial":
@@ -158,10 +158,13 @@ def _table(encoder: Encoder, section: str, part: Any, key: str) -> dict[str, Any
     return table
 
 
-def _end(end: Group | Slice) -> Any:
-    if isinstance(end, Slice):
-        return {"group": end.group.name, "start": end.start, "stop": end.stop}
-    return end.name
+def _end(encoder: Encoder, end: Group | Slice, key: str) -> Any:
+    if not isinstance(end, Slice):
+        return end.name
+    if not isinstance(end.chosen, range):
+        return {"group": end.group.name, "ids": encoder.value(np.array(end.chosen), key)}
+    table = {"group": end.group.name, "start": end.chosen.start, "stop": end.chosen.stop}
+    return table if end.consecutive else {**table, "step": end.chosen.step}
 
 
 def _in_order(decoder: Decoder, data: Mapping[str, Any], head: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -217,17 +220,22 @@ def _entry(decoder: Decoder, net: Network, key: str, value: Any, where: str) -> 
 def _resolve(decoder: Decoder, net: Network, value: Any, where: str) -> Any:
     if isinstance(value, str):
         return decoder.guard(where, net.__getitem__, value)
-    _only(decoder, value, where, "group", "start", "stop")
+    _only(decoder, value, where, "group", "start", "stop", "step", "ids")
     group = decoder.guard(where, net.__getitem__, value.get("group"))
-    start, stop = value.get("start", 0), value.get("stop")
-    bounds = [bound for bound in (start, stop) if bound is not None]
-    if not isinstance(group, Group) or not all(type(bound) is int for bound in bounds):
-        raise FormatError(f"{decoder.origin}: {where}: allowed is a group's name, or {{group, start, stop}}")
-    if not 0 <= start < (group.n if stop is None else stop) <= group.n:
-        raise SpecError(
-            f"{decoder.origin}: {where}: got {start} to {stop}; {group.name} has {group.n} neurons"
+    if isinstance(group, Group) and set(value) == {"group", "ids"}:
+        return decoder.guard(where, group.__getitem__, decoder.value(value["ids"], f"{where}.ids"))
+    bounds = [value.get("start", 0), value.get("stop", getattr(group, "n", None)), value.get("step", 1)]
+    if not isinstance(group, Group) or "ids" in value or not all(type(bound) is int for bound in bounds):
+        raise FormatError(
+            f"{decoder.origin}: {where}: allowed is a group's name, {{group, start, stop, step}} or "
+            "{group, ids}"
         )
-    return group[start:stop]
+    chosen = range(*bounds) if bounds[2] else range(0)
+    if not chosen or min(chosen[0], chosen[-1]) < 0 or max(chosen[0], chosen[-1]) >= group.n:
+        raise SpecError(
+            f"{decoder.origin}: {where}: got {bounds[0]} to {bounds[1]}; {group.name} has {group.n} neurons"
+        )
+    return Slice(group, chosen)
 
 
 def _only(decoder: Decoder, table: Any, where: str, *allowed: str) -> None:

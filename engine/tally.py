@@ -9,7 +9,7 @@ import numpy as np
 
 from ..neurons import counting
 from .counts import Arithmetic, Counts, OperatorCounts, PopulationCounts, ProjectionCounts
-from .groups import range_of
+from .groups import ids_of
 from .layout import fan_out
 from .operators import kind_of
 from .parts import Operator, Population
@@ -132,7 +132,7 @@ def _reached(plan: Plan, p: ProjectionPlan, threads: int) -> np.ndarray:
     if not is_relayed(p.part):
         return reached
     by_user = np.zeros(group.n, np.int64)
-    by_user[slice(*range_of(origin(p.part.pre)))] = plan.group_of(p.part.source).unstored(reached)
+    by_user[ids_of(origin(p.part.pre))] = plan.group_of(p.part.source).unstored(reached)
     return group.stored(by_user)
 
 

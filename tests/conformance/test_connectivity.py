@@ -127,6 +127,34 @@ def test_slices_join_only_their_neurons(simulator, raster):
     assert [p.events for p in result.counts.projections] == [3, 2]
 
 
+def test_ends_may_be_every_second_neuron_or_any_list_of_them(simulator):
+    rng = np.random.default_rng(3)
+    net = rb.Network()
+    pre = net.add(rb.SpikeSource(12))
+    post = net.add(rb.Population((3, 5), rb.IF(threshold=1e9)))
+    matrix = steps_of_64(rng, (5, 6))
+    net.add(rb.Projection(pre[::2], post[::3], rb.dense(), weight=matrix, delay=0.0))
+    net.add(
+        rb.Projection(pre[[11, 3, 5]], post[[2, 14, 7]], rb.one_to_one(), weight=[1.0, 2.0, 4.0], delay=0.0)
+    )
+    mask = np.arange(15) % 4 == 1
+    net.add(rb.Projection(pre[::-1][:4], post[mask], rb.sparse(matrix[:4, :4]), delay=0.0))
+    net.add(
+        rb.Projection(pre[6:], post[10:][::-1], rb.explicit([0, 5], [0, 4]), weight=[8.0, 0.5], delay=0.0)
+    )
+    whole = np.zeros((15, 12))
+    whole[np.ix_(np.arange(0, 15, 3), np.arange(0, 12, 2))] += matrix
+    whole[[2, 14, 7], [11, 3, 5]] += [1.0, 2.0, 4.0]
+    whole[np.ix_(np.flatnonzero(mask), [11, 10, 9, 8])] += matrix[:4, :4]
+    whole[[14, 10], [6, 11]] += [8.0, 0.5]
+    probe = net.add(rb.Probe(post[[14, 0, 7]], "v"))
+    everyone = net.add(rb.Probe(post, "v"))
+    spikes = rng.poisson(0.3, (20, 12))
+    result = simulator(net, 1e-3).run(0.02, inputs={pre: spikes})
+    np.testing.assert_array_equal(result[everyone].values, summed(whole, spikes))
+    np.testing.assert_array_equal(result[probe].of(7), summed(whole, spikes)[:, 7])
+
+
 def test_a_neuron_does_not_connect_to_itself_unless_allowed(simulator):
     for allowed in (False, True):
         net = rb.Network(seed=3)

@@ -6,14 +6,19 @@ from scipy import stats
 
 import rheobase as rb
 from rheobase.engine.draw import draw_synapses
+from rheobase.engine.planning import make_plan
 from rheobase.engine.recipes import CHUNK, recipe_of
 
 
 def drawn(
     connectivity, n_pre, n_post, *, name="p", seed=0, self_shift=None, weights=None, delays=None, **options
 ):
+    selves = None
+    if self_shift is not None:
+        selves = np.arange(n_pre) + self_shift
+        selves[(selves < 0) | (selves >= n_post)] = -1
     return draw_synapses(
-        recipe_of(connectivity, n_pre, n_post, seed=seed, name=name, self_shift=self_shift, **options),
+        recipe_of(connectivity, n_pre, n_post, seed=seed, name=name, selves=selves, **options),
         weights=np.ones(1) if weights is None else weights, drawn_weights=weights is not None,
         delays=np.ones(1, np.int64) if delays is None else delays, drawn_delays=delays is not None,
     )  # fmt: skip
@@ -204,6 +209,31 @@ def test_single_synapses_without_selves_are_exactly_as_many_as_asked_for(shift):
     )  # fmt: skip
     others = ~np.eye(10, k=shift, dtype=bool)
     assert fair(seen[others], seen.sum() / pairs)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        rb.random(p=1.0, self_connections=False),
+        rb.fixed_in(3, self_connections=False),
+        rb.fixed_out(2, self_connections=False),
+        rb.fixed_total(40, self_connections=False),
+        rb.fixed_total(9, multiple=False, self_connections=False),
+        rb.distance(rb.disc(1.0, 100.0), self_connections=False),
+    ],
+    ids=lambda c: c.kind,
+)
+def test_slices_that_overlap_in_any_order_leave_no_neuron_to_itself(pattern):
+    net = rb.Network(seed=1)
+    pop = net.add(rb.Population(10, rb.IF(), positions=np.arange(10.0)))
+    pre, post = [7, 2, 9, 4], [4, 1, 7]
+    net.add(rb.Projection(pop[pre], pop[post], pattern, name="p"))
+    synapses = make_plan(net, 1e-3).synapses("p")
+    sources, targets = np.array(pre)[synapses.sources()], np.array(post)[synapses.targets]
+    assert not np.any(sources == targets)
+    # Of the 12 pairs two are a neuron with itself.
+    wanted = {"fixed_in": 9, "fixed_out": 8, "random": 10, "distance": 10}
+    assert synapses.n == (pattern.n if pattern.kind == "fixed_total" else wanted[pattern.kind])
 
 
 def test_totals_without_selves_are_even_over_what_pairs_there_are():

@@ -118,8 +118,25 @@ def test_a_model_with_arrays_fits_its_population():
         rb.Population(4, "LIF")
 
 
-@pytest.mark.parametrize("key", [3, slice(2, 2), slice(0, 4, 2), slice(9, 12), "a"])
-def test_slices_are_of_consecutive_neurons(key):
+@pytest.mark.parametrize(
+    "key",
+    [
+        3,
+        slice(2, 2),
+        slice(0, 4, 0),
+        slice(9, 12),
+        "a",
+        [],
+        [1, 1],
+        [9],
+        [-1],
+        [0.5],
+        [[1]],
+        [True],
+        slice("a"),
+    ],
+)
+def test_slices_are_of_neurons_that_there_are(key):
     with pytest.raises(rb.SpecError, match="allowed is a slice"):
         pop()[key]
 

@@ -22,7 +22,7 @@ def same(a, b):
     if isinstance(a, Part) and isinstance(b, Part):
         return a.name == b.name
     if isinstance(a, Slice):
-        return isinstance(b, Slice) and (a.group.name, a.start, a.stop) == (b.group.name, b.start, b.stop)
+        return isinstance(b, Slice) and (a.group.name, a.chosen) == (b.group.name, b.chosen)
     if isinstance(a, dict):
         return set(a) == set(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, (np.ndarray, list)) or isinstance(b, np.ndarray):
@@ -94,6 +94,8 @@ def everything():
     add(rb.Projection(sheet, exc, rb.fixed_out(3), correlation=1.0, **pairs))
     table = rb.distance(rb.tabulated([0.0, 0.5], [1.0, 0.2]))
     add(rb.Projection(feed, sheet[:7], table, delay=rb.conduction(velocity=0.3)))
+    add(rb.Projection(exc[::2], exc[[3, 1, 2]], rb.random(p=0.5)))
+    add(rb.Projection(exc[::-1], sheet[np.arange(30) % 3 > 0], rb.fixed_in(2)))
     add(rb.Probe(exc[2:9], "v", every=1e-3, ids=[0, 3]))
     add(rb.Probe(soft, "value"))
     add(rb.Probe(image, "counts"))

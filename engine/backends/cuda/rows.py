@@ -111,7 +111,7 @@ def push_rows(plan: Plan, names: tuple[str, ...], cells: Cells, threads: int = 1
     source = plan.group_of(projections[0].part.source)
     lengths = np.zeros(source.n, np.int64)
     for p in projections:
-        lengths[source.places(np.arange(*p.pre_range))] += plan.degrees(p.name, threads)
+        lengths[source.places(p.pre_ids)] += plan.degrees(p.name, threads)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     n, wide = int(starts[-1]), any(grid_of(plan, p).bits > 16 for p in projections)
     weights = np.empty(n if wide else 0, np.int32)
@@ -134,13 +134,13 @@ def push_rows(plan: Plan, names: tuple[str, ...], cells: Cells, threads: int = 1
 def _ingredient(plan: Plan, p: ProjectionPlan, cells: Cells) -> _Ingredient:
     source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
     rows = np.full(source.n, -1, np.int32)
-    rows[source.places(np.arange(*p.pre_range))] = np.arange(p.part.pre.n)
+    rows[source.places(p.pre_ids)] = np.arange(p.part.pre.n)
     weights, drawn_weights = weight_table(p.part)
     delays, drawn_delays, _ = delay_table(p.part, plan.dt)  # refuses what 16 bits do not hold
     return _Ingredient(
         recipe=plan.recipe(p.name),
         rows=rows,
-        cells=target.places(np.arange(*p.post_range)) + cells.offsets[target.name, p.part.receptor_name],
+        cells=target.places(p.post_ids) + cells.offsets[target.name, p.part.receptor_name],
         weights=stored_weights(plan, p, weights.reshape(-1)),
         weight_by=chosen_by(weights, drawn_weights),
         delays=delays.astype(np.uint16),

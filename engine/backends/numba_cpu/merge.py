@@ -144,7 +144,7 @@ def _row_weights(plan: Plan, projections: list[ProjectionPlan], n: int) -> np.nd
                 return None
         else:
             mine = np.full(some.size, stored[0] if stored.size else 0)
-        places = plan.group_of(p.part.source).places(some + p.pre_range[0])
+        places = plan.group_of(p.part.source).places(p.pre_ids[some])
         if np.any(seen[places] & (weights[places] != mine)):
             return None
         weights[places], seen[places] = mine, True

@@ -214,7 +214,7 @@ def pack(
 def _rows_of(plan: Plan, delivery: Delivery, p: ProjectionPlan) -> np.ndarray:
     """Return the rows of a projection's sources, in their order."""
     source = plan.group_of(p.part.source)
-    return delivery.first_row[source.name] + source.places(np.arange(*p.pre_range))
+    return delivery.first_row[source.name] + source.places(p.pre_ids)
 
 
 def _runs(delays: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
@@ -231,7 +231,7 @@ def _ingredient(
     target = plan.group_of(p.part.target)
     rows = np.full(delivery.n_rows, -1, np.int32)
     rows[_rows_of(plan, delivery, p)] = np.arange(p.part.pre.n)
-    places = target.places(np.arange(*p.post_range))
+    places = target.places(p.post_ids)
     part = np.searchsorted(share.bounds[target.name], places, side="right") - 1
     starts = np.array(
         [share.start(p.arithmetic, k, target.name, p.part.receptor_name) for k in range(share.n)]

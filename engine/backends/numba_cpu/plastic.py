@@ -85,7 +85,7 @@ class Plastic:
         none, rows = np.zeros(0, np.int64), np.arange(shape[0]) * shape[1]
         arguments = {
             "delays": self.delays, "row_start": none, "offsets": np.zeros(0, np.uint32),
-            "targets": np.zeros(0, np.uint32), "columns": end - begin, "first_row": self.p.pre_range[0],
+            "targets": np.zeros(0, np.uint32), "columns": end - begin, "first_row": int(self.p.pre_ids[0]),
             "rows": shape[0], "first_column": begin - low,
         }  # fmt: skip
         place = (rows[:, None] + np.arange(begin - first, end - first)).reshape(-1)
