@@ -12,11 +12,12 @@ import numpy as np
 from .errors import SpecError
 from .firing import Firing
 from .model import Parameter, Value, decay_of
+from .noise import Noisy
 from .vocabulary import where
 
 
 @dataclass(frozen=True, eq=False)
-class ALIF(Firing):
+class ALIF(Noisy, Firing):  # type: ignore[override]  # Noisy adds to the states of Firing
     """Adaptive leaky integrate-and-fire: a threshold that spikes raise, a current that they feed, or both.
 
     tau dv/dt = v_rest - v + R (drive - w),  tau_w dw/dt = a (v - v_rest) - w,  tau_lift dl/dt = -l.
@@ -52,6 +53,8 @@ class ALIF(Firing):
         As for `IF`; the default reset is hard, to `v_reset`. A soft one takes off the threshold as it
         stands, with its lift, unless `reset_by` says otherwise. While v is held after a spike, w goes on
         as for that v, and input is discarded.
+    noise, noise_tau
+        As for `LIF`. Exact where `a` is 0; else w follows v's noise from the next step on.
 
     Raises
     ------

@@ -13,6 +13,7 @@ import numpy as np
 from .errors import SpecError
 from .firing import Firing
 from .model import Parameter, State, Value
+from .noise import Noisy
 from .receptor import Ports, Receptor, check_names, settle_receptors
 from .vocabulary import exp, where
 
@@ -25,7 +26,7 @@ _EXCITATORY_AND_INHIBITORY = (
 
 
 @dataclass(frozen=True, eq=False)
-class ConductanceLIF(Firing):
+class ConductanceLIF(Noisy, Firing):
     """Leaky integrate-and-fire with synaptic conductances of any number of receptors.
 
     C dv/dt = g_leak (v_rest - v) + sum of g_k B_k(v) (E_k - v) + drive; weights are in siemens and add to
@@ -50,8 +51,11 @@ class ConductanceLIF(Firing):
         How v moves within a step; conductances are exact in both. "exponential" solves the equation
         with the conductances of the middle of the step, and is stable however large they are: order 2.
         "rk4" is the classical Runge-Kutta method, order 4; steps must stay below 2.7 C / (sum of g).
-    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay
+    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay, escape, escape_rate
         As for `IF`; the default reset is hard, to `v_reset`.
+    noise, noise_tau
+        As for `LIF`, in volts: what a membrane without synapses comes to. It is added when the
+        rest of a step has moved v.
 
     Raises
     ------
@@ -112,8 +116,13 @@ class ConductanceLIF(Firing):
 
     @property
     def states(self) -> tuple[State, ...]:  # type: ignore[override]  # those of Firing are a class attribute
-        """The potential, a conductance for each receptor, and what firing needs."""
-        return (State("v", unit="V"), *self.ports.states("S"), *Firing.states[1:])
+        """The potential, a conductance for each receptor, and what firing and noise need."""
+        return (State("v", unit="V"), *self.ports.states("S"), *super().states[1:])
+
+    @property
+    def leak_tau(self) -> Value:
+        """Time constant of the membrane while no receptor is open, in seconds."""
+        return np.divide(self.capacitance, self.g_leak)
 
     def options(self) -> dict[str, object]:
         """Add which receptors there are, and where within a step conductances are looked at."""

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from .errors import SpecError
-from .firing import Firing
-from .model import NeuronModel, Parameter, State, Value
+from .model import Parameter, State, Value
+from .noise import Noisy
 from .receptor import Ports, Receptor, settle_receptors
 from .synaptic import ALONE, Currents, check_currents, membrane_of, moving_states
 
@@ -49,6 +49,8 @@ class CurrentLIF(Currents):
         A constant current.
     threshold, reset, v_reset, reset_by, refractory, strict, reset_delay, escape, escape_rate
         As for `IF`; the default reset is hard, to `v_reset`.
+    noise, noise_tau
+        As for `LIF`.
 
     Raises
     ------
@@ -83,7 +85,7 @@ class CurrentLIF(Currents):
         """Refuse receptors beside time constants, and what only conductances have."""
         settle_receptors(self, self.synapses)
         if self.synapses:
-            Firing.check(self)
+            super(Currents, self).check()
             check_currents(self, "tau_syn", "tau_syn_exc", "tau_syn_inh")
         else:
             super().check()
@@ -115,8 +117,10 @@ class AlphaLIF(Currents):
         Instead of `tau_syn`: two currents, with receptors "excitatory" and "inhibitory".
     capacitance, v_rest, drive
         As for `CurrentLIF`.
-    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay
+    threshold, reset, v_reset, reset_by, refractory, strict, reset_delay, escape, escape_rate
         As for `IF`; the default reset is hard, to `v_reset`.
+    noise, noise_tau
+        As for `LIF`.
 
     Raises
     ------
@@ -143,7 +147,7 @@ class AlphaLIF(Currents):
 
 
 @dataclass(frozen=True, eq=False)
-class CurrentLI(NeuronModel):
+class CurrentLI(Noisy):
     """A `CurrentLIF` that never fires, for reading out.
 
     tau dv/dt = v_rest - v + R (drive + sum of i), integrated exactly; input adds to the currents, and acts
@@ -157,7 +161,7 @@ class CurrentLI(NeuronModel):
         Time constant of the one synaptic current `i`, in seconds.
     synapses : sequence of Receptor
         Instead of `tau_syn`: any number of currents, as for `CurrentLIF`.
-    capacitance, v_rest, drive
+    capacitance, v_rest, drive, noise, noise_tau
         As for `CurrentLIF`.
 
     Raises
@@ -181,6 +185,7 @@ class CurrentLI(NeuronModel):
 
     def check(self) -> None:
         """Refuse no currents, and two ways of saying which there are."""
+        super().check()
         settle_receptors(self, self.synapses)
         if self.synapses:
             check_currents(self, "tau_syn")
@@ -201,8 +206,8 @@ class CurrentLI(NeuronModel):
 
     @property
     def states(self) -> tuple[State, ...]:
-        """The potential, and a current for each receptor."""
-        return moving_states(self)
+        """The potential, a current for each receptor, and what noise needs."""
+        return (*moving_states(self), *super().states[1:])
 
     def initial(self) -> dict[str, Value]:
         """Start at rest."""
@@ -210,11 +215,12 @@ class CurrentLI(NeuronModel):
 
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of one step."""
-        return membrane_of(self, elapsed)
+        return {**super().derive(elapsed), **membrane_of(self, elapsed)}
 
     def options(self) -> dict[str, object]:
         """Say which currents there are; nothing fires, so nothing is reset."""
-        return {"reset": "none", "reset_delay": False, "refractory": False, **self.ports.options()}
+        unused = {"reset": "none", "reset_delay": False, "refractory": False}
+        return {**super().options(), **unused, **self.ports.options()}
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Move as a CurrentLIF does, and never fire."""

@@ -16,7 +16,8 @@ import numpy as np
 
 from .errors import SpecError
 from .firing import Firing, Reset
-from .model import NeuronModel, Parameter, Payload, Value, decay_of
+from .model import Parameter, Payload, Value, decay_of
+from .noise import Noisy
 from .vocabulary import where
 
 Integration = Literal["exact", "euler"]
@@ -147,7 +148,7 @@ class IF(_Integrator):
 
 
 @dataclass(frozen=True, eq=False)
-class LIF(_Integrator):
+class LIF(Noisy, _Integrator):  # type: ignore[override]  # Noisy adds to the states of Firing
     """Leaky integrate-and-fire with delta synapses, integrated exactly.
 
     tau dv/dt = v_rest + drive - v, solved over a step as
@@ -169,6 +170,9 @@ class LIF(_Integrator):
         "euler" puts dt / tau in the place of 1 - exp(-dt / tau), as snnTorch and norse do.
     threshold, reset, v_reset, reset_by, refractory, strict, reset_delay, escape, escape_rate
         As for `IF`; the default reset is hard, to `v_reset`.
+    noise, noise_tau : float or array
+        A noise current of each neuron: the standard deviation that it gives to v, and its correlation time
+        in seconds, 0 for white noise. As for `neurons.noise.Noisy`, which says how others give it.
 
     Notes
     -----
@@ -257,7 +261,7 @@ class Leaky(_Integrator):
 
 
 @dataclass(frozen=True, eq=False)
-class LI(NeuronModel):
+class LI(Noisy):
     """Leaky integrator: a LIF that never fires, for reading out, or sending v itself.
 
     tau dv/dt = v_rest + drive - v, integrated exactly; input adds to v, or is a current, as for `LIF`.
@@ -266,8 +270,8 @@ class LI(NeuronModel):
     ----------
     tau : float or array (n,), optional
         Membrane time constant in seconds. None is no leak: then it integrates as an `IF` does.
-    v_rest, drive, resistance, integration
-        As for `LIF`.
+    v_rest, drive, resistance, integration, noise, noise_tau
+        As for `LIF`. Noise needs a leak.
     graded : bool
         Send v in every step, as an event that carries the number. Otherwise nothing is ever sent.
 
@@ -287,6 +291,15 @@ class LI(NeuronModel):
     integration: Integration = Parameter("exact", choices=("exact", "euler"))
     graded: bool = Parameter(False, choices=(False, True))
 
+    def check(self) -> None:
+        """Refuse noise without a leak, which would carry v away for ever."""
+        super().check()
+        if self.tau is None and np.any(np.asarray(self.noise) > 0):
+            raise SpecError(
+                f"LI.noise: got {self.noise!r} without tau; allowed is 0: without a leak v has no standard "
+                "deviation to come to. Give tau, in s"
+            )
+
     @property
     def payload(self) -> Payload:
         """A real number where v is sent."""
@@ -302,7 +315,7 @@ class LI(NeuronModel):
             gain = np.multiply(elapsed, 1.0 if self.resistance is None else self.resistance)
             return {"gain": gain, "drive": self.drive}
         step = held_step("LI.tau", self.tau, elapsed, self.resistance, self.integration)
-        return {**step, "v_inf": np.add(self.v_rest, self.drive)}
+        return {**super().derive(elapsed), **step, "v_inf": np.add(self.v_rest, self.drive)}
 
     def options(self) -> dict[str, object]:
         """Say how it leaks and takes input; nothing fires, so nothing is reset."""

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from .chain import chain
 from .errors import SpecError
 from .parameters import Parameter, Parameterised
 from .specialise import Variant, specialise
@@ -139,6 +140,10 @@ class NeuronModel(Parameterised):
         cls = type(self)
         return cls.flow, cls.jump, cls.fire
 
+    def after_flow(self) -> tuple[Callable[..., Any], ...]:
+        """Return rules that follow `flow`, as parts of it: what a base class does to every model's state."""
+        return ()
+
     def initial(self) -> dict[str, Value]:
         """Return initial values that differ from the declared ones, by state variable."""
         return {}
@@ -147,7 +152,10 @@ class NeuronModel(Parameterised):
     def rules(self) -> Rules:
         """The three functions with this model's options folded."""
         options, names = self.options(), [state.name for state in self.states]
-        rules = Rules(*(specialise(function, options, names) for function in self.functions()))
+        flow, jump, fire = (specialise(function, options, names) for function in self.functions())
+        for function in self.after_flow():
+            flow = chain(flow, specialise(function, options, names), names)
+        rules = Rules(flow, jump, fire)
         for rule, first in ((rules.flow, ""), (rules.jump, ""), (rules.fire, "what is sent and then ")):
             states = self._states_of(rule)
             if rule.n_returned - bool(first) > len(states):

@@ -13,6 +13,7 @@ import numpy as np
 from .errors import SpecError
 from .firing import Firing
 from .model import Parameter, State, Value, decay_of
+from .noise import Noisy
 from .receptor import Ports, Receptor, check_names
 from .vocabulary import where
 
@@ -21,7 +22,7 @@ ALONE = ""
 
 
 @dataclass(frozen=True, eq=False)
-class Currents(Firing):
+class Currents(Noisy, Firing):
     """Base class of the models that integrate any number of synaptic currents exactly, and fire."""
 
     tau: Value = Parameter(unit="s", above=0.0)
@@ -68,8 +69,8 @@ class Currents(Firing):
 
     @property
     def states(self) -> tuple[State, ...]:  # type: ignore[override]  # those of Firing do not depend on it
-        """The potential, a current for each receptor, and what firing needs."""
-        return (*moving_states(self), *Firing.states[1:])
+        """The potential, a current for each receptor, and what firing and noise need."""
+        return (*moving_states(self), *super().states[1:])
 
     def options(self) -> dict[str, object]:
         """Add which synaptic currents there are."""

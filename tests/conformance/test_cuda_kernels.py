@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import re
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -18,34 +17,10 @@ import pytest
 import rheobase as rb
 import rheobase.neurons
 from rheobase.engine.planning import make_plan
-from rheobase.neurons.vocabulary import exp, maximum, normal, spike, uniform, where
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Escape(rb.NeuronModel):
-    """Fires by chance, the more likely the higher v is: the words that no shipped model uses."""
-
-    decay: float = rb.Parameter(0.9)
-
-    def derive(self, elapsed):
-        return {"decay": self.decay}
-
-    @staticmethod
-    def flow(v, decay):
-        return v * decay
-
-    @staticmethod
-    def jump(v, input):
-        return maximum(v + input, 0.0)
-
-    @staticmethod
-    def fire(v):
-        sent = spike(exp(v * 1.5 - 2.0 + 0.1 * normal(0)) - uniform(0))
-        return sent, where(sent, 0.0, v - exp(v - 5.0))
 
 
 def variants():
@@ -56,7 +31,7 @@ def variants():
             ("hard", "soft", "none"), [(False, False, 0.0), (True, True, 2e-3), (False, True, 0.0)]
         )
     ]
-    made = {"apart": [rb.LI(10e-3), rb.ReLU(bias=0.1), rb.ReLU(bias=np.arange(3.0)), Escape()]}
+    made = {"apart": [rb.LI(10e-3), rb.ReLU(bias=0.1), rb.ReLU(bias=np.arange(3.0))]}
     for name, model in {
         "if": lambda o: rb.IF(drive=0.1, **o),
         "lif": lambda o: rb.LIF(20e-3, **o),
@@ -69,6 +44,8 @@ def variants():
     made["lif"] += [rb.LIF(np.array([1e-2, 2e-2, 3e-2]), refractory=np.array([0.0, 2e-3, 1e-3]))]
     made["adaptive"] = [rb.ALIF(2e-2, tau_lift=0.1, tau_w=0.2, a=0.5, **options) for options in firing[::3]]
     made["adaptive"] += [rb.ALIF(2e-2, tau_lift=0.1, reset="soft"), rb.ALIF(2e-2, tau_w=np.full(3, 0.1))]
+    made["apart"] += [rb.LIF(2e-2, noise=0.2, noise_tau=5e-3, refractory=2e-3, escape=0.1)]
+    made["apart"] += [rb.LI(1e-2, noise=np.full(3, 0.1))]
     made["held"] = [rb.LIF(20e-3, resistance=2.0, integration="euler"), rb.IF(resistance=2.0)]
     made["held"] += [make(graded=True) for make in (rb.LI, partial(rb.CubaLI, 10e-3, 5e-3))]
     made["nonlinear"] = [rb.Izhikevich(method=method) for method in ("half_steps", "euler")]

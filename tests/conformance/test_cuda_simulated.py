@@ -27,6 +27,7 @@ PARTS = {
     "connectivity": ["conformance/test_connectivity.py", "conformance/test_probes.py"],
     "images": ["conformance/test_images.py", "conformance/test_operators.py"],
     "first network": ["conformance/test_first_network.py", "conformance/test_adapting_neurons.py"],
+    "noisy neurons": ["conformance/test_noisy_neurons.py"],
 }
 
 

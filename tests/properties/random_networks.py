@@ -8,42 +8,17 @@ import numpy as np
 from hypothesis import strategies as st
 
 import rheobase as rb
-from rheobase.neurons.model import decay_of
-from rheobase.neurons.vocabulary import exp, maximum, minimum, spike, uniform, where
 
 STEPS = 40
 DT = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
-class Escape(rb.NeuronModel):
-    """Fires the more likely the higher v is: the words of the vocabulary that no shipped model uses."""
-
-    tau: float = rb.Parameter(8e-3, unit="s", above=0.0)
-
-    def derive(self, elapsed):
-        return {"decay": decay_of(self.tau, elapsed)}
-
-    @staticmethod
-    def flow(v, decay):
-        return v * decay
-
-    @staticmethod
-    def jump(v, input):
-        return minimum(maximum(v + input, -2.0), 2.0)
-
-    @staticmethod
-    def fire(v):
-        hazard = 0.2 * exp(3.0 * (v - 1.0))
-        sent = where(uniform(0) < hazard, spike(uniform(1) - 0.1), 0.0)
-        return sent, where(sent, 0.0, v)
-
-
 MODELS = {
-    "escape": lambda: Escape(),
+    "escape": lambda: rb.LIF(8e-3, escape=0.3, escape_rate=200.0, noise=0.2),
     "if": lambda: rb.IF(threshold=1.0),
     "lif": lambda: rb.LIF(8e-3, refractory=2e-3),
     "two currents": lambda: rb.CurrentLIF(10e-3, tau_syn_exc=3e-3, tau_syn_inh=5e-3, drive=0.2),
+    "coloured": lambda: rb.CurrentLIF(10e-3, 3e-3, noise=0.4, noise_tau=4e-3, refractory=2e-3),
     "leaky": lambda: rb.Leaky(0.85),
     "graded": lambda: rb.EventNeuron(0.25, events="graded", bits=4),
     "pow2": lambda: rb.EventNeuron(0.25, events="pow2", bits=4, law="rate", f="relu"),
