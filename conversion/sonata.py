@@ -51,7 +51,8 @@ def read_sonata(path: str | Path, *, seed: int = 0) -> Network:
 
     Notes
     -----
-    Weights are in the unit of the template, pA for nest:iaf_psc_exp and mV for nest:iaf_psc_delta, times
+    Templates are NEST's iaf_psc_exp, iaf_psc_alpha, iaf_psc_delta, iaf_cond_exp, iaf_cond_alpha,
+    aeif_cond_exp and aeif_cond_alpha. Weights are in their unit, pA, mV (delta) or nS (conductances), times
     `nsyns` where that is given; delays and time constants in ms. Values of a node or an edge come before
     those of its type, and those before the template's own.
     """

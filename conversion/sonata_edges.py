@@ -36,14 +36,14 @@ def read_edges(
         for receptor, mine in template.receptors(weight).items():
             chosen = np.flatnonzero((pair == k) & mine)
             if chosen.size:
-                pieces.append((source, target, template.unit, receptor, chosen))
-    for number, (source, target, unit, receptor, chosen) in enumerate(pieces, 1):
+                pieces.append((source, target, template, receptor, chosen))
+    for number, (source, target, template, receptor, chosen) in enumerate(pieces, 1):
         net.add(
             Projection(
                 source,
                 target,
                 explicit(pre.local[pre_ids[chosen]], post.local[post_ids[chosen]]),
-                weight=weight[chosen] * unit,
+                weight=template.weights(weight[chosen]),
                 delay=None if delay is None else delay[chosen] * ms,
                 receptor=receptor,
                 name=name if len(pieces) == 1 else f"{name} {number}",

@@ -358,6 +358,8 @@ class Sparse(Explicit):
 def sparse(matrix: Any) -> Sparse:
     """Connect by the stored entries of a matrix [n_post, n_pre] (SciPy sparse, or an array's non-zeros).
 
+    Entries that are listed twice add up; zeros that a sparse matrix stores are synapses of weight 0.
+
     Examples
     --------
     >>> sparse([[0.0, 0.5], [0.0, 0.0]]).pre_ids
@@ -367,6 +369,8 @@ def sparse(matrix: Any) -> Sparse:
 
     try:
         coo = scipy_sparse.csc_array(matrix).tocoo()
+        if coo.data.dtype.kind not in "biuf":
+            raise TypeError
         values = np.array(coo.data, dtype=np.float64)
         n_post, n_pre = coo.shape
     except (TypeError, ValueError):

@@ -30,6 +30,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "all_to_all", "conv2d", "dense", "distance", "explicit", "fixed_in", "fixed_out", "fixed_total",
         "one_to_one", "pool2d", "random", "sparse",
     ),
+    "engine.edges": ("read_edges",),
     "engine.distributions": ("empirical", "lognormal", "normal", "uniform"),
     "engine.profiles": (
         "by_distance", "conduction", "cone", "disc", "exponential", "gaussian", "mexican_hat", "tabulated",

@@ -1,6 +1,7 @@
 """SONATA circuits: what libsonata reads in a file is in our network, and it reads what we write."""
 
 import importlib.util
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 import rheobase as rb
 from rheobase.conversion import read_sonata_spikes, write_sonata_spikes
+from rheobase.conversion.sonata_models import TEMPLATES
 from rheobase.engine.planning import make_plan
 
 h5py = pytest.importorskip("h5py")
@@ -337,3 +339,30 @@ def test_simulations_are_those_of_the_network_written_by_hand(written):
         )
     assert len(trains[0]) > 20
     assert trains[0] == trains[1]
+
+
+def test_defaults_are_those_of_nest():
+    recorded = json.loads(Path(__file__).with_name("nest_defaults.json").read_text())
+    assert {*recorded} == {*TEMPLATES}
+    for name, template in TEMPLATES.items():
+        assert dict(template.defaults) == recorded[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["nest:iaf_psc_alpha", "nest:iaf_cond_exp", "nest:iaf_cond_alpha", "nest:aeif_cond_exp"]
+)
+def test_other_templates_take_weights_in_their_unit(copy, name):
+    replaced(copy, NODE_TYPES, "nest:iaf_psc_delta", name)
+    net = rb.read_sonata(copy / "circuit_config.json")
+    model = net[f"thalamus {name}"].model
+    alpha, conductance = name.endswith("alpha"), "cond" in name
+    excitatory, inhibitory = model.synapses
+    assert (excitatory.tau, inhibitory.tau) == ((0.2e-3, 2e-3) if conductance else (2e-3, 2e-3))
+    assert excitatory.tau_rise == (excitatory.tau if alpha else None)
+    assert inhibitory.reversal == (-85e-3 if conductance else None)
+    weights = {p.receptor: p.weight for p in net.projections if p.target.name == f"thalamus {name}"}
+    assert np.all(weights["excitatory"] > 0)
+    if conductance:
+        np.testing.assert_allclose(np.unique(weights["inhibitory"]), [400e-9])
+    else:
+        np.testing.assert_allclose(np.unique(weights["inhibitory"]), [-400e-12])
