@@ -16,6 +16,8 @@ rheobase info --json
 {
     bench cuba --threads 1 $brian
     bench cuba --threads 1 $nest
+    bench coba --threads 1 $brian
+    bench coba --threads 1 $nest
     bench brunel --threads 1 $brian
     bench brunel --threads 1 --repeats 3 $nest
     bench brunel --threads 2 --repeats 3 $brian

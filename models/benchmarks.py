@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..engine.connectivity import all_to_all, conv2d, dense, fixed_in, one_to_one, random
-from ..engine.distributions import uniform
+from ..engine.distributions import Distribution, lognormal, normal, uniform
 from ..engine.network import Network
 from ..engine.parts import Population, Probe, Projection
 from ..engine.sources import PoissonSource, SpikeSource
 from ..learning import STDP
-from ..neurons import LIF, CurrentLIF, Leaky
-from ..neurons.units import ms, mV
+from ..neurons import LIF, ConductanceLIF, CurrentLIF, Leaky, NeuronModel
+from ..neurons.units import ms, mV, nS
 from .scaling import scaled_sizes
 
 # Factors on normal weights / sqrt(fan-in) at which 5 % of neurons fire per step, found by
@@ -46,18 +47,61 @@ def cuba(seed: int = 0, scale: float = 1.0) -> Network:
     >>> cuba()["neurons"].n
     4000
     """
-    n_exc, n_inh = scaled_sizes("cuba", scale, 3200, 800)
-    net = Network(seed=seed)
     model = CurrentLIF(
         20 * ms, tau_syn_exc=5 * ms, tau_syn_inh=10 * ms, v_rest=-49 * mV, threshold=-50 * mV,
         v_reset=-60 * mV, refractory=5 * ms,
     )  # fmt: skip
     start = {"v": uniform(-60 * mV, -50 * mV)}
+    return _vogels_abbott("cuba", model, start, {"exc": 1.62 * mV, "inh": -9.0 * mV}, seed, scale)
+
+
+def coba(seed: int = 0, scale: float = 1.0) -> Network:
+    """Return the conductance-based network of 4,000 neurons that simulators have long been compared on.
+
+    Joined as `cuba`. Neurons of 200 pF and 10 nS, resting potential and reset -60 mV, threshold -50 mV,
+    refractory 5 ms; excitatory conductances of 6 nS that decay with 5 ms towards 0 mV, inhibitory ones of
+    67 nS, 10 ms, -80 mV. Conductances start high and far apart, which sets it off: at rest it would stay
+    silent. Then it keeps itself active at 17 to 20 Hz. Made for steps of 0.1 ms.
+
+    Parameters
+    ----------
+    seed, scale
+        As for `cuba`.
+
+    Notes
+    -----
+    Source: R. Brette et al., Journal of Computational Neuroscience 23:349 (2007), benchmark 1.
+
+    Examples
+    --------
+    >>> coba()["neurons"].model.receptors
+    ('excitatory', 'inhibitory')
+    """
+    start = {
+        "v": normal(-65 * mV, 5 * mV),
+        "g_excitatory": lognormal(30 * nS, 50 * nS),
+        "g_inhibitory": lognormal(200 * nS, 500 * nS),
+    }
+    return _vogels_abbott("coba", ConductanceLIF(), start, {"exc": 6 * nS, "inh": 67 * nS}, seed, scale)
+
+
+def _vogels_abbott(
+    name: str,
+    model: NeuronModel,
+    start: Mapping[str, Distribution],
+    weights: Mapping[str, float],
+    seed: int,
+    scale: float,
+) -> Network:
+    """Return four excitatory neurons to an inhibitory one, 80 synapses onto each at any scale."""
+    n_exc, n_inh = scaled_sizes(name, scale, 3200, 800)
+    net = Network(seed=seed)
     neurons = net.add(Population(n_exc + n_inh, model, name="neurons", initial=start))
     pairs = random(p=min(1.0, 0.02 / scale), self_connections=False)
-    exc, inh = neurons[:n_exc], neurons[n_exc:]
-    net.add(Projection(exc, neurons, pairs, weight=1.62 * mV, receptor="excitatory", name="exc"))
-    net.add(Projection(inh, neurons, pairs, weight=-9.0 * mV, receptor="inhibitory", name="inh"))
+    ends = {"exc": (neurons[:n_exc], "excitatory"), "inh": (neurons[n_exc:], "inhibitory")}
+    for name, (sources, receptor) in ends.items():
+        weight = weights[name]
+        net.add(Projection(sources, neurons, pairs, weight=weight, receptor=receptor, name=name))
     net.add(Probe(neurons, name="spikes"))
     return net
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from draws import sparse_drives
+from draws import coba_starts, sparse_drives
 from potjans_diesmann import DELAYS, NAMES, WEIGHT_SPREAD, describe
 
 STEP_MS = 0.1
@@ -44,6 +44,30 @@ def _cuba(b: Any, scale: float, seed: int) -> Model:
     synapses = []
     for sources, jump in ((neurons[:n_exc], "ge_post += 1.62*mV"), (neurons[n_exc:], "gi_post += -9*mV")):
         # No delay: Brian delivers after a step's update, so that a spike acts from the next step on.
+        synapses.append(b.Synapses(sources, neurons, on_pre=jump))
+        synapses[-1].connect(condition=f"i + {sources.start} != j", p=min(1.0, 0.02 / scale))
+    return Model(neurons, synapses)
+
+
+def _coba(b: Any, scale: float, seed: int) -> Model:
+    """Brette et al. 2007, benchmark 1; Brian2's own example has this method too."""
+    n_exc, n_inh = round(3200 * scale), round(800 * scale)
+    space = {"C": 200 * b.pF, "g_L": 10 * b.nS, "E_L": -60 * b.mV, "E_e": 0 * b.mV, "E_i": -80 * b.mV}
+    space |= {"tau_e": 5 * b.ms, "tau_i": 10 * b.ms}
+    equations = """
+    dv/dt = (g_L * (E_L - v) + ge * (E_e - v) + gi * (E_i - v)) / C : volt (unless refractory)
+    dge/dt = -ge / tau_e : siemens
+    dgi/dt = -gi / tau_i : siemens
+    """
+    neurons = b.NeuronGroup(
+        n_exc + n_inh, equations, threshold="v > -50*mV", reset="v = -60*mV", refractory=5 * b.ms,
+        method="exponential_euler", namespace=space,
+    )  # fmt: skip
+    neurons.v = "-65*mV + randn()*5*mV"
+    for variable, (mean, sd) in zip(("ge", "gi"), coba_starts().values(), strict=True):
+        setattr(neurons, variable, f"exp({mean!r} + {sd!r}*randn())*nS")
+    synapses = []
+    for sources, jump in ((neurons[:n_exc], "ge_post += 6*nS"), (neurons[n_exc:], "gi_post += 67*nS")):
         synapses.append(b.Synapses(sources, neurons, on_pre=jump))
         synapses[-1].connect(condition=f"i + {sources.start} != j", p=min(1.0, 0.02 / scale))
     return Model(neurons, synapses)
@@ -194,6 +218,7 @@ def _stdp(b: Any, scale: float, seed: int) -> Model:
 
 WORKLOADS: dict[str, Callable[[Any, float, int], Model]] = {
     "cuba": _cuba,
+    "coba": _coba,
     "brunel": _brunel,
     "microcircuit": _microcircuit,
     "sparse": _sparse,

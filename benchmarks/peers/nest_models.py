@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import potjans_diesmann as pd14
-from draws import sparse_drives
+from draws import coba_starts, sparse_drives
 from potjans_diesmann import DELAYS, NAMES, WEIGHT_SPREAD
 
 STEP_MS = 0.1
@@ -43,6 +43,22 @@ def _cuba(nest: Any, scale: float, seed: int) -> Model:
     neurons.V_m = nest.random.uniform(-60.0, -50.0)
     rule = {"rule": "pairwise_bernoulli", "p": min(1.0, 0.02 / scale), "allow_autapses": False}
     for sources, weight in ((neurons[:n_exc], 1.62), (neurons[n_exc:], -9.0)):
+        synapse = {"synapse_model": "static_synapse_hpc", "weight": weight, "delay": STEP_MS}
+        nest.Connect(sources, neurons, rule, synapse)
+    return Model(neurons, n_exc)
+
+
+def _coba(nest: Any, scale: float, seed: int) -> Model:
+    """Brette et al. 2007, benchmark 1."""
+    n_exc, n_inh = round(3200 * scale), round(800 * scale)
+    model = {"C_m": 200.0, "g_L": 10.0, "tau_syn_ex": 5.0, "tau_syn_in": 10.0, "t_ref": 5.0}
+    model |= {"E_L": -60.0, "V_th": -50.0, "V_reset": -60.0, "E_ex": 0.0, "E_in": -80.0}
+    neurons = nest.Create("iaf_cond_exp", n_exc + n_inh, params=model)
+    neurons.V_m = nest.random.normal(-65.0, 5.0)
+    for variable, (mean, sd) in zip(("g_ex", "g_in"), coba_starts().values(), strict=True):
+        neurons.set({variable: nest.random.lognormal(mean, sd)})
+    rule = {"rule": "pairwise_bernoulli", "p": min(1.0, 0.02 / scale), "allow_autapses": False}
+    for sources, weight in ((neurons[:n_exc], 6.0), (neurons[n_exc:], -67.0)):
         synapse = {"synapse_model": "static_synapse_hpc", "weight": weight, "delay": STEP_MS}
         nest.Connect(sources, neurons, rule, synapse)
     return Model(neurons, n_exc)
@@ -151,6 +167,7 @@ def _stdp(nest: Any, scale: float, seed: int) -> Model:
 
 WORKLOADS: dict[str, Callable[[Any, float, int], Model]] = {
     "cuba": _cuba,
+    "coba": _coba,
     "brunel": _brunel,
     "microcircuit": _microcircuit,
     "sparse": _sparse,

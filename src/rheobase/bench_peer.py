@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from .neurons.errors import SpecError
 
-RECURRENT = ("cuba", "brunel", "microcircuit", "sparse", "stdp")
+RECURRENT = ("cuba", "coba", "brunel", "microcircuit", "sparse", "stdp")
 FED = ("mlp", "conv")
 #: Which script runs which peer, and the workloads that it knows.
 PEERS: dict[str, tuple[str, tuple[str, ...]]] = {

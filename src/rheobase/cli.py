@@ -120,7 +120,9 @@ def _energy(command: argparse.ArgumentParser) -> None:
 
 
 def _bench(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", nargs="?", help="cuba, brunel, microcircuit, sparse, stdp, mlp or conv")
+    command.add_argument(
+        "name", nargs="?", help="cuba, coba, brunel, microcircuit, sparse, stdp, mlp or conv"
+    )
     command.add_argument("--all", action="store_true", help="run every workload, one line each")
     command.add_argument("--repeats", type=_count, metavar="N", help="runs, of which the median is shown")
     command.add_argument("--seconds", type=float, metavar="S", help="model seconds")

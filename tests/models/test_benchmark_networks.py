@@ -62,6 +62,31 @@ def test_the_sparse_network_fires_as_in_nest_and_brian(seed, nest, brian):
     assert 0.27 < np.nanmean(result["spikes"].cv()) < 0.35
 
 
+def test_the_network_with_conductances_has_its_parameters():
+    net = benchmarks.coba()
+    exc, inh, model = net["exc"], net["inh"], net["neurons"].model
+    assert (exc.pre.n, inh.pre.n, net["neurons"].n) == (3200, 800, 4000)
+    assert (exc.weight, inh.weight) == pytest.approx((6e-9, 67e-9))
+    assert (exc.receptor, inh.receptor) == ("excitatory", "inhibitory")
+    assert {p.connectivity for p in (exc, inh)} == {rb.random(p=0.02, self_connections=False)}
+    assert (exc.delay, inh.delay) == (None, None)
+    assert (model.capacitance, model.g_leak, model.refractory) == pytest.approx((200e-12, 10e-9, 5e-3))
+    assert (model.v_rest, model.threshold, model.v_reset) == pytest.approx((-60e-3, -50e-3, -60e-3))
+    assert [(r.tau, r.reversal) for r in model.synapses] == [(5e-3, 0.0), (10e-3, -80e-3)]
+    assert all(r.tau_rise is None and r.magnesium is None for r in model.synapses)
+
+
+def test_peers_start_the_network_with_conductances_alike(monkeypatch):
+    monkeypatch.syspath_prepend(str(PEERS))
+    starts = importlib.import_module("draws").coba_starts()
+    monkeypatch.delitem(sys.modules, "draws")
+    initial, rng = benchmarks.coba()["neurons"].initial, np.random.default_rng(0)
+    for name, (mean, sd) in starts.items():
+        drawn = np.exp(mean + sd * rng.standard_normal(200_000)) * 1e-9
+        ours = initial[f"g_{name}"].quantile(np.linspace(0.05, 0.95, 19))
+        np.testing.assert_allclose(np.quantile(drawn, np.linspace(0.05, 0.95, 19)), ours, rtol=0.02)
+
+
 def test_the_plastic_network_has_its_parameters():
     net = benchmarks.stdp()
     learning, neurons, rule = net["learning"], net["neurons"], net["learning"].rule
