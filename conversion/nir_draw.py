@@ -14,10 +14,11 @@ from ..engine.parts import CurrentSource, Group, Population, Probe, Projection, 
 from ..engine.plan import Plan
 from ..engine.planning import make_plan
 from ..neurons.errors import SpecError
-from .nir_chains import ARROW, SUM, closing_edges
+from .nir_chains import SUM, closing_edges
 from .nir_graph import Graph, Node
 from .nir_nodes import JUNCTION, full
 from .nir_ops import flatten, linear_nodes, neuron_node
+from .nir_paths import crosses_by_ports, nested, path_of, port
 from .nir_read import BIAS
 from .nir_shapes import Shape, output_shape
 
@@ -90,7 +91,7 @@ class _Drawer:
             path = [str(line.projection.source.name), *line.path, str(line.projection.target.name)]
             self.edges |= dict.fromkeys(pairwise(path))
         self._outputs()
-        return _nested(self.nodes, tuple(self.edges))
+        return nested(self.nodes, tuple(self.edges))
 
     def _neurons(self) -> list[tuple[Population, np.ndarray]]:
         """Add sources and neurons; return those whose input needs a constant."""
@@ -153,8 +154,10 @@ class _Drawer:
 
     def _names(self) -> None:
         """Name the linear nodes: as the projection's name says, where it is a path, else after it."""
-        paths = {id(line): _path(line) for line in self.lines}
-        crossing = [line.projection for line in self.lines if not _crosses_by_ports(line, paths[id(line)])]
+        paths = {id(line): path_of(line.projection) for line in self.lines}
+        crossing = [
+            line.projection for line in self.lines if not crosses_by_ports(line.projection, paths[id(line)])
+        ]
         if crossing:
             raise SpecError(
                 f"{crossing[0].label}: leads from {crossing[0].source.label} to {crossing[0].target.label}, "
@@ -163,7 +166,7 @@ class _Drawer:
         for line in self.lines:
             path = paths[id(line)] or []
             ends = [str(line.projection.source.name), *path, str(line.projection.target.name)]
-            ports = {k - 1: kind for k in range(1, len(ends) - 1) if (kind := _port(ends, k))}
+            ports = {k - 1: kind for k in range(1, len(ends) - 1) if (kind := port(ends, k))}
             inner = [name for k, name in enumerate(path) if k not in ports]
             if len(inner) == len(line.nodes) + 1 and not any(n.kind == "Flatten" for n in line.nodes):
                 at = 1 if line.nodes and line.nodes[0].kind == "Delay" else 0
@@ -314,55 +317,3 @@ def _breadth_first(starts: list[str], projections: list[Projection]) -> list[str
         order += sorted(after.get(order[k], set()) - {*order})
         k += 1
     return order
-
-
-def _path(line: _Line) -> list[str] | None:
-    """Return the names between the ends, if the projection's name is a path."""
-    names = str(line.projection.name).split(ARROW)
-    ends = [line.projection.source.name, line.projection.target.name]
-    return names[1:-1] if len(names) > 1 and [names[0], names[-1]] == ends else None
-
-
-def _port(path: list[str], k: int) -> str:
-    """Return what kind of port a name on a path is: the first in an inner graph, the last in it, or none."""
-    before, here, after = ([*name.split("/")[:-1]] for name in path[k - 1 : k + 2])
-    if before[: len(here)] != here:
-        return "Input"
-    return "Output" if after[: len(here)] != here else ""
-
-
-def _crosses_by_ports(line: _Line, path: list[str] | None) -> bool:
-    """Say whether a path goes into and out of inner graphs one at a time, each time through a port."""
-    names = [str(line.projection.source.name), *(path or []), str(line.projection.target.name)]
-    for k in range(len(names) - 1):
-        pre, post = names[k].split("/")[:-1], names[k + 1].split("/")[:-1]
-        common = sum(a == b for a, b in zip(pre, post, strict=False))
-        leaving, entering = len(pre) - common, len(post) - common
-        if leaving > 1 or entering > 1:
-            return False
-        inner = 0 < k, k + 1 < len(names) - 1
-        if (leaving and not inner[0]) or (entering and not inner[1]):
-            return False
-    return True
-
-
-def _nested(nodes: dict[str, Node], edges: tuple[tuple[str, str], ...]) -> Graph:
-    """Return flat nodes as graphs within graphs."""
-    inner: dict[str, dict[str, Node]] = {}
-    own: dict[str, Node | Graph] = {}
-    for name, node in nodes.items():
-        head, _, rest = name.partition("/")
-        if rest:
-            inner.setdefault(head, {})[rest] = node
-        else:
-            own[head] = node
-    between: dict[tuple[str, str], None] = {}
-    within: dict[str, list[tuple[str, str]]] = {head: [] for head in inner}
-    for pre, post in edges:
-        a, b = pre.partition("/"), post.partition("/")
-        if a[2] and b[2] and a[0] == b[0]:
-            within[a[0]].append((a[2], b[2]))
-        else:
-            between[a[0], b[0]] = None
-    graphs = {head: _nested(found, tuple(within[head])) for head, found in inner.items()}
-    return Graph({**own, **graphs}, tuple(between))

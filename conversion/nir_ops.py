@@ -16,7 +16,7 @@ from ..engine.parts import Population, Projection
 from ..engine.plan import Plan
 from ..neurons import IF, LI, LIF, CubaLI, CubaLIF, Leaky
 from ..neurons.errors import SpecError
-from ..neurons.integrate import held_step
+from ..neurons.held import held_step
 from .nir_graph import Node
 from .nir_nodes import full
 from .nir_shapes import Shape

@@ -45,33 +45,7 @@ def infer_shapes(nodes: Mapping[str, Node], edges: Iterable[tuple[str, str]]) ->
     """
     edges = list(edges)
     nodes = {name: _without_trials(name, node, nodes, edges) for name, node in nodes.items()}
-    known: dict[str, Ends] = {}
-    heard: dict[str, list[str]] = {name: [] for name in nodes}
-    followers: dict[str, list[str]] = {name: [] for name in nodes}
-    for pre, post in edges:
-        heard[post].append(pre)
-        followers[pre].append(post)
-    ready = [name for name in nodes if _declared(name, nodes[name]) is not None]
-    lone = [name for name in nodes if name not in ready]
-    while ready or lone:
-        if not ready:
-            # Only numbers, and nothing upstream has a shape: a node of one neuron, if any is.
-            name = next((n for n in lone if n not in known and nodes[n].kind in PARAMETERS), None)
-            if name is None:
-                break
-            lone.remove(name)
-            known[name] = ((1,), (1,))
-            ready += followers[name]
-            continue
-        name = ready.pop()
-        if name in known:
-            continue
-        shape = _declared(name, nodes[name])
-        if shape is None:
-            shape = next((known[pre][1] for pre in heard[name] if pre in known), None)
-        if shape is not None:
-            known[name] = (shape, output_shape(name, nodes[name], shape))
-            ready += followers[name]
+    known = _follow(nodes, edges)
     for name in nodes:
         if name not in known:
             raise FormatError(f"{name}: its shape follows from nothing; connect it, or give it input_shape")
@@ -82,6 +56,33 @@ def infer_shapes(nodes: Mapping[str, Node], edges: Iterable[tuple[str, str]]) ->
                 f"{nodes[post].kind} takes {known[post][0]}"
             )
     return known
+
+
+def _follow(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> dict[str, Ends]:
+    """Return the shapes that follow from what nodes declare, along the edges."""
+    known: dict[str, Ends] = {}
+    heard: dict[str, list[str]] = {name: [] for name in nodes}
+    followers: dict[str, list[str]] = {name: [] for name in nodes}
+    for pre, post in edges:
+        heard[post].append(pre)
+        followers[pre].append(post)
+    declared = {name: _declared(name, node) for name, node in nodes.items()}
+    ready = [name for name in nodes if declared[name] is not None]
+    lone = iter([name for name in nodes if declared[name] is None and nodes[name].kind in PARAMETERS])
+    while True:
+        if not ready:
+            # Only numbers, and nothing before it has a shape: a node of one neuron.
+            name = next((n for n in lone if n not in known), "")
+            if not name:
+                return known
+            declared[name] = (1,)
+            ready.append(name)
+        name = ready.pop()
+        if name not in known:
+            shape = declared[name] or next((known[pre][1] for pre in heard[name] if pre in known), None)
+            if shape is not None:
+                known[name] = (shape, output_shape(name, nodes[name], shape))
+                ready += followers[name]
 
 
 def _without_trials(name: str, node: Node, nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> Node:

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 from .firing import Firing
-from .integrate import Integration, held_step
+from .held import Integration, held_step
 from .model import NeuronModel, Parameter, Payload, State, Value
 from .vocabulary import where
 
