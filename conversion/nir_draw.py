@@ -16,8 +16,8 @@ from ..engine.planning import make_plan
 from ..neurons.errors import SpecError
 from .nir_chains import SUM, closing_edges
 from .nir_graph import Graph, Node
-from .nir_nodes import JUNCTION, full
-from .nir_ops import flatten, linear_nodes, neuron_node
+from .nir_nodes import JUNCTION
+from .nir_ops import biased_node, flatten, joined, linear_nodes, neuron_node, same_node
 from .nir_paths import crosses_by_ports, nested, path_of, port
 from .nir_read import BIAS
 from .nir_shapes import Shape, output_shape
@@ -62,7 +62,7 @@ class _Drawer:
         self.ports: dict[str, str] = {}
         self.biases = _biases(net)
         bias_lines = {p for _, p in self.biases.values()}
-        self.projections = [p for p in net.projections if p not in bias_lines]
+        self.projections = joined([p for p in net.projections if p not in bias_lines])
         self.lines: list[_Line] = []
 
     def _plan(self) -> Plan:
@@ -154,17 +154,14 @@ class _Drawer:
 
     def _names(self) -> None:
         """Name the linear nodes: as the projection's name says, where it is a path, else after it."""
-        paths = {id(line): path_of(line.projection) for line in self.lines}
-        crossing = [
-            line.projection for line in self.lines if not crosses_by_ports(line.projection, paths[id(line)])
-        ]
+        crossing = [line.projection for line in self.lines if not crosses_by_ports(line.projection)]
         if crossing:
             raise SpecError(
                 f"{crossing[0].label}: leads from {crossing[0].source.label} to {crossing[0].target.label}, "
                 "which their names put into different inner graphs of NIR; allowed are names without '/'"
             )
         for line in self.lines:
-            path = paths[id(line)] or []
+            path = path_of(line.projection) or []
             ends = [str(line.projection.source.name), *path, str(line.projection.target.name)]
             ports = {k - 1: kind for k in range(1, len(ends) - 1) if (kind := port(ends, k))}
             inner = [name for k, name in enumerate(path) if k not in ports]
@@ -211,7 +208,7 @@ class _Drawer:
                 places.append((line, line.names[-1], line.nodes[-1]))
         fits = [p for p in places if p[2].kind in ("Linear", "Conv1d", "Conv2d")]
         for line, name, node in sorted(fits, key=lambda place: place[1] != stem):
-            biased = _biased(node, bias, target.shape)
+            biased = biased_node(node, bias, target.shape)
             if biased is not None:
                 if line is None:
                     self.nodes[name] = biased
@@ -282,25 +279,6 @@ def _biases(net: Network) -> dict[str, tuple[CurrentSource, Projection]]:
             ):
                 found[str(source.name)] = (source, p)
     return found
-
-
-def _biased(node: Node, bias: np.ndarray, shape: Shape) -> Node | None:
-    """Return a node with a bias added, or None if it cannot take it."""
-    if node.kind == "Linear":
-        return Node("Affine", {**node.fields, "bias": bias})
-    image = bias.reshape(shape)
-    first = image.reshape(len(image), -1)[:, 0]
-    if np.any(node.fields["bias"]) or not np.array_equal(full(np.broadcast_to(
-            first.reshape(-1, *[1] * (len(shape) - 1)), shape), shape), bias):  # fmt: skip
-        return None
-    return Node(node.kind, {**node.fields, "bias": first})
-
-
-def same_node(a: Node, b: Node | None) -> bool:
-    """Say whether two nodes are of one kind with equal fields."""
-    if b is None or a.kind != b.kind or {*a.fields} != {*b.fields}:
-        return False
-    return all(np.array_equal(value, b.fields[name]) for name, value in a.fields.items())
 
 
 def _breadth_first(starts: list[str], projections: list[Projection]) -> list[str]:

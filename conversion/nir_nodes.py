@@ -29,6 +29,9 @@ class Conventions:
 #: The units of a linear node that has a group of its own: they send what they get.
 JUNCTION = EventNeuron(law="value", f="identity")
 
+#: Behind the name of the part without delays, of a delay that is zero for some neurons only.
+AT_ONCE = " (at once)"
+
 Values = Mapping[str, Any]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.connectivity import Conv2d, Pool2d
+from ..engine.connectivity import Conv2d, Explicit, Pool2d, one_to_one
 from ..engine.groups import Slice, ids_of, image_of
 from ..engine.layout import described_weights
 from ..engine.memory import available_bytes
@@ -18,7 +18,7 @@ from ..neurons import IF, LI, LIF, CubaLI, CubaLIF, Leaky
 from ..neurons.errors import SpecError
 from ..neurons.held import held_step
 from .nir_graph import Node
-from .nir_nodes import full
+from .nir_nodes import AT_ONCE, full
 from .nir_shapes import Shape
 
 
@@ -241,3 +241,58 @@ def _drawn_block(plan: Plan, p: Projection) -> np.ndarray:
     block = np.zeros((p.post.n, p.pre.n))
     block[synapses.targets, synapses.sources()] = synapses.weight_values()
     return block
+
+
+def biased_node(node: Node, bias: np.ndarray, shape: Shape) -> Node | None:
+    """Return a node with a bias added, or None if it cannot take it."""
+    if node.kind == "Linear":
+        return Node("Affine", {**node.fields, "bias": bias})
+    image = bias.reshape(shape)
+    first = image.reshape(len(image), -1)[:, 0]
+    if np.any(node.fields["bias"]) or not np.array_equal(full(np.broadcast_to(
+            first.reshape(-1, *[1] * (len(shape) - 1)), shape), shape), bias):  # fmt: skip
+        return None
+    return Node(node.kind, {**node.fields, "bias": first})
+
+
+def same_node(a: Node, b: Node | None) -> bool:
+    """Say whether two nodes are of one kind with equal fields."""
+    if b is None or a.kind != b.kind or {*a.fields} != {*b.fields}:
+        return False
+    return all(np.array_equal(value, b.fields[name]) for name, value in a.fields.items())
+
+
+def joined(projections: list[Projection]) -> list[Projection]:
+    """Return projections with those in one piece again that were split since some neurons do not wait."""
+    by_name = {p.label: p for p in projections}
+    for p in projections:
+        rest = by_name.get(p.label + AT_ONCE)
+        whole = None if rest is None else _whole(p, rest)
+        if whole is not None:
+            by_name[p.label] = whole
+            del by_name[p.label + AT_ONCE]
+    return list(by_name.values())
+
+
+def _whole(late: Projection, rest: Projection) -> Projection | None:
+    a, b = late.connectivity, rest.connectivity
+    if (
+        late.delay is None
+        or rest.delay is None
+        or any(_drawn(v) for p in (late, rest) for v in (p.weight, p.delay))
+    ):
+        return None
+    if late.pre is not rest.pre or late.post is not rest.post or late.pre is not late.source:
+        return None
+    if not isinstance(a, Explicit) or not isinstance(b, Explicit) or late.pre.n != late.post.n:
+        return None
+    if not np.array_equal(a.pre_ids, a.post_ids) or not np.array_equal(b.pre_ids, b.post_ids):
+        return None
+    ids = np.concatenate([a.pre_ids, b.pre_ids])
+    if not np.array_equal(np.sort(ids), np.arange(late.pre.n)):
+        return None
+    weight, delay = np.empty((2, ids.size))
+    for p, mine in ((late, a.pre_ids), (rest, b.pre_ids)):
+        weight[mine], delay[mine] = np.asarray(p.weight), np.asarray(p.delay)
+    same = 1.0 if not isinstance(late.weight, np.ndarray) else weight
+    return Projection(late.pre, late.post, one_to_one(), weight=same, delay=delay, name=late.name)

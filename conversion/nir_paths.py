@@ -22,9 +22,9 @@ def port(path: list[str], k: int) -> str:
     return "Output" if after[: len(here)] != here else ""
 
 
-def crosses_by_ports(p: Projection, path: list[str] | None) -> bool:
+def crosses_by_ports(p: Projection) -> bool:
     """Say whether a path goes into and out of inner graphs one at a time, each time through a port."""
-    names = [str(p.source.name), *(path or []), str(p.target.name)]
+    names = [str(p.source.name), *(path_of(p) or []), str(p.target.name)]
     for k in range(len(names) - 1):
         pre, post = names[k].split("/")[:-1], names[k + 1].split("/")[:-1]
         common = sum(a == b for a, b in zip(pre, post, strict=False))

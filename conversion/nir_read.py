@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import numpy as np
 
 from ..engine.checks import check_positive
-from ..engine.connectivity import one_to_one
+from ..engine.connectivity import explicit, one_to_one
 from ..engine.network import Network
 from ..engine.parts import CurrentSource, Group, Population, Probe, Projection, SpikeSource
 from ..engine.serialise import network_from_dict
@@ -20,7 +20,7 @@ from ..neurons.errors import FormatError, SpecError
 from .nir_chains import LINEAR, WEIGHTED, Chain, Chains, lay_flat
 from .nir_file import read_tree
 from .nir_graph import Graph, graph_of, tree_of
-from .nir_nodes import JUNCTION, Conventions, bias_of, full, model_of, pattern_of
+from .nir_nodes import AT_ONCE, JUNCTION, Conventions, bias_of, full, model_of, pattern_of
 
 #: What our keys in the metadata of a graph start with, and the version of what they say.
 PREFIX, VERSION = "rheobase.", 1
@@ -245,7 +245,14 @@ class _Builder:
             delay = full(nodes[found["Delay"]].fields["delay"], self.flat.shapes[found["Delay"]][1])
             delay = delay if pattern == one_to_one() else float(delay[0])
         pre, post = self.groups[chain.pre], self.groups[chain.post]
-        self.net.add(Projection(pre, post, pattern, weight=weight, delay=delay, name=chain.name))
+        late = np.flatnonzero(delay) if isinstance(delay, np.ndarray) else np.zeros(0, np.int64)
+        if not 0 < late.size < pre.n:
+            self.net.add(Projection(pre, post, pattern, weight=weight, delay=delay, name=chain.name))
+            return
+        # One projection takes no time, or some: the neurons that do not wait get one of their own.
+        for ids, name in ((late, chain.name), (np.flatnonzero(delay == 0), chain.name + AT_ONCE)):
+            own, pairs = weight[ids] if isinstance(weight, np.ndarray) else weight, explicit(ids, ids)
+            self.net.add(Projection(pre, post, pairs, weight=own, delay=delay[ids], name=name))
 
     def _bias(self, node: str, post: str) -> None:
         bias = bias_of(self.flat.nodes[node], self.flat.shapes[node][1])

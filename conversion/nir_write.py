@@ -18,9 +18,10 @@ from ..engine.serialise import network_to_dict
 from ..engine.sources import CurrentSource, SpikeSource
 from ..neurons.errors import FormatError, SpecError
 from .nir_chains import lay_flat
-from .nir_draw import drawn_graph, same_node
+from .nir_draw import drawn_graph
 from .nir_graph import Graph, Node
 from .nir_nodes import Conventions
+from .nir_ops import same_node
 from .nir_read import PREFIX, VERSION, network_of
 
 

@@ -117,7 +117,7 @@ def test_linear_affine_and_scale_in_a_row():
     np.testing.assert_allclose(got.values, (x @ a.T + b) @ c.T * s, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("delays", [[1e-3, 3e-3, 7e-3], [4e-3, 4e-3, 4e-3], [0.0, 0.0, 0.0]])
+@pytest.mark.parametrize("delays", [[1e-3, 3e-3, 7e-3], [4e-3] * 3, [0.0] * 3, [2e-3, 0.0, 5e-3]])
 @pytest.mark.parametrize("linear", [False, True])
 def test_delay_waits_for_its_time_neuron_by_neuron(delays, linear):
     x, weight = rng.normal(size=(STEPS, 3)), rng.normal(size=(2, 3))

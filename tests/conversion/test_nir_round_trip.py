@@ -44,6 +44,7 @@ def every_node():
         "fc": nir.Affine(rng.normal(size=(n, 24)), rng.normal(size=n)),
         "cuba": nir.CubaLIF(*cuba, w_in=full(0.7, n)),
         "late": nir.Delay(np.array([1, 2, 3, 4, 5, 6]) * DT),
+        "some": nir.Delay(np.array([0, 2, 0, 0, 5, 6]) * DT),
         "fixed": nir.Delay(full(2 * DT, n)),
         "w": nir.Linear(rng.normal(size=(n, n))),
         "layer": inner,
@@ -65,7 +66,8 @@ def every_node():
         ("cuba", "fixed"), ("fixed", "w"), ("w", "layer"), ("layer", "i"), ("layer", "li"),
         ("i", "gate"), ("li", "gate"),
         ("gate", "cubali"), ("cubali", "shown"), ("line", "conv1"), ("conv1", "lines"), ("lines", "to1"),
-        ("to1", "fc1"), ("fc1", "cuba"), ("cuba", "total"), ("gate", "total"), ("layer", "seen"),
+        ("to1", "fc1"), ("fc1", "some"), ("some", "cuba"), ("cuba", "total"), ("gate", "total"),
+        ("layer", "seen"),
     ]  # fmt: skip
     return nir.NIRGraph(nodes, edges, type_check=False)
 
