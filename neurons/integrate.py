@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from .errors import SpecError
 from .firing import Firing, Reset
 from .held import Integration, held_step
 from .model import Parameter, Payload, Value
