@@ -7,11 +7,13 @@ from .counting import operations, state_words
 from .cuba import CubaLI, CubaLIF
 from .current import AlphaLIF, CurrentLI, CurrentLIF
 from .exponential import ExpIF
-from .graded import EventNeuron, ReLU
+from .graded import EventNeuron, ReLU, Sigmoid
 from .integrate import IF, LI, LIF, Leaky
 from .model import NeuronModel, Parameter, State
+from .noise import OrnsteinUhlenbeck
 from .quadratic import Izhikevich
 from .receptor import Receptor
+from .sigma_delta import SigmaDelta
 
 __all__ = [
     "ALIF",
@@ -30,9 +32,12 @@ __all__ = [
     "Izhikevich",
     "Leaky",
     "NeuronModel",
+    "OrnsteinUhlenbeck",
     "Parameter",
     "ReLU",
     "Receptor",
+    "SigmaDelta",
+    "Sigmoid",
     "State",
     "operations",
     "state_words",

@@ -1,4 +1,4 @@
-"""Neurons whose events carry a number: ReLU, and the error-feedback EventNeuron."""
+"""Neurons whose events carry a number: ReLU, Sigmoid, and the error-feedback EventNeuron."""
 
 # ruff: noqa: RUF009 - Parameter() declares a field, as dataclasses.field() does
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from .errors import SpecError
 from .model import NeuronModel, Parameter, Payload, State, Value
-from .vocabulary import floor, maximum, minimum, nearest_pow2
+from .vocabulary import exp, floor, maximum, minimum, nearest_pow2, where
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,31 @@ class ReLU(NeuronModel):
         """Send f of it; zero is no event."""
         if f == "relu":
             return maximum(v, 0.0), v
+        if f == "sigmoid":
+            return 1.0 / (1.0 + exp(-v)), v
         return v, v
+
+
+@dataclass(frozen=True, eq=False)
+class Sigmoid(ReLU):
+    """A unit of a conventional network: sends 1 / (1 + exp(-(input + bias))) in every step.
+
+    It remembers nothing: v is what arrived in this step. Every step is an event, since no value is zero.
+
+    Parameters
+    ----------
+    bias : float or array (n,)
+        Added to the input of every step.
+
+    Examples
+    --------
+    >>> Sigmoid(bias=-1.0).payload
+    'real'
+    """
+
+    def options(self) -> dict[str, object]:
+        """Squash."""
+        return {"f": "sigmoid"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,11 +180,11 @@ class EventNeuron(NeuronModel):
     @property
     def span(self) -> tuple[int, int]:
         """Smallest and largest n under "delta"; smallest and largest single difference under "rate"."""
-        high = 2**self.bits - 1 if self.f == "relu" else 2 ** (self.bits - 1) - 1
+        low, high = range_of(self.f, self.bits)
         if self.law == "rate":
             high = 1 if self.events == "unit" else high
             return (-high if self.signed else 0), high
-        return (0 if self.f == "relu" else -high), high
+        return low, high
 
     @property
     def payload(self) -> Payload:
@@ -181,6 +205,10 @@ class EventNeuron(NeuronModel):
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Move as a ReLU under the law "value"; its rules are the same."""
         return (ReLU.flow, ReLU.jump, ReLU.fire) if self.law == "value" else super().functions()
+
+    def options(self) -> dict[str, object]:
+        """Tell any change, however small."""
+        return {**super().options(), "banded": False}
 
     def initial(self) -> dict[str, Value]:
         """Under "delta" the bias enters once, as the start of u."""
@@ -204,8 +232,8 @@ class EventNeuron(NeuronModel):
         return u + input
 
     @staticmethod
-    def fire(u: Any, n: Any, theta: Any, low: Any, high: Any, law: Any, f: Any, events: Any, rounding: Any,
-             signed: Any) -> Any:  # fmt: skip
+    def fire(u: Any, n: Any, theta: Any, low: Any, high: Any, band: Any, law: Any, f: Any, events: Any,
+             rounding: Any, signed: Any, banded: Any) -> Any:  # fmt: skip
         """Send what the alphabet has nearest to n* - n."""
         units = u / theta
         if rounding == "nearest":
@@ -221,6 +249,14 @@ class EventNeuron(NeuronModel):
             e = minimum(maximum(e, -1.0), 1.0)
         elif events == "pow2":
             e = nearest_pow2(e)
+        if banded:
+            e = where(maximum(e, -e) >= band, e, 0.0)
         if law == "rate":
             return e, u - e * theta, n + e
         return e, u, n + e
+
+
+def range_of(f: str, bits: int) -> tuple[int, int]:
+    """Return the smallest and largest value that so many bits can tell, in units."""
+    high = 2**bits - 1 if f == "relu" else 2 ** (bits - 1) - 1
+    return (0 if f == "relu" else -high), high

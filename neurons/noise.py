@@ -1,4 +1,4 @@
-"""A noise current into the membrane: white, or with a correlation time (Ornstein and Uhlenbeck's)."""
+"""Noise, white or with a correlation time: into a membrane, and as a value that many neurons can hear."""
 
 # ruff: noqa: RUF009 - Parameter() declares a field, as dataclasses.field() does
 
@@ -7,11 +7,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .model import NeuronModel, Parameter, State, Value, decay_of
+from .model import MOST_STEPS, NeuronModel, Parameter, Payload, State, Value, decay_of, steps_of
 from .parameters import all_zero
 from .propagators import transfer
 from .vocabulary import normal, where
@@ -118,6 +118,105 @@ class Noisy(NeuronModel):
         if refractory:
             pushed = where(now >= ready, pushed, v)
         return pushed, eta
+
+
+@dataclass(frozen=True, eq=False)
+class OrnsteinUhlenbeck(NeuronModel):
+    """A value that fluctuates and is sent in every step: noise that several neurons share.
+
+    dv = (mean - v) dt / tau + sd sqrt(2 / tau) dW, by its exact law; without `tau`, values that are
+    independent of one another. From the first step on v has its lasting law, with mean `mean` and standard
+    deviation `sd`. Each unit of a population is a source of its own, and sends v by projections, as a real
+    number. Nothing can arrive at it.
+
+    Parameters
+    ----------
+    sd : float or array (n,)
+        Standard deviation of v, in the unit of what it drives.
+    tau : float or array
+        Correlation time in seconds; 0 for values that are independent.
+    mean : float or array
+        Mean of v.
+    hold : float or array
+        For how long each value is held, in seconds, rounded to steps; 0 for one step.
+
+    Notes
+    -----
+    NEST's noise_generator is `OrnsteinUhlenbeck(std, hold=dt, mean=mean)`, and a membrane with a `resistance`
+    takes it as the current it is. Noise of each neuron's own is its `noise`, which costs no projection.
+    Source: D. Gillespie, Physical Review E 54:2084 (1996).
+
+    Examples
+    --------
+    >>> OrnsteinUhlenbeck(0.5, tau=5e-3).payload
+    'real'
+    """
+
+    states: ClassVar[tuple[State, ...]] = (State("v"), State("ready", kind="integer"))
+
+    sd: Value = Parameter(low=0.0)
+    tau: Value = Parameter(0.0, unit="s", low=0.0)
+    _: KW_ONLY
+    mean: Value = Parameter(0.0)
+    hold: Value = Parameter(0.0, unit="s", low=0.0)
+
+    def check(self) -> None:
+        """Refuse a correlation time for some units only."""
+        all_zero(self, "tau")
+
+    @property
+    def receptors(self) -> tuple[str, ...]:
+        """None: it hears nothing."""
+        return ()
+
+    @property
+    def payload(self) -> Payload:
+        """Events carry a real number."""
+        return "real"
+
+    def options(self) -> dict[str, object]:
+        """Say whether values depend on those before, and whether they are held."""
+        held = bool(np.any(np.asarray(self.hold) > 0))
+        return {"coloured": not all_zero(self, "tau"), "held": held}
+
+    def initial(self) -> dict[str, Value]:
+        """Start at the mean."""
+        return {"v": self.mean}
+
+    def derive(self, elapsed: float) -> dict[str, Value]:
+        """Return the constants of one step."""
+        held_steps = np.clip(steps_of(self.hold, elapsed), 1, MOST_STEPS)
+        constants: dict[str, Value] = {"mean": self.mean, "sd": self.sd, "held_steps": held_steps}
+        if all_zero(self, "tau"):
+            return constants
+        spans = np.divide(held_steps * elapsed, self.tau)
+        kick = np.multiply(self.sd, np.sqrt(-np.expm1(-2.0 * spans)))
+        return {**constants, "decay": np.exp(-spans), "kick": kick}
+
+    @staticmethod
+    def flow(v: Any, ready: Any, now: Any, mean: Any, sd: Any, decay: Any, kick: Any, held_steps: Any,
+             coloured: Any, held: Any) -> Any:  # fmt: skip
+        """Draw the next value, once the last one has been held for its time."""
+        drawn = normal(0)
+        fresh = mean + sd * drawn
+        if coloured:
+            fresh = where(now < 1, fresh, mean + (v - mean) * decay + kick * drawn)
+        if held:
+            v = where(now >= ready, fresh, v)
+            ready = where(now >= ready, now + held_steps, ready)
+        else:
+            v = fresh
+        return v, ready
+
+    @staticmethod
+    def jump(v: Any) -> Any:
+        """Hear nothing."""
+        return v
+
+    @staticmethod
+    def fire(v: Any) -> Any:
+        """Send the value."""
+        return v, v
 
 
 #: Nodes and weights of a quadrature over a step, exact for polynomials of degree 23.

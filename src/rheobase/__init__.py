@@ -19,7 +19,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "neurons": (
         "ALIF", "IF", "LI", "LIF", "AdEx", "AlphaLIF", "ConductanceLIF", "CubaLI", "CubaLIF",
         "CurrentLI", "CurrentLIF", "EventNeuron", "ExpIF", "Izhikevich", "Leaky", "NeuronModel",
-        "Parameter", "ReLU", "Receptor",
+        "OrnsteinUhlenbeck", "Parameter", "ReLU", "Receptor", "SigmaDelta", "Sigmoid",
     ),
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
     "learning": ("STDP", "PlasticityRule", "TsodyksMarkram"),

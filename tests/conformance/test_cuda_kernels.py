@@ -46,6 +46,7 @@ def variants():
     made["adaptive"] += [rb.ALIF(2e-2, tau_lift=0.1, reset="soft"), rb.ALIF(2e-2, tau_w=np.full(3, 0.1))]
     made["apart"] += [rb.LIF(2e-2, noise=0.2, noise_tau=5e-3, refractory=2e-3, escape=0.1)]
     made["apart"] += [rb.LI(1e-2, noise=np.full(3, 0.1))]
+    made["apart"] += [rb.Sigmoid(), rb.SigmaDelta(0.5), rb.OrnsteinUhlenbeck(0.1, 5e-3, hold=2e-3)]
     made["held"] = [rb.LIF(20e-3, resistance=2.0, integration="euler"), rb.IF(resistance=2.0)]
     made["held"] += [make(graded=True) for make in (rb.LI, partial(rb.CubaLI, 10e-3, 5e-3))]
     made["nonlinear"] = [rb.Izhikevich(method=method) for method in ("half_steps", "euler")]

@@ -20,6 +20,13 @@ BY_HAND = [
     # the same, and: three questions whether still refractory (3 compare, 3 select), next time ready
     # (2 add, 1 select); reads and writes v and ready
     (rb.LIF(0.02, refractory=2e-3), {"add": 6, "compare": 4, "multiply": 1, "select": 5}, 4),
+    # and + kick * a normal number; then 1 - exp(-hazard * exp((v - threshold) * slope)) - a uniform one - half
+    # a step of it, compared
+    (
+        rb.LIF(0.02, noise=0.1, escape=0.1),
+        {"add": 9, "compare": 1, "exp": 2, "multiply": 4, "random": 2, "select": 1},
+        2,
+    ),
     # beta * v; + x; - pending * amount; threshold - v, compare, 1 - it; reads and writes v and pending
     (rb.Leaky(0.9), {"add": 4, "compare": 1, "multiply": 2}, 4),
     # end + (v - end) * decay + gain * i; decay_i * i; i + x; v - threshold, compare; selection

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import special
 
 import rheobase as rb
 
@@ -146,6 +147,57 @@ def test_no_event_is_larger_than_the_bound(step_alone, law, f, events):
     inputs[15] = -2 * inputs[0]
     largest = np.abs(step_alone(model, inputs).sent).max()
     assert largest == model.payload_bound
+
+
+@pytest.mark.parametrize("f", ["relu", "identity"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sigma_delta_sends_what_its_twin_sends(step_alone, twins, f, dtype):
+    inputs = on_grid(9)
+    options = {"f": f, "bias": 0.25}
+    ours = step_alone(rb.SigmaDelta(0.5, 1 / 64, bits=14, **options), inputs, dtype=dtype)
+    for k in range(inputs.shape[1]):
+        told = twins.neurons.sigma_delta(inputs[:, k], threshold=0.5, **options)
+        np.testing.assert_array_equal(ours.sent[:, k] / 64, told)
+    kept = (ours.sent == 0).mean()
+    assert 0.3 < kept < 0.95
+    total = np.cumsum(inputs, axis=0) + 0.25
+    value = np.maximum(total, 0) if f == "relu" else total
+    assert (np.abs(ours.n / 64 - value) < 0.5).all()
+
+
+def test_sigma_delta_without_a_band_is_the_error_feedback_neuron(step_alone):
+    inputs = np.random.default_rng(10).normal(0.05, 0.4, (200, 8))
+    for f in ("relu", "identity"):
+        both = {"bits": 5, "f": f, "bias": 0.3}
+        one = step_alone(rb.SigmaDelta(0.25, 0.25, **both), inputs)
+        other = step_alone(rb.EventNeuron(0.25, events="graded", **both), inputs)
+        np.testing.assert_array_equal(one.sent, other.sent)
+        assert np.abs(one.sent).max() > 1
+        assert one.n.max() == (31 if f == "relu" else 15)
+
+
+def test_sigma_delta_is_silent_within_its_threshold_and_its_bound_is_reached(step_alone):
+    model = rb.SigmaDelta(1.0, bits=6, f="identity")
+    inputs = np.zeros((4, 2))
+    inputs[:, 0], inputs[:, 1] = (0.9, 0.2, -1e3, 2e3), (0.4, -0.8, 0.7, 0.3)
+    ours = step_alone(model, inputs)
+    assert ours.sent.tolist() == [[0, 0], [18, 0], [-49, 0], [62, 0]]
+    assert model.payload_bound == 62
+    assert rb.SigmaDelta(1.0).constants(1e-3)["theta"] == 1 / 16
+
+
+def test_a_sigma_delta_neuron_that_could_never_tell_is_refused():
+    with pytest.raises(rb.SpecError, match=r"SigmaDelta\.bits: got 5 .*up to 15 steps"):
+        rb.SigmaDelta(1.0, bits=5, f="identity")
+
+
+def test_sigmoid_is_the_logistic_function_of_its_input(step_alone):
+    inputs = np.arange(-180, 181)[None] / 2.0
+    ours = step_alone(rb.Sigmoid(bias=0.5), inputs)
+    np.testing.assert_allclose(ours.sent, special.expit(inputs + 0.5), rtol=1e-13)
+    single = step_alone(rb.Sigmoid(bias=0.5), inputs, dtype=np.float32).sent
+    np.testing.assert_allclose(single, special.expit(inputs + 0.5), rtol=5e-7, atol=1e-37)
+    assert rb.Sigmoid().payload == "real"
 
 
 def test_payloads():

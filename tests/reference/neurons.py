@@ -225,3 +225,17 @@ def event_neuron(inputs, *, theta=1.0, law="delta", events="pow2", bits=4, round
         sent.append(float(e))
         told.append(n)
     return sent, told
+
+
+def sigma_delta(inputs, *, threshold, f="relu", bias=0.0):
+    """Run the sigma-delta neuron as Lava has it, from changes and their remainders; return values sent."""
+    transfer = (lambda x: max(0.0, x)) if f == "relu" else (lambda x: x)
+    sigma, last, residue, sent = 0.0, 0.0, 0.0, []
+    for x in inputs:
+        sigma += x
+        activation = transfer(sigma + bias)
+        delta = activation - last + residue
+        told = delta if abs(delta) >= threshold else 0.0
+        residue, last = delta - told, activation
+        sent.append(told)
+    return sent
