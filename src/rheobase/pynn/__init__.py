@@ -37,6 +37,8 @@ from pyNN.space import Space
 from pyNN.standardmodels import StandardCellType
 
 from .cells import (
+    EIF_cond_alpha_isfa_ista,
+    EIF_cond_exp_isfa_ista,
     IF_cond_alpha,
     IF_cond_exp,
     IF_curr_alpha,
@@ -86,6 +88,8 @@ __all__ = [
     "CloneConnector",
     "DisplacementDependentProbabilityConnector",
     "DistanceDependentProbabilityConnector",
+    "EIF_cond_alpha_isfa_ista",
+    "EIF_cond_exp_isfa_ista",
     "FixedNumberPostConnector",
     "FixedNumberPreConnector",
     "FixedProbabilityConnector",

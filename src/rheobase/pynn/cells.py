@@ -13,9 +13,9 @@ import numpy as np
 from pyNN.standardmodels import build_translations, cells
 
 from ..engine.sources import PoissonSource, RateSource, Source, SpikeSource
-from ..neurons import LIF, AlphaLIF, ConductanceLIF, CurrentLIF, NeuronModel, Receptor
+from ..neurons import LIF, AdEx, AlphaLIF, ConductanceLIF, CurrentLIF, NeuronModel, Receptor
 from ..neurons import Izhikevich as Quadratic
-from ..neurons.units import ms, mV
+from ..neurons.units import ms, mV, nS
 
 nA, nF, uS = 1e-9, 1e-9, 1e-6
 Values = Mapping[str, Any]
@@ -108,19 +108,32 @@ class _Conductances(Neuron):
     }
     weight_unit: ClassVar[float] = uS
 
-    @staticmethod
-    def _conductance_lif(p: Values, *, alpha: bool) -> NeuronModel:
-        synapses = tuple(
-            Receptor(name, p[tau] * ms, tau_rise=p[tau] * ms if alpha else None, reversal=p[reversal] * mV)
-            for name, tau, reversal in (
-                ("excitatory", "tau_syn_E", "e_rev_E"), ("inhibitory", "tau_syn_I", "e_rev_I")
-            )
-        )  # fmt: skip
-        capacitance = p["cm"] * nF
-        return ConductanceLIF(
-            synapses, capacitance=capacitance, g_leak=capacitance / (p["tau_m"] * ms),
-            drive=p["i_offset"] * nA, **_firing(p),
-        )  # fmt: skip
+
+def _conductances(p: Values, *, alpha: bool) -> tuple[Receptor, ...]:
+    """Return the two receptors, whose conductances jump, or are alpha functions."""
+    return tuple(
+        Receptor(name, p[tau] * ms, tau_rise=p[tau] * ms if alpha else None, reversal=p[reversal] * mV)
+        for name, tau, reversal in (
+            ("excitatory", "tau_syn_E", "e_rev_E"), ("inhibitory", "tau_syn_I", "e_rev_I")
+        )
+    )  # fmt: skip
+
+
+def _conductance_lif(p: Values, *, alpha: bool) -> NeuronModel:
+    capacitance = p["cm"] * nF
+    return ConductanceLIF(
+        _conductances(p, alpha=alpha), capacitance=capacitance, g_leak=capacitance / (p["tau_m"] * ms),
+        drive=p["i_offset"] * nA, **_firing(p),
+    )  # fmt: skip
+
+
+def _adex(p: Values, *, alpha: bool) -> NeuronModel:
+    capacitance = p["cm"] * nF
+    return AdEx(
+        _conductances(p, alpha=alpha), capacitance=capacitance, g_leak=capacitance / (p["tau_m"] * ms),
+        slope_factor=p["delta_T"] * mV, v_peak=p["v_spike"] * mV, tau_w=p["tau_w"] * ms, a=p["a"] * nS,
+        b=p["b"] * nA, drive=p["i_offset"] * nA, method="rk4", **_firing(p),
+    )  # fmt: skip
 
 
 class IF_cond_exp(_Conductances, cells.IF_cond_exp):
@@ -130,7 +143,7 @@ class IF_cond_exp(_Conductances, cells.IF_cond_exp):
     @staticmethod
     def neurons(p: Values) -> NeuronModel:
         """Return a `ConductanceLIF` whose conductances jump."""
-        return _Conductances._conductance_lif(p, alpha=False)
+        return _conductance_lif(p, alpha=False)
 
 
 class IF_cond_alpha(_Conductances, cells.IF_cond_alpha):
@@ -140,7 +153,33 @@ class IF_cond_alpha(_Conductances, cells.IF_cond_alpha):
     @staticmethod
     def neurons(p: Values) -> NeuronModel:
         """Return a `ConductanceLIF` whose conductances are alpha functions."""
-        return _Conductances._conductance_lif(p, alpha=True)
+        return _conductance_lif(p, alpha=True)
+
+
+class _Adapting(_Conductances):
+    """Neurons with an adaptation current as well."""
+
+    variables: ClassVar[Mapping[str, Variable]] = {**_Conductances.variables, "w": Variable("w", nA)}
+
+
+class EIF_cond_exp_isfa_ista(_Adapting, cells.EIF_cond_exp_isfa_ista):
+    __doc__ = cells.EIF_cond_exp_isfa_ista.__doc__
+    translations = unchanged(cells.EIF_cond_exp_isfa_ista)
+
+    @staticmethod
+    def neurons(p: Values) -> NeuronModel:
+        """Return an `AdEx` whose conductances jump."""
+        return _adex(p, alpha=False)
+
+
+class EIF_cond_alpha_isfa_ista(_Adapting, cells.EIF_cond_alpha_isfa_ista):
+    __doc__ = cells.EIF_cond_alpha_isfa_ista.__doc__
+    translations = unchanged(cells.EIF_cond_alpha_isfa_ista)
+
+    @staticmethod
+    def neurons(p: Values) -> NeuronModel:
+        """Return an `AdEx` whose conductances are alpha functions."""
+        return _adex(p, alpha=True)
 
 
 class Izhikevich(Neuron, cells.Izhikevich):
