@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.connectivity import Conv2d, Explicit, Pool2d, one_to_one
+from ..engine.connectivity import Conv2d, Dense, Explicit, Pool2d, one_to_one
 from ..engine.groups import Slice, ids_of, image_of
 from ..engine.layout import described_weights
 from ..engine.memory import available_bytes
@@ -209,7 +209,8 @@ def _matrices(p: Projection, delay: float, plan: Callable[[], Plan]) -> list[tup
             f"{p.label}: as a matrix of {shape} it does not fit into memory; NIR has no sparse weights"
         )
     rows, columns = ids_of(p.post), ids_of(p.pre)
-    if p.connectivity.kind == "dense" and not _drawn(p.delay):
+    c = p.connectivity
+    if isinstance(c, Dense) and c.self_connections and not _drawn(p.delay):
         matrix = np.zeros(shape)
         if _drawn(p.weight):
             planned = plan().projections[p.label]

@@ -95,6 +95,7 @@ class Dense(Connectivity):
 
     kind: ClassVar[str] = "dense"
     indexed: ClassVar[bool] = False
+    self_connections: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,26 +258,32 @@ def one_to_one() -> OneToOne:
     return OneToOne()
 
 
-def all_to_all() -> Dense:
+def all_to_all(*, self_connections: bool = True) -> Dense:
     """Connect every source to every target; another name of `dense` for one weight or a distribution.
 
     Examples
     --------
-    >>> all_to_all().kind
+    >>> all_to_all(self_connections=False).kind
     'dense'
     """
-    return Dense()
+    return Dense(self_connections=bool(self_connections))
 
 
-def dense() -> Dense:
+def dense(*, self_connections: bool = True) -> Dense:
     """Connect every source to every target, with a weight matrix of shape [n_post, n_pre].
+
+    Parameters
+    ----------
+    self_connections : bool
+        Whether a neuron connects to itself, where source and target are one population; if not, its
+        weights are stored by index, and those of the diagonal mean nothing.
 
     Examples
     --------
     >>> dense().kind
     'dense'
     """
-    return Dense()
+    return Dense(self_connections=bool(self_connections))
 
 
 def conv2d(

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from ..neurons.model import NeuronModel
-from .distributions import Distribution
 from .network import Network
+from .profiles import ByDistance
 from .sources import PoissonSource
+from .tables import delays_in_seconds
 
 #: Membranes, refractory times and delays of so many seconds, and as many steps, lack a prefix.
 LONG_SECONDS, LONG_STEPS = 1.0, 1000
@@ -37,10 +38,12 @@ def doubts(network: Network, dt: float, *, single: bool) -> Iterator[str]:
         if projection.rule is not None:
             yield from _of_times(f"{projection.label}.rule", projection.rule, dt, single)
         if projection.delay is not None:
-            drawn = isinstance(projection.delay, Distribution)
-            delays = projection.delay.table() if drawn else np.atleast_1d(projection.delay)  # type: ignore
+            delays, _ = delays_in_seconds(projection)
             yield from _long(f"{projection.label}.delay", float(np.max(delays, initial=0.0)), dt)
-            shortest = float(np.min(delays, initial=np.inf, where=delays > 0))
+            # Of neurons that lie side by side, nobody expects more than a step.
+            shortest = np.inf
+            if not isinstance(projection.delay, ByDistance):
+                shortest = float(np.min(delays, initial=np.inf, where=delays > 0))
             yield from _coarse(f"{projection.label}.delay", shortest, dt, "it becomes one step")
     for source in network.of(PoissonSource):
         if np.max(source.rate) > FAST_HZ:

@@ -13,6 +13,7 @@ from ..neurons.errors import PlanError, SpecError
 from .checks import check_positive
 from .connectivity import (
     Connectivity,
+    Dense,
     Distance,
     Drawn,
     Explicit,
@@ -165,6 +166,8 @@ def _choose_storage(p: Projection) -> tuple[Storage, str]:
             return "sparse", "an end is part of an image"
         if not all(end.consecutive for end in slices):
             return "sparse", "the neurons of an end do not follow one another"
+        if isinstance(p.connectivity, Dense) and not p.connectivity.self_connections and _shared(p):
+            return "sparse", "no neuron connects to itself"
         return "dense", "a weight for every pair"
     if p.delivery == "dense":
         raise PlanError(f"{p.label}.delivery: got 'dense'; {kind} is stored as 'sparse'")
@@ -210,8 +213,8 @@ def expected_synapses(p: Projection) -> float:
         return float(n_pre)
     if isinstance(c, Explicit):
         return float(c.pre_ids.size)
-    if c.kind == "dense":
-        return float(n_pre * n_post)
+    if isinstance(c, Dense):
+        return float(n_pre * n_post - (0 if c.self_connections else _shared(p)))
     window = c.size if isinstance(c, Pool2d) else np.asarray(p.weight).shape[1:]
     return float(n_post * math.prod(window))
 
@@ -311,7 +314,9 @@ def _in_degree(p: ProjectionPlan) -> float:
         return 1
     if isinstance(c, Explicit):
         return float(np.bincount(c.post_ids).max()) if c.post_ids.size else 0.0
-    if c.kind in ("dense", "conv2d", "pool2d"):
+    if isinstance(c, Dense):
+        return n_pre
+    if c.kind in ("conv2d", "pool2d"):
         return p.expected / n_post
     if isinstance(c, Distance):
         return min(float(n_pre), _bound_of(_largest_in_degree(p.part, c.profile)))

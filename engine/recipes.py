@@ -116,7 +116,8 @@ def recipe_of(
     """
     c, key = connectivity, stream_key(seed, name, "pairs")
     nobody = np.zeros(0, np.int64)
-    alone = selves if isinstance(c, Drawn) and not c.self_connections and selves is not None else nobody
+    apart = isinstance(c, Drawn | Dense) and not c.self_connections
+    alone = selves if apart and selves is not None else nobody
     rho = float(correlation or 0.0)
     scores = normal(0.0, 1.0).table() if 0.0 < abs(rho) < 1.0 else np.zeros(0)
     recipe = Recipe(
@@ -141,13 +142,13 @@ def recipe_of(
     elif isinstance(c, FixedTotal):
         indptr, targets, order = _single_pairs(recipe, c.n)
     else:
-        indptr, targets, order = _listed(c, n_pre, n_post)
+        indptr, targets, order = _listed(c, n_pre, n_post, alone)
     longest = int(np.diff(indptr).max(initial=0))
     return recipe._replace(indptr=indptr, targets=targets, order=order, longest=longest)
 
 
 def _listed(
-    c: OneToOne | Explicit | Dense, n_pre: int, n_post: int
+    c: OneToOne | Explicit | Dense, n_pre: int, n_post: int, selves: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if isinstance(c, OneToOne):
         pre = post = np.arange(n_pre, dtype=np.int64)
@@ -157,6 +158,9 @@ def _listed(
     else:
         pre, post = c.pre_ids, c.post_ids
     order = np.argsort(pre, kind="stable")
+    if selves.size:
+        order = order[selves[pre[order]] != post[order]]
+        pre = pre[order]
     indptr = np.zeros(n_pre + 1, np.int64)
     np.cumsum(np.bincount(pre, minlength=n_pre), out=indptr[1:])
     return indptr, post[order].astype(np.int32), order.astype(np.uint32)

@@ -29,10 +29,21 @@ def weight_table(projection: Projection) -> tuple[np.ndarray, bool]:
     return table, False
 
 
+def delays_in_seconds(projection: Projection) -> tuple[np.ndarray, bool]:
+    """Return the table of delays in seconds (float64), and whether it is chosen from; there must be some."""
+    delay = projection.delay
+    if isinstance(delay, ByDistance):
+        return delay.table(check_space(projection)), True
+    if isinstance(delay, Distribution):
+        return delay.table(), True
+    return np.atleast_1d(np.asarray(delay, dtype=np.float64)), False
+
+
 def delay_table(projection: Projection, dt: float) -> tuple[np.ndarray, bool, float]:
     """Return the table of delays in steps (int64), whether it is chosen from, and the worst rounding in s.
 
-    A delay above zero is never rounded to zero, which would change the order of a step.
+    A delay above zero is never rounded to zero, which would change the order of a step; nor is one by
+    distance of neurons at one place, which are not in one another's step where others are not.
 
     Raises
     ------
@@ -41,15 +52,9 @@ def delay_table(projection: Projection, dt: float) -> tuple[np.ndarray, bool, fl
     """
     if projection.delay is None:
         return np.ones(1, np.int64), False, 0.0
-    delay = projection.delay
-    drawn = isinstance(delay, (Distribution, ByDistance))
-    if isinstance(delay, ByDistance):
-        # Neurons at one place are not in one another's step, as those further apart are not.
-        seconds = np.maximum(delay.table(check_space(projection)), np.finfo(np.float64).tiny)
-    else:
-        seconds = delay.table() if isinstance(delay, Distribution) else delay
-        seconds = np.atleast_1d(np.asarray(seconds, dtype=np.float64))
-    steps = np.where(seconds > 0, np.maximum(steps_of(seconds, dt), 1), 0)
+    seconds, drawn = delays_in_seconds(projection)
+    never_zero = isinstance(projection.delay, ByDistance)
+    steps = np.where((seconds > 0) | never_zero, np.maximum(steps_of(seconds, dt), 1), 0)
     if steps.size and steps.min() == 0 and steps.max() > 0:
         raise PlanError(
             f"{projection.label}.delay: some delays are zero and some are not; split it into two projections"

@@ -155,6 +155,23 @@ def test_ends_may_be_every_second_neuron_or_any_list_of_them(simulator):
     np.testing.assert_array_equal(result[probe].of(7), summed(whole, spikes)[:, 7])
 
 
+def test_a_matrix_of_weights_leaves_its_diagonal_out_where_no_neuron_connects_to_itself(simulator):
+    net = rb.Network()
+    start = net.add(rb.SpikeSource(6))
+    pop = net.add(rb.Population(6, rb.IF(threshold=1.0)))
+    matrix = np.arange(1, 37).reshape(6, 6) / 64
+    net.add(rb.Projection(start, pop, rb.one_to_one(), weight=1.0, delay=0.0))
+    p = net.add(rb.Projection(pop, pop, rb.dense(self_connections=False), weight=matrix))
+    probe = net.add(rb.Probe(pop, "v"))
+    sim = simulator(net, 1e-3)
+    result = sim.run(2e-3, inputs={start: [[0, 0, 1, 0, 0, 0]]})
+    expected = matrix[:, 2].copy()
+    expected[2] = 0.0
+    np.testing.assert_array_equal(result[probe].values[1], expected)
+    assert result.counts.projections[1].events == 5
+    assert sim.weights(p).size == 30
+
+
 def test_a_neuron_does_not_connect_to_itself_unless_allowed(simulator):
     for allowed in (False, True):
         net = rb.Network(seed=3)

@@ -176,6 +176,16 @@ def test_threads_share_the_rows_and_draw_the_same():
     np.testing.assert_array_equal(one, three)
 
 
+@pytest.mark.filterwarnings("error")
+def test_nobody_is_warned_of_neurons_that_lie_side_by_side():
+    net = rb.Network(seed=1)
+    pop = net.add(rb.Population(50, rb.IF(), positions=rb.scattered(50, (1.0, 1.0))))
+    near = rb.distance(rb.gaussian(0.3, sd=0.1))
+    net.add(rb.Projection(pop, pop, near, delay=rb.conduction(velocity=100.0), name="p"))
+    sim = rb.Simulator(net, dt=1e-3, backend="reference")
+    assert sim.plan.projections["p"].delays[0] == 1
+
+
 def test_slices_keep_their_places():
     net = rb.Network(seed=0)
     pop = net.add(rb.Population(20, rb.IF(), positions=np.arange(20.0)))

@@ -220,6 +220,7 @@ def test_single_synapses_without_selves_are_exactly_as_many_as_asked_for(shift):
         rb.fixed_total(40, self_connections=False),
         rb.fixed_total(9, multiple=False, self_connections=False),
         rb.distance(rb.disc(1.0, 100.0), self_connections=False),
+        rb.all_to_all(self_connections=False),
     ],
     ids=lambda c: c.kind,
 )
@@ -232,7 +233,7 @@ def test_slices_that_overlap_in_any_order_leave_no_neuron_to_itself(pattern):
     sources, targets = np.array(pre)[synapses.sources()], np.array(post)[synapses.targets]
     assert not np.any(sources == targets)
     # Of the 12 pairs two are a neuron with itself.
-    wanted = {"fixed_in": 9, "fixed_out": 8, "random": 10, "distance": 10}
+    wanted = {"fixed_in": 9, "fixed_out": 8, "random": 10, "distance": 10, "dense": 10}
     assert synapses.n == (pattern.n if pattern.kind == "fixed_total" else wanted[pattern.kind])
 
 
