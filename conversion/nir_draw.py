@@ -137,7 +137,8 @@ class _Drawer:
                 for line in into:
                     line.nodes.pop()
             else:
-                node = Node("Scale", {"scale": np.ones(group.shape)})
+                flat = len(group.shape) == 1
+                node = flatten(group.shape) if flat else Node("Scale", {"scale": np.ones(group.shape)})
             self.nodes[str(group.name)] = node
 
     def _sum_of(self, group: Population) -> Probe | None:
