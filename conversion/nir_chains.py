@@ -20,8 +20,9 @@ from .nir_shapes import Ends, infer_shapes
 
 WEIGHTED = ("Linear", "Affine", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
 LINEAR = ("Delay", "Flatten", "Scale", *WEIGHTED)
-#: Between the names on a path, and behind the name of an output that several nodes feed.
-ARROW, SUM = " -> ", ".sum"
+#: Between the names on a path; behind the name of an output that several nodes feed; on a path, the graph
+#: around an inner graph that feeds itself.
+ARROW, SUM, UP = " -> ", ".sum", ".."
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,17 @@ class Chain:
     def name(self) -> str:
         """The path in words: the name of the projection."""
         return ARROW.join((self.pre, *self.through, self.post))
+
+
+def _with_ways_up(nodes: Mapping[str, Node], ports: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ports with `..` between an output and an input of one inner graph, which then feeds itself."""
+    path: list[str] = []
+    for port in ports:
+        graph = port.rpartition("/")[0]
+        if path and path[-1].rpartition("/")[0] == graph and nodes[port].fields["side"] == "Input":
+            path.append(graph.rpartition("/")[0] + "/.." if "/" in graph else UP)
+        path.append(port)
+    return tuple(path)
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ class Chains:
                 if self.nodes[path[-1]].kind == "Port":
                     waiting += [(*path, post) for post in reversed(after[path[-1]])]
                 else:
-                    found[name].append((path[:-1], path[-1]))
+                    found[name].append((_with_ways_up(self.nodes, path[:-1]), path[-1]))
         return found
 
     @cached_property
@@ -238,7 +250,7 @@ def _lay(prefix: str, graph: Graph, nodes: dict[str, Node], edges: list[tuple[st
         if isinstance(node, Graph):
             _lay(f"{prefix}{name}/", node, nodes, edges)
         elif prefix and node.kind in ("Input", "Output"):
-            nodes[prefix + name] = Node("Port", node.fields)
+            nodes[prefix + name] = Node("Port", {**node.fields, "side": node.kind})
         else:
             nodes[prefix + name] = node
     for pre, post in graph.edges:

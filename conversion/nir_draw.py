@@ -14,7 +14,7 @@ from ..engine.parts import CurrentSource, Group, Population, Probe, Projection, 
 from ..engine.plan import Plan
 from ..engine.planning import make_plan
 from ..neurons.errors import SpecError
-from .nir_chains import SUM, closing_edges
+from .nir_chains import SUM, UP, closing_edges
 from .nir_graph import Graph, Node
 from .nir_nodes import JUNCTION
 from .nir_ops import biased_node, flatten, joined, linear_nodes, neuron_node, same_node
@@ -164,8 +164,11 @@ class _Drawer:
         for line in self.lines:
             path = path_of(line.projection) or []
             ends = [str(line.projection.source.name), *path, str(line.projection.target.name)]
-            ports = {k - 1: kind for k in range(1, len(ends) - 1) if (kind := port(ends, k))}
-            inner = [name for k, name in enumerate(path) if k not in ports]
+            path = [name for name in path if not name.endswith(UP)]
+            ports = {
+                ends[k]: kind for k in range(1, len(ends) - 1) if (kind := port(ends, k)) and ends[k] in path
+            }
+            inner = [name for name in path if name not in ports]
             if len(inner) == len(line.nodes) + 1 and not any(n.kind == "Flatten" for n in line.nodes):
                 at = 1 if line.nodes and line.nodes[0].kind == "Delay" else 0
                 line.nodes.insert(at, flatten(line.projection.source.shape))
@@ -188,13 +191,13 @@ class _Drawer:
             names.append(name)
         return names
 
-    def _add_ports(self, line: _Line, ports: dict[int, str]) -> None:
+    def _add_ports(self, line: _Line, ports: dict[str, str]) -> None:
         shape: Shape = line.projection.source.shape
         nodes = dict(zip(line.names, line.nodes, strict=True))
-        for k, name in enumerate(line.path):
-            if k in ports:
-                self.nodes[name] = Node(ports[k], {"shape": shape})
-                if ports[k] == "Output":
+        for name in line.path:
+            if name in ports:
+                self.nodes[name] = Node(ports[name], {"shape": shape})
+                if ports[name] == "Output":
                     self.ports[name.rpartition("/")[0]] = name
             elif name in nodes:
                 shape = output_shape(name, nodes[name], shape)

@@ -51,7 +51,8 @@ def nested(nodes: dict[str, Node], edges: tuple[tuple[str, str], ...]) -> Graph:
     within: dict[str, list[tuple[str, str]]] = {head: [] for head in inner}
     for pre, post in edges:
         a, b = pre.partition("/"), post.partition("/")
-        if a[2] and b[2] and a[0] == b[0]:
+        feeds_itself = nodes[pre].kind == "Output" and nodes[post].kind == "Input"
+        if a[2] and b[2] and a[0] == b[0] and not (feeds_itself and "/" not in a[2] + b[2]):
             within[a[0]].append((a[2], b[2]))
         else:
             between[a[0], b[0]] = None
