@@ -100,11 +100,19 @@ def sparse_rows(plan: Plan, names: tuple[str, ...], cells: Cells) -> Rows:
     if plan.projections[names[0]].arithmetic == "fixed":
         load = np.bincount(targets, weights=np.abs(weights), minlength=1)
         refuse_overflow(names, load.max() * source.payload_bound)
-    key = sources * (plan.max_delay + 1) + delays
-    order = np.arange(key.size) if np.all(key[1:] >= key[:-1]) else np.argsort(key, kind="stable")
+    order = row_order(sources, delays, plan.max_delay)
     indptr = np.zeros(source.n + 1, np.int64)
     np.cumsum(np.bincount(sources, minlength=source.n), out=indptr[1:])
     return Rows(indptr, targets[order], weights[order], delays[order].astype(np.int32), order)
+
+
+def row_order(sources: np.ndarray, delays: np.ndarray, longest: int) -> np.ndarray:
+    """Return synapses in the order of a table: by source's place, delay, and then as they were; int64.
+
+    `longest` is no shorter than any delay.
+    """
+    key = sources * (longest + 1) + delays
+    return np.arange(key.size) if np.all(key[1:] >= key[:-1]) else np.argsort(key, kind="stable")
 
 
 def refuse_overflow(names: tuple[str, ...], largest: float) -> None:

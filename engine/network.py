@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..neurons.errors import SpecError, nearest
-from .groups import Group, Part, Slice
+from .groups import Group, Part, Slice, group_of
 from .parts import Operator, Population, Probe, Projection
 from .sources import Source
 
@@ -141,8 +141,17 @@ class Network:
         Parameters
         ----------
         weights
-            Projection (or its name) -> number, array or distribution.
+            Projection (or its name) -> number, array or distribution, as the projection describes its weights
+            or as `Simulator.weights` returned them. A pattern that is drawn becomes the list of its pairs
+            where each has a weight of its own.
+
+        Raises
+        ------
+        SpecError
+            If this network has no such projection, or the weights do not fit it.
         """
+        from .connections import with_own_weights
+
         by_name = {}
         for key, value in weights.items():
             part = self._parts.get(str(key.name if isinstance(key, Projection) else key))
@@ -151,7 +160,30 @@ class Network:
             by_name[part.label] = value
         copy = self.copy()
         for name, weight in by_name.items():
-            copy._parts[name] = replace(self._parts[name], weight=weight)  # type: ignore[call-arg]
+            part = self._parts[name]
+            assert isinstance(part, Projection)
+            if isinstance(weight, np.ndarray) and weight.ndim:
+                copy._parts[name] = with_own_weights(part, self.seed, weight)
+            else:
+                copy._parts[name] = replace(part, weight=weight)
+        return copy
+
+    def with_part(self, part: Part) -> Network:
+        """Return a copy in which a part takes the place of that of its name, and others refer to it instead.
+
+        Examples
+        --------
+        >>> import rheobase as rb
+        >>> net = rb.Network()
+        >>> cells = net.add(rb.Population(3, rb.LIF(20e-3), name="cells"))
+        >>> probe = net.add(rb.Probe(cells[:2], name="probe"))
+        >>> other = net.with_part(rb.Population(3, rb.LIF(10e-3), name="cells"))
+        >>> other["probe"].group.model.tau, net["probe"].group.model.tau
+        (0.01, 0.02)
+        """
+        copy = Network(self.seed)
+        for old in self:
+            copy._parts[old.label] = part if old.name == part.name else _moved(old, copy._parts)
         return copy
 
     def save(self, path: str | Path) -> None:
@@ -181,6 +213,19 @@ class Network:
         for part in self:
             lines.append(f"  {part.name}: {_describe(part)}")
         return "\n".join(lines)
+
+
+def _moved(part: Part, parts: Mapping[str, Part]) -> Part:
+    """Return a part that refers to parts of these names; itself where it does so already."""
+    moved: dict[str, Any] = {}
+    for name in ("pre", "post", "target"):
+        end = vars(part).get(name)
+        if isinstance(end, (Group, Slice)) and (to := parts[group_of(end).label]) is not group_of(end):
+            assert isinstance(to, Group)
+            moved[name] = replace(end, group=to) if isinstance(end, Slice) else to
+    if isinstance(part, Operator) and any(parts[group.label] is not group for group in part.inputs):
+        moved["inputs"] = tuple(parts[group.label] for group in part.inputs)
+    return replace(part, **moved) if moved else part
 
 
 def _ends(part: Part) -> tuple[Group, ...]:

@@ -284,21 +284,8 @@ class Plan:
         Sources and targets count from the first neuron of the projection's ends, by the user's index.
         """
         if name not in self._recipes:
-            planned = self.projections[name]
-            part, pre = planned.part, origin(planned.part.pre)
-            same = sender(part) is part.target
-            selves = _selves(part.target.n, ids_of(pre), planned.post_ids) if same else None
-            self._recipes[name] = recipe_of(
-                part.connectivity,
-                part.pre.n,
-                part.post.n,
-                seed=self.network.seed,
-                name=name,
-                selves=selves,
-                space=space_of(part),
-                correlation=part.correlation,
-                threads=threads,
-            )
+            part = self.projections[name].part
+            self._recipes[name] = recipe_of_projection(part, self.network.seed, threads)
         return self._recipes[name]
 
     def degrees(self, name: str, threads: int = 1) -> np.ndarray:
@@ -363,6 +350,23 @@ def _selves(n: int, pre: np.ndarray, post: np.ndarray) -> np.ndarray:
     place = np.full(n, -1, np.int64)
     place[post] = np.arange(post.size)
     return np.asarray(place[pre])
+
+
+def recipe_of_projection(part: Projection, seed: int, threads: int = 1) -> Recipe:
+    """Return what the synapses of an indexed projection are drawn from."""
+    same = sender(part) is part.target
+    selves = _selves(part.target.n, ids_of(origin(part.pre)), ids_of(part.post)) if same else None
+    return recipe_of(
+        part.connectivity,
+        part.pre.n,
+        part.post.n,
+        seed=seed,
+        name=part.label,
+        selves=selves,
+        space=space_of(part),
+        correlation=part.correlation,
+        threads=threads,
+    )
 
 
 def describe_receptor(receptor: ReceptorPlan) -> str:

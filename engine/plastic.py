@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..learning.rule import PlasticityRule
 from ..neurons.errors import PlanError, SpecError
 from .layout import Cells, Matrix, Rows, dense_matrix, sparse_rows
+from .parts import Projection
 from .plan import Plan, ProjectionPlan
 
 
@@ -18,7 +20,7 @@ def plastic_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:
         If a weight lies outside the rule's bounds.
     """
     matrix = dense_matrix(plan, p, cells)
-    _check_bounds(plan, p, matrix.weights)
+    check_bounds(p.part, matrix.weights)
     return matrix
 
 
@@ -34,7 +36,7 @@ def plastic_rows(plan: Plan, p: ProjectionPlan, cells: Cells) -> Rows:
     """
     if p.storage == "sparse":
         rows = sparse_rows(plan, (p.name,), cells)
-        _check_bounds(plan, p, rows.weights)
+        check_bounds(p.part, rows.weights)
         return rows
     if p.storage != "dense":
         raise PlanError(
@@ -54,11 +56,12 @@ def plastic_rows(plan: Plan, p: ProjectionPlan, cells: Cells) -> Rows:
     )
 
 
-def _check_bounds(plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> None:
-    assert p.rule is not None
-    low, high = (plan.real.type(bound) for bound in p.rule.bounds)
+def check_bounds(part: Projection, weights: np.ndarray) -> None:
+    """Raise SpecError if weights of a plastic projection lie outside its rule's bounds."""
+    assert isinstance(part.rule, PlasticityRule)
+    low, high = (weights.dtype.type(bound) for bound in part.rule.bounds)
     if weights.size and not (low <= weights.min() and weights.max() <= high):
         raise SpecError(
-            f"{p.name}.weight: got weights from {weights.min():g} to {weights.max():g}; allowed by its "
+            f"{part.label}.weight: got weights from {weights.min():g} to {weights.max():g}; allowed by its "
             f"rule's w_min and w_max are {low:g} to {high:g}"
         )

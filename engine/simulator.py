@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,18 +16,22 @@ from ..learning.rule import PlasticityRule
 from ..learning.short_term import ShortTermRule
 from ..neurons.errors import FormatError, RunError, SpecError, UnitWarning
 from ..neurons.model import MOST_STEPS, NeuronModel
+from .backends.private import drawn_flight, private_sources
 from .backends.registry import backend as find_backend
+from .changes import Change, change_of
 from .checks import check_positive
 from .clocked import Collector, run_clocked
+from .connections import Connections, described_connections, user_order, weight_shape
 from .doubts import doubts
 from .feeds import Stretch, described_feeds, given_feeds
-from .groups import Group
+from .groups import Group, Part, Slice, group_of
 from .interrupt import CtrlC
 from .layout import described_weights
 from .network import Network
 from .parts import Operator, Population, Projection
-from .plan import Plan
+from .plan import Plan, ProjectionPlan
 from .planning import make_plan
+from .plastic import check_bounds
 from .relays import relay_name
 from .result import Result, RunInfo
 from .tally import Accountant
@@ -93,19 +98,26 @@ class Simulator:
         began = time.perf_counter()
         self._backend = find_backend(backend)
         self._batch, self._precision, self._threads = batch, precision, threads
+        # Users hold its parts, also where `set` has put others in their places.
+        self._given = net.copy() if isinstance(net, Network) else net
         self.plan: Plan = make_plan(net, dt, precision=precision, trials=1 if batch is None else int(batch))
         for doubt in doubts(net, dt, single=self.plan.real == np.float32):
             warnings.warn(doubt, UnitWarning, stacklevel=2)
+        self._bind()
+        self._torn: str | None = None
+        self._build_s = time.perf_counter() - began
+
+    def _bind(self) -> None:
+        """Make the plan ready to run, at time 0."""
         # The accountant asks how many synapses there are, the machine draws them and lays them out.
-        self._accountant = Accountant(self.plan, threads or available_cores())
-        self._machine = self._backend.bind(self.plan, threads)
+        self._accountant = Accountant(self.plan, self._threads or available_cores())
+        self._machine = self._backend.bind(self.plan, self._threads)
         self.plan.release()
         for source, feeds in described_feeds(self.plan).items():
             self._machine.feed(source, feeds)
         self._first = self._machine.snapshot()
         self._facts = self._describe()
-        self._torn: str | None = None
-        self._build_s = time.perf_counter() - began
+        self._orders: dict[str, np.ndarray] = {}
 
     @property
     def now(self) -> float:
@@ -156,7 +168,7 @@ class Simulator:
                 f"up to {MOST_STEPS} steps"
             )
         stretch = Stretch(self.plan, self._batch is not None, start, steps)
-        for source, feeds in given_feeds(stretch, inputs or {}).items():
+        for source, feeds in given_feeds(stretch, self._by_name(inputs or {})).items():
             machine.feed(source, feeds)
         collector = Collector(self.plan, start, start + steps, self._batch is not None)
         with CtrlC() as ctrl_c:
@@ -241,27 +253,159 @@ class Simulator:
         return {name: value if self._batch is not None else value[0] for name, value in values.items()}
 
     def weights(self, projection: Projection | str) -> Any:
-        """Return a projection's weights as they are now.
+        """Return a projection's weights as they are now; `set` and `Network.with_weights` take them.
 
-        Those of a plastic projection: (n_synapses,), or (trials, n_synapses) from a batch, ordered by
-        source, delay, and then as drawn or listed. Others never change: they are returned before any
-        rounding to a grid, in the shape of their description (dense: [n_post, n_pre]) or, of lists and
-        random patterns, by source and then as drawn or listed.
+        They have the shape and order of the projection's description: [n_post, n_pre] of dense ones, a
+        kernel, one for each pair of a list, as it was listed. Those of patterns that are drawn,
+        (n_synapses,), stand by source and then as drawn; `synapses` says which they are. Plastic ones from
+        a batch have an axis of trials before. Others never change while a network runs: they are returned
+        before any rounding to a grid.
 
         Raises
         ------
         SpecError
             If this network has no such projection.
         """
-        part = self._part(projection, (Projection,), "weights")
-        if isinstance(part.rule, PlasticityRule):
-            weights = self._machine.weights(part.label)
+        p = self.plan.projections[self._part(projection, (Projection,), "weights").label]
+        if p.rule is not None:
+            stored = self._machine.weights(p.name)
+            weights = np.empty_like(stored)
+            weights[:, self._order(p)] = stored
+            weights = weights.reshape(len(weights), *weight_shape(p))
             return weights if self._batch is not None else weights[0]
-        if self.plan.projections[part.label].storage == "sparse":
-            weights = self.plan.synapses(part.label).weight_values()
+        if p.storage == "sparse":
+            weights = described_connections(self.plan, p).weight.reshape(weight_shape(p))
             self.plan.release()
             return weights
-        return described_weights(self.plan, self.plan.projections[part.label]).copy()
+        return described_weights(self.plan, p).copy()
+
+    def synapses(self, projection: Projection | str) -> Connections:
+        """Return who a projection connects, with weights as they are now, in the order of `weights`.
+
+        A convolution's or pooling's connections are listed by target, each with the weight that it shares.
+
+        Raises
+        ------
+        SpecError
+            If this network has no such projection.
+        """
+        p = self.plan.projections[self._part(projection, (Projection,), "synapses").label]
+        found = described_connections(self.plan, p)
+        self.plan.release()
+        if p.rule is None:
+            return found
+        weights = self.weights(p.name)
+        return replace(found, weight=weights.reshape(*weights.shape[: self._batch is not None], -1))
+
+    def _order(self, p: ProjectionPlan) -> np.ndarray:
+        """Return which of the user's weights each one of a plastic projection's layout is."""
+        if p.name not in self._orders:
+            self._orders[p.name] = user_order(self.plan, p)
+            self.plan.release()
+        return self._orders[p.name]
+
+    def set(self, part: Group | Slice | Projection | str, /, **values: Any) -> None:
+        """Change parameters, state variables, rates or weights between runs.
+
+        The simulator goes on from the state that it has, and a checkpoint holds what has been set.
+        `reset` goes back to time 0 with the new parameters, rates and static weights, and with the initial
+        values of state variables and plastic weights.
+
+        Parameters
+        ----------
+        part
+            A population or a source, or a slice of one; a projection; or the name of one of these.
+        **values
+            Of a population: parameters of its model (a number, or one per neuron) and state variables (also
+            (trials, n) in a batch). Of a PoissonSource `rate`, of a RateSource `times` and `rates`, of other
+            sources that hold them `values`. Of a projection `weight`, as it was described or as `weights`
+            returns it, parameters of its rule, and state variables of a short-term rule.
+
+        Notes
+        -----
+        Where more than state variables and plastic weights change, the plan is made again (so a grid suits
+        its new weights) and bound again, which takes about as long as making the simulator. Spikes of a
+        Poisson source that are on their way to one target each are then drawn anew, with the new rate.
+
+        Raises
+        ------
+        SpecError
+            If the network has no such part, it has nothing of such a name, a value is not allowed, or it is
+            fixed when a simulator is made, as delays, connectivity and options of models are.
+        PlanError
+            If the network cannot be built with what is set. Whatever is refused, nothing has changed.
+
+        Examples
+        --------
+        >>> import rheobase as rb
+        >>> net = rb.Network()
+        >>> cells = net.add(rb.Population(3, rb.LI(20e-3, drive=1.0), name="cells"))
+        >>> sim = rb.Simulator(net, dt=1e-3, backend="reference")
+        >>> sim.set(cells[:2], v=0.5, drive=[0.5, 2.0])
+        >>> _ = sim.run(1.0)
+        >>> sim.state(cells)["v"].round(3).tolist()
+        [0.5, 2.0, 1.0]
+        """
+        self._check_whole("set")
+        current = self._part(group_of(part) if isinstance(part, Slice) else part, (Part,), "set")
+        end = part if isinstance(part, Slice) else current if isinstance(current, Group) else None
+        if isinstance(current, Projection) and self._has_weights(current, values.get("weight")):
+            del values["weight"]
+            if not values:
+                return
+        change = change_of(current, end, values, self.plan.network.seed, self.plan.trials)
+        snapshot = self._machine.snapshot()
+        if isinstance(current, Projection) and isinstance(current.rule, PlasticityRule):
+            self._put_weights(current, change, snapshot)
+        for (name, variable), (new, ids) in change.states.items():
+            key, places = f"state/{name}/{variable}", self.plan.groups[name].places(ids)
+            snapshot[key] = snapshot[key].copy()
+            snapshot[key][:, places] = new
+        if change.part is not None:
+            self._replace(change.part, snapshot)
+        self._machine.restore(snapshot)
+
+    def _has_weights(self, p: Projection, given: Any) -> bool:
+        """Whether weights are those that a projection has: nothing changes then, not even its grid."""
+        return given is not None and np.ndim(given) > 0 and np.array_equal(self.weights(p.label), given)
+
+    def _put_weights(self, p: Projection, change: Change, snapshot: dict[str, np.ndarray]) -> None:
+        """Put the weights of a plastic projection into a snapshot, if they change, and check their bounds."""
+        key, planned, given = f"weights/{p.label}", self.plan.projections[p.label], change.weights
+        if given is not None:
+            now = self.weights(p.label)
+            shapes = {(), now.shape, now.shape[self._batch is not None :]}
+            if given.shape not in shapes:
+                raise SpecError(
+                    f"{p.label}.weight: got shape {given.shape}; allowed is one of {sorted(shapes)}"
+                )
+            stored = snapshot[key]
+            flat = np.broadcast_to(given, now.shape).reshape(stored.shape)
+            snapshot[key] = flat[:, self._order(planned)].astype(stored.dtype)
+        check_bounds(change.part if isinstance(change.part, Projection) else p, snapshot[key])
+
+    def _replace(self, part: Part, snapshot: dict[str, np.ndarray]) -> None:
+        """Go on with a network in which this part takes the place of that of its name."""
+        network = self.plan.network.with_part(part)
+        plan = make_plan(network, self.plan.dt, precision=self._precision, trials=self.plan.trials)
+        kept = vars(self).copy()
+        try:
+            self.plan = plan
+            self._bind()
+        except Exception:
+            vars(self).update(kept)
+            raise
+        if part.name in private_sources(plan) and f"flight/{part.name}/steps" in snapshot:
+            snapshot |= drawn_flight(plan, part.label, int(snapshot["now"][0]))
+
+    def _by_name(self, inputs: Any) -> Any:
+        """Return inputs by names, where users hold the parts of this network."""
+        if not isinstance(inputs, Mapping):
+            return inputs
+        return {
+            key.label if isinstance(key, Part) and key in self._given else key: value
+            for key, value in inputs.items()
+        }
 
     def _relay(self, part: Projection, caller: str) -> str:
         if not isinstance(part.rule, ShortTermRule):
@@ -272,7 +416,8 @@ class Simulator:
         return relay_name(part)
 
     def _part(self, key: Any, kinds: tuple[type[Any], ...], caller: str) -> Any:
-        part = self.plan.network[key] if isinstance(key, str) else key
+        name = key.label if isinstance(key, Part) and key in self._given else key
+        part = self.plan.network[name] if isinstance(name, str) else name
         if part not in self.plan.network or not isinstance(part, kinds):
             allowed = " or ".join(kind.__name__ for kind in kinds)
             raise SpecError(f"Simulator.{caller}: got {key!r}; allowed is a {allowed} of this network")

@@ -62,6 +62,23 @@ def drawn_events(plan: Plan, group: str, trial: int, step: int) -> tuple[np.ndar
     return places, counts[places]
 
 
+def drawn_flight(plan: Plan, group: str, now: int) -> dict[str, np.ndarray]:
+    """Return what a private source has sent before step `now` and is under way, in the keys of a snapshot."""
+    reach = plan.reach[group]
+    columns: list[list[np.ndarray]] = [[], [], [], []]
+    for trial in range(plan.trials):
+        for step in range(max(now - reach, 0), now):
+            places, counts = drawn_events(plan, group, trial, step)
+            events = (np.full(places.size, trial), np.full(places.size, step), places, counts)
+            for column, part in zip(columns, events, strict=True):
+                column.append(part)
+    kinds = {"trials": np.int64, "steps": np.int64, "places": np.int64, "payloads": np.float64}
+    return {
+        f"flight/{group}/{name}": np.concatenate([np.zeros(0, kind), *column]).astype(kind)
+        for (name, kind), column in zip(kinds.items(), columns, strict=True)
+    }
+
+
 class PrivateTally:
     """Corrects what a machine counted of its private sources: from events that arrived to events sent.
 

@@ -189,7 +189,7 @@ def test_the_weights_of_a_projection_are_those_described(simulator):
     pairs = net.add(rb.Projection(pop, pop, rb.explicit([2, 0], [1, 1]), weight=[0.1, 0.2]))
     sim = simulator(net, 1e-3)
     np.testing.assert_array_equal(sim.weights(dense), np.arange(9.0).reshape(3, 3))
-    assert sim.weights(pairs.name).tolist() == [0.2, 0.1]
+    assert sim.weights(pairs.name).tolist() == [0.1, 0.2]
 
 
 def test_what_is_added_to_a_network_later_does_not_touch_its_simulators(simulator):
