@@ -157,6 +157,7 @@ def check_projection(projection: Projection) -> tuple[Any, Any]:
         check_array(f"{label}.weight", weight.table(longest), (1 << TABLE_BITS,))
     else:
         weight = check_values(f"{label}.weight", weight, shape)
+    _check_sign(projection, weight, longest)
     if projection.delay is None:
         return weight, None
     delays = (*shape,) if c.kind in ("one_to_one", "explicit", "sparse") else ()
@@ -169,6 +170,28 @@ def check_projection(projection: Projection) -> tuple[Any, Any]:
     if lowest < 0:
         raise SpecError(f"{label}.delay: got {lowest} s; allowed are times from 0")
     return weight, delay
+
+
+def _check_sign(projection: Projection, weight: Any, longest: float) -> None:
+    """Refuse weights below what the target's model takes: no conductance is negative."""
+    model = getattr(projection.target, "model", None)
+    least: float = getattr(model, "least_weight", -np.inf)
+    if least == -np.inf:
+        return
+    values = projection.connectivity.values if isinstance(projection.connectivity, Sparse) else 1.0
+    if isinstance(weight, ByDistance):
+        weight = weight.table(longest)
+    elif isinstance(weight, Distribution):
+        weight = weight.table()
+    lowest = float(np.min(np.multiply(weight, values), initial=np.inf))
+    if isinstance(projection.rule, PlasticityRule):
+        lowest = min(lowest, projection.rule.bounds[0])
+    if lowest < least:
+        raise SpecError(
+            f"{projection.label}.weight: got {lowest:g}; {type(model).__name__} takes conductances, allowed "
+            f"are weights from {least:g}. What inhibits is a receptor with a low reversal potential; a "
+            "distribution may have low=0"
+        )
 
 
 def check_correlation(projection: Projection) -> float | None:

@@ -115,6 +115,11 @@ class ConductanceLIF(Noisy, Firing):
         return self.ports.names
 
     @property
+    def least_weight(self) -> float:
+        """No conductance is negative."""
+        return 0.0
+
+    @property
     def states(self) -> tuple[State, ...]:  # type: ignore[override]  # those of Firing are a class attribute
         """The potential, a conductance for each receptor, and what firing and noise need."""
         return (State("v", unit="V"), *self.ports.states("S"), *super().states[1:])
@@ -159,7 +164,10 @@ class ConductanceLIF(Noisy, Firing):
              source: Any, span: Any, decay_g: Any, decay_rise: Any, climb: Any, reversal: Any, block: Any,
              ports: Any, rising: Any, blocked: Any, points: Any, method: Any, reset: Any, reset_delay: Any,
              refractory: Any) -> Any:  # fmt: skip
-        """Let conductances rise and decay by two half steps; move v by what they are on the way."""
+        """Let conductances rise and decay by two half steps; move v by what they are on the way.
+
+        Below 1e-30 S they are gone: they would end as subnormal numbers, with which arithmetic is slow.
+        """
         if reset_delay and reset == "hard":
             v = where(pending, v_reset, v)
         moved, at = v, v
@@ -170,6 +178,11 @@ class ConductanceLIF(Noisy, Firing):
                 for port in rising:
                     g[port] = g[port] + climb[port] * rise[port]
                     rise[port] = decay_rise[port] * rise[port]
+            if point == "end":
+                for port in ports:
+                    g[port] = where(g[port] < 1e-30, 0.0, g[port])
+                for port in rising:
+                    rise[port] = where(rise[port] < 1e-30, 0.0, rise[port])
             if method == "rk4" or point != "end":
                 total, pull = leak, source
                 for port in ports:

@@ -128,6 +128,11 @@ class NeuronModel(Parameterised):
         """Largest magnitude of an integer payload (1 for unit spikes)."""
         return 1
 
+    @property
+    def least_weight(self) -> float:
+        """Smallest weight that the model can take: minus infinity, or 0 for conductances."""
+        return -np.inf
+
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of one step of `elapsed` seconds, as numbers or one array per neuron.
 

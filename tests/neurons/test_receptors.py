@@ -239,3 +239,36 @@ def test_weights_in_siemens_arrive_whole_on_the_grid():
     sim.run(2 * DT)
     assert sim.state(cell)["g_excitatory"][0] == pytest.approx(6 * nS, rel=1e-4)
     assert sim.state(cell)["g_inhibitory"][0] == pytest.approx(67 * nS, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "weight"),
+    [
+        (rb.all_to_all(), -1 * nS),
+        (rb.one_to_one(), np.array([1.0, -1.0, 1.0]) * nS),
+        (rb.random(p=0.5), rb.normal(1 * nS, 0.5 * nS)),
+        (rb.sparse(np.diag([1.0, -1.0, 1.0])), 1 * nS),
+    ],
+    ids=["number", "array", "distribution", "matrix"],
+)
+def test_a_negative_conductance_is_refused(pattern, weight):
+    source, cells = rb.SpikeSource(3), rb.Population(3, rb.ConductanceLIF())
+    with pytest.raises(rb.SpecError, match=r"weight: got -.*ConductanceLIF takes conductances.*low=0"):
+        rb.Projection(source, cells, pattern, weight=weight)
+    rb.Projection(source, rb.Population(3, rb.CurrentLIF(10 * ms, 5 * ms)), pattern, weight=weight)
+    rb.Projection(source, cells, rb.random(p=0.5), weight=rb.normal(1 * nS, 0.5 * nS, low=0.0))
+
+
+def test_small_conductances_end_at_zero_and_not_as_subnormal_numbers(step_alone):
+    receptors = [
+        rb.Receptor("a", 1 * ms, reversal=0.0),
+        rb.Receptor("b", 1 * ms, tau_rise=1 * ms, reversal=0.0),
+    ]
+    inputs = {name: np.zeros((2000, 1)) for name in "ab"}
+    inputs["a"][0] = inputs["b"][0] = 1 * nS
+    ours = step_alone(rb.ConductanceLIF(receptors), inputs, DT, np.float32)
+    tiny = np.finfo(np.float32).tiny
+    for trace in (ours.g_a, ours.g_b, ours.rise_b):
+        assert not ((trace != 0) & (trace < tiny)).any()
+        assert trace[400] > 0
+        assert trace[-1] == 0
