@@ -33,7 +33,7 @@ class AdEx(Presets, ExpIF):
         What a spike adds to w, in ampere.
     synapses, capacitance, g_leak, v_rest, threshold, slope_factor, v_peak, v_reset
         As for `ExpIF`.
-    refractory, drive, method
+    refractory, drive, noise, noise_tau, method
         As for `ExpIF`; while v is held, w goes on as for that v.
 
     Raises

@@ -13,7 +13,8 @@ import numpy as np
 
 from .errors import SpecError
 from .firing import Firing
-from .model import MOST_STEPS, NeuronModel, Parameter, State, Value, steps_of
+from .model import MOST_STEPS, Parameter, State, Value, steps_of
+from .noise import Noisy
 from .receptor import Ports, Receptor, check_names, settle_receptors
 from .vocabulary import exp, minimum, where
 
@@ -29,7 +30,7 @@ _STEEPEST = 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class ExpIF(NeuronModel):
+class ExpIF(Noisy):
     """Exponential integrate-and-fire.
 
     C dv/dt = g_leak (v_rest - v) + g_leak D exp((v - threshold) / D) + drive + sum of synapses;
@@ -58,6 +59,9 @@ class ExpIF(NeuronModel):
         Seconds in which v is held after a spike, rounded to whole steps; what would move it is discarded.
     drive : float or array
         A constant current in ampere.
+    noise, noise_tau
+        As for `LIF`, in volts: what the leak alone would come to. It is added when the rest of a step has
+        moved v.
     method : "euler", "heun" or "rk4"
         Explicit Runge-Kutta methods of order 1, 2 and 4; synapses decay exactly in each. Spikes lie on
         the grid, so their times are of order 1 with all of them. Steps must be well below
@@ -100,6 +104,7 @@ class ExpIF(NeuronModel):
 
     def check(self) -> None:
         """Refuse a neuron that could not stop firing, or could overflow."""
+        super().check()
         owner = type(self).__name__
         settle_receptors(self, self.synapses)
         for name in ("v_reset", "threshold"):
@@ -128,8 +133,13 @@ class ExpIF(NeuronModel):
 
     @property
     def states(self) -> tuple[State, ...]:
-        """The potential, the synapses, and what firing needs."""
-        return (State("v", unit="V"), *self.ports.states("S"), *Firing.states[1:])
+        """The potential, the synapses, and what firing and noise need."""
+        return (State("v", unit="V"), *self.ports.states("S"), *Firing.states[1:], *super().states[1:])
+
+    @property
+    def leak_tau(self) -> Value:
+        """Time constant of the leak, in seconds."""
+        return np.divide(self.capacitance, self.g_leak)
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Fire as all do that have a threshold: here the cut-off."""
@@ -157,9 +167,10 @@ class ExpIF(NeuronModel):
 
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of one step; where it has a point in the middle, synapses decay by halves."""
-        self.check_step("capacitance / g_leak", np.divide(self.capacitance, self.g_leak), elapsed)
+        self.check_step("capacitance / g_leak", self.leak_tau, elapsed)
         tableau = _METHODS[self.method]
         constants: dict[str, Value] = {
+            **super().derive(elapsed),
             **self.ports.decays(0.5 * elapsed if "middle" in tableau else elapsed),
             **{f"share_{point}": share for point, (share, _) in tableau.items()},
             **{f"ahead_{point}": ahead for point, (_, ahead) in tableau.items()},

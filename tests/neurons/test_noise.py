@@ -156,6 +156,7 @@ MEMBRANES = [
     rb.CurrentLIF(TAU, synapses=[rb.Receptor("fast", 2e-3), rb.Receptor("slow", 9e-3, tau_rise=3e-3)]),
     rb.CurrentLI(TAU, 5e-3),
     rb.AlphaLIF(TAU, tau_syn_exc=5e-3, tau_syn_inh=3e-3),
+    rb.ExpIF(),
     rb.ConductanceLIF(capacitance=TAU * 10e-9, threshold=1.0),
 ]
 

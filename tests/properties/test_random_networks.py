@@ -3,13 +3,12 @@
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_networks import DT, STEPS, Escape, recipes
+from random_networks import DT, STEPS, recipes
 
 import rheobase as rb
 from rheobase.engine.backends.registry import BACKENDS
 
 FAST = next((b.name for b in BACKENDS.values() if b.available), "reference")
-OWN = {"Escape": Escape}
 PRECISIONS = st.sampled_from([None, None, "float32", "float64"])
 
 
@@ -74,7 +73,7 @@ def test_a_checkpoint_does_not_matter(assert_same, tmp_path_factory, compiled, r
     first, simulator = simulate(recipe.build(), cut * DT, backend=compiled)
     simulator.checkpoint(path)
     other = "reference" if cut % 2 else compiled
-    second = rb.Simulator.resume(path, backend=other, models=OWN).run((STEPS - cut) * DT)
+    second = rb.Simulator.resume(path, backend=other).run((STEPS - cut) * DT)
     assert_same(whole, [first, second])
 
 
@@ -89,7 +88,7 @@ def test_more_probes_do_not_matter(assert_same, recipe):
 def test_a_saved_and_loaded_network_is_the_same(assert_same, tmp_path_factory, recipe):
     path = tmp_path_factory.mktemp("network") / "net.toml"
     recipe.build().save(path)
-    assert_same(simulate(recipe.build())[0], simulate(rb.Network.load(path, models=OWN))[0])
+    assert_same(simulate(recipe.build())[0], simulate(rb.Network.load(path))[0])
 
 
 @st.composite
