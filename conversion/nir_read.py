@@ -114,6 +114,15 @@ def read_nir(
     return network_of(graph, conventions)
 
 
+def nir_step(path: str | Path) -> float | None:
+    """Return the seconds per step for which `write_nir` wrote a file; None of files of others.
+
+    Errors as `read_nir`.
+    """
+    step = _said(_graph(path)).get("dt")
+    return None if step is None else float(step)
+
+
 def _graph(path_or_graph: Any) -> Graph:
     if isinstance(path_or_graph, (str, os.PathLike)):
         return graph_of(read_tree(Path(path_or_graph)), str(path_or_graph))

@@ -78,7 +78,7 @@ def _demo(command: argparse.ArgumentParser) -> None:
 
 
 def _run(command: argparse.ArgumentParser) -> None:
-    command.add_argument("experiment", metavar="EXPERIMENT.toml")
+    command.add_argument("experiment", metavar="EXPERIMENT.toml", help="or a NIR file, NETWORK.nir")
     command.add_argument("--duration", type=float, metavar="S", help="seconds; default: the file's [run]")
     command.add_argument(
         "--dt", type=float, metavar="S", help="seconds per step; default: the file's [simulator]"
@@ -156,7 +156,9 @@ def _cache(command: argparse.ArgumentParser) -> None:
 
 
 def _info(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", nargs="?", help="a network, experiment, result, checkpoint, chip, or arrays")
+    command.add_argument(
+        "file", nargs="?", help="a network, experiment, NIR file, result, checkpoint, chip, or arrays"
+    )
 
 
 def _nothing(command: argparse.ArgumentParser) -> None:
@@ -176,7 +178,7 @@ def _count(text: str) -> int:
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Any]]] = {
     "demo": ("convert a trained network, run it on real digits, and show what it would cost", _demo),
-    "run": ("simulate an experiment", _run),
+    "run": ("simulate an experiment, or a NIR file", _run),
     "convert": ("turn a trained network into a spiking one", _convert),
     "energy": ("estimate what a run would cost", _energy),
     "bench": ("measure speed, beside a peer if one is named", _bench),

@@ -23,6 +23,7 @@ from .hardware import Chip
 from .neurons.errors import FormatError
 
 _LARGEST_TOML = 64 << 20
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def describe(path: Path) -> Answer:
@@ -41,6 +42,8 @@ def describe(path: Path) -> Answer:
         start = file.read(8)
     if start.startswith(b"PK"):
         return _archive(path)
+    if start == _HDF5:
+        return _nir(path)
     return _toml(path)
 
 
@@ -51,8 +54,8 @@ def _toml(path: Path) -> Answer:
         data = tomllib.loads(path.read_bytes().decode("utf-8"))
     except (ValueError, RecursionError):
         raise FormatError(
-            f"{path}: is neither TOML nor an .npz; allowed are a network, an experiment, a chip, a result, a "
-            "checkpoint, or arrays"
+            f"{path}: is neither TOML, an .npz nor NIR; allowed are a network, an experiment, a chip, a "
+            "result, a checkpoint, or arrays"
         ) from None
     if "constants" in data:
         chip = Chip.load(path)
@@ -64,6 +67,14 @@ def _toml(path: Path) -> Answer:
     what = "experiment" if any(options.values()) else "network"
     lines = [f"[{section}] {values}" for section, values in options.items() if values]
     return _answer(path, what, about | options, "\n".join([_text(about), *lines]))
+
+
+def _nir(path: Path) -> Answer:
+    from .conversion.nir_read import nir_step, read_nir
+
+    about = _network(read_nir(path)) | {"dt": nir_step(path)}
+    step = f"\nwritten for steps of {about['dt']:g} s" if about["dt"] else ""
+    return _answer(path, "NIR graph", about, _text(about) + step)
 
 
 def _archive(path: Path) -> Answer:

@@ -23,9 +23,9 @@ _ARRAYS = ("times", "ids", "trials", "dense")
 
 
 def run_file(args: Namespace) -> Answer:
-    """Simulate an experiment file; after Ctrl-C, write what there is."""
+    """Simulate an experiment or a NIR file; after Ctrl-C, write what there is."""
     path = Path(args.experiment)
-    experiment = _experiment(path)
+    experiment = _experiment(path, args.dt)
     net = experiment.network
     for text in args.probe or ():
         net.add(probe_of(net, text))
@@ -55,10 +55,17 @@ def run_file(args: Namespace) -> Answer:
     return Answer({**result.to_dict(), **written}, text, INTERRUPTED if result.info.interrupted else 0)
 
 
-def _experiment(path: Path) -> Experiment:
-    if path.suffix != ".toml":
-        raise FormatError(f"{path}: allowed is an experiment file that ends in .toml")
-    return read_experiment(path)
+def _experiment(path: Path, dt: float | None) -> Experiment:
+    if path.suffix == ".toml":
+        return read_experiment(path)
+    if path.suffix != ".nir":
+        raise FormatError(f"{path}: allowed is an experiment that ends in .toml, or a NIR file, in .nir")
+    from .conversion.nir_read import nir_step, read_nir
+
+    step = dt if dt is not None else nir_step(path)
+    if step is None:
+        raise SpecError(f"{path}: does not say for which step it was made; give --dt in seconds")
+    return Experiment(read_nir(path, dt=step), {"dt": step})
 
 
 def probe_of(net: Network, text: str) -> Probe:

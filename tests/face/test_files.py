@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -212,3 +213,43 @@ def test_every_key_of_a_file_that_was_saved_is_known(tmp_path, experiment):
     net = rb.Network.load(experiment)
     net.save(tmp_path / "again.toml")
     assert tomllib.loads((tmp_path / "again.toml").read_text())["population"][0]["name"] == "exc"
+
+
+NIR = Path(__file__).parents[1] / "conversion" / "nir_snntorch_dense.nir"
+
+
+def test_a_nir_file_is_described_and_runs_as_it_does_in_python(capsys, tmp_path):
+    about = json_of(capsys, "info", NIR)
+    assert about["what"] == "NIR graph"
+    net = rb.read_nir(NIR)
+    assert about["n_neurons"] == sum(population.n for population in net.populations)
+    source = net["input"]
+    rng = np.random.default_rng(2)
+    dense = (rng.random((40, source.n)) < 0.5).astype(np.uint8)
+    np.savez(tmp_path / "in.npz", dense=dense)
+    out = tmp_path / "out.npz"
+    options = ("--input", tmp_path / "in.npz", "--duration", "0.005", "--out", out, "--backend", "reference")
+    code, _, err = run(capsys, "run", NIR, *options)
+    assert code == 2
+    assert "give --dt" in err
+    json_of(capsys, "run", NIR, *options, "--dt", "1e-4")
+    expected = rb.Simulator(net, dt=1e-4, backend="reference").run(0.005, inputs={source.name: dense})
+    ours, (name, record) = Result.load(out), next(iter(expected.records.items()))
+    assert len(record) > 3
+    np.testing.assert_array_equal(ours[name].steps, record.steps)
+    np.testing.assert_array_equal(ours[name].ids, record.ids)
+
+
+def test_a_nir_file_of_ours_knows_its_step(capsys, tmp_path):
+    net = rb.Network()
+    source = net.add(rb.SpikeSource(2, name="in"))
+    cells = net.add(rb.Population(2, rb.LIF(20e-3), name="cells"))
+    net.add(rb.Projection(source, cells, rb.dense(), weight=np.eye(2), delay=0.0))
+    net.add(rb.Probe(cells, name="out"))
+    rb.write_nir(net, tmp_path / "net.nir", dt=2e-3)
+    assert json_of(capsys, "info", tmp_path / "net.nir")["dt"] == 2e-3
+    data = json_of(capsys, "run", tmp_path / "net.nir", "--duration", "0.1", "--backend", "reference")
+    assert data["dt_s"] == 2e-3
+    code, _, err = run(capsys, "run", tmp_path / "net.nir", "--duration", "0.1", "--dt", "1e-3")
+    assert code == 2
+    assert "metadata says 0.002" in err
