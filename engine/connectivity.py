@@ -231,7 +231,7 @@ def distance(
     >>> import rheobase as rb
     >>> exc = rb.Population((20, 20), rb.LIF(20e-3), positions=rb.grid((20, 20), spacing=0.05, periodic=True))
     >>> near = rb.distance(rb.gaussian(0.5, sd=0.1), self_connections=False)
-    >>> rb.Projection(exc, exc, near, delay=rb.conduction(velocity=0.3)).connectivity.profile.sd
+    >>> rb.Projection(exc, exc, near, delay=rb.conduction(velocity=300.0)).connectivity.profile.sd
     0.1
     """
     if not isinstance(profile, Profile):
