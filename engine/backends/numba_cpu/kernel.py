@@ -171,6 +171,9 @@ def compile_kernel(
 
 #: What stands before every function of a generated module.
 INLINE = '@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)'
+#: The same for what must become a part of the loop that calls it, however long: a call keeps the loop from
+#: becoming one of vectors.
+INTO_LOOP = INLINE.replace(")", ", forceinline=True)")
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from ....neurons.model import NeuronModel
 from ..draws import Draw
-from .kernel import INLINE, Argument, Kernel, kernel_from_source
+from .kernel import INLINE, INTO_LOOP, Argument, Kernel, kernel_from_source
 from .latch import split_latches
 from .outcome import fault_lines, sent_lines
 from .quiet import look_lines, pass_lines, skip_lines, waits
@@ -140,7 +140,7 @@ def _build(
     lines += ["    ring_counts[now % length] = k - begin", "    return status"]
     return kernel_from_source(
         "update",
-        "\n".join([*(f"{INLINE}\n{rule.source}" for rule in (*rules, *latches)), "", *lines]),
+        "\n".join([*(f"{INTO_LOOP}\n{rule.source}" for rule in (*rules, *latches)), "", *lines]),
         arguments,
         {"REAL": shape.real, "f4": shape.real, "i4": "i4"},
     )
