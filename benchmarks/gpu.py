@@ -77,7 +77,7 @@ def steps(settings: Settings) -> Iterator[Step]:
         yield from _beside_peers(settings, "mlp", 45, batch, "--repeats", 3)
     million = settings.scale_of_a_million
     yield settings.bench("sparse of a million neurons", 100, "--scale", million, "--repeats", 1)
-    for name in ("cuba", "coba", "brunel", "sparse", "stdp"):
+    for name in ("cuba", "coba", "adex", "brunel", "sparse", "stdp"):
         yield settings.bench(name, 40, "--repeats", 3)
     yield settings.bench("microcircuit on the CPU", 80, "--seconds", 10, "--repeats", 1, backend="numba")
     # Images of more samples are drawn for fewer steps: drawing them would take longer than everything else.

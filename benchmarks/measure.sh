@@ -18,6 +18,7 @@ rheobase info --json
     bench cuba --threads 1 $nest
     bench coba --threads 1 $brian
     bench coba --threads 1 $nest
+    bench adex --threads 1 $brian
     bench brunel --threads 1 $brian
     bench brunel --threads 1 --repeats 3 $nest
     bench brunel --threads 2 --repeats 3 $brian

@@ -73,6 +73,33 @@ def _coba(b: Any, scale: float, seed: int) -> Model:
     return Model(neurons, synapses)
 
 
+def _adex(b: Any, scale: float, seed: int) -> Model:
+    """Destexhe 2009, driven by a constant current; by a method of the order that ours has."""
+    n_exc, n_inh = round(3200 * scale), round(800 * scale)
+    space = {"C": 200 * b.pF, "g_L": 10 * b.nS, "E_L": -60 * b.mV, "V_T": -50 * b.mV, "D_T": 2.5 * b.mV}
+    space |= {"a": 1 * b.nS, "tau_w": 600 * b.ms, "constant": 100 * b.pA, "E_e": 0 * b.mV, "E_i": -80 * b.mV}
+    space |= {"tau_e": 5 * b.ms, "tau_i": 10 * b.ms}
+    equations = """
+    dv/dt = (g_L * (E_L - v) + g_L * D_T * exp((v - V_T) / D_T) - w + constant
+             + ge * (E_e - v) + gi * (E_i - v)) / C : volt (unless refractory)
+    dw/dt = (a * (v - E_L) - w) / tau_w : amp
+    dge/dt = -ge / tau_e : siemens
+    dgi/dt = -gi / tau_i : siemens
+    growth : amp (constant)
+    """
+    neurons = b.NeuronGroup(
+        n_exc + n_inh, equations, threshold="v > -30*mV", reset="v = -60*mV; w += growth",
+        refractory=2.5 * b.ms, method="rk2", namespace=space,
+    )  # fmt: skip
+    neurons.v = "-60*mV + rand()*10*mV"
+    neurons.growth = np.repeat([5.0, 0.0], [n_exc, n_inh]) * b.pA
+    synapses = []
+    for sources, jump in ((neurons[:n_exc], "ge_post += 6*nS"), (neurons[n_exc:], "gi_post += 67*nS")):
+        synapses.append(b.Synapses(sources, neurons, on_pre=jump, delay=STEP_MS * b.ms))
+        synapses[-1].connect(condition=f"i + {sources.start} != j", p=min(1.0, 0.02 / scale))
+    return Model(neurons, synapses)
+
+
 def _brunel(b: Any, scale: float, seed: int) -> Model:
     """Brunel's sparse network with fixed in-degrees, no pair joined twice, none to itself."""
     n_exc, n_inh = round(10_000 * scale), round(2_500 * scale)
@@ -219,6 +246,7 @@ def _stdp(b: Any, scale: float, seed: int) -> Model:
 WORKLOADS: dict[str, Callable[[Any, float, int], Model]] = {
     "cuba": _cuba,
     "coba": _coba,
+    "adex": _adex,
     "brunel": _brunel,
     "microcircuit": _microcircuit,
     "sparse": _sparse,

@@ -51,7 +51,7 @@ def run_benchmark(
     Parameters
     ----------
     name : str
-        "cuba", "coba", "brunel", "microcircuit", "sparse", "stdp", "mlp" or "conv".
+        "cuba", "coba", "adex", "brunel", "microcircuit", "sparse", "stdp", "mlp" or "conv".
     repeats : int
         Turns; their median counts, the fastest and the slowest are kept.
     seconds : float, optional

@@ -20,6 +20,7 @@ from .engine.records import SpikeRecord
 from .engine.result import Result, peak_mb
 from .engine.simulator import Simulator
 from .engine.sources import PoissonSource
+from .models.adapting import adex
 from .models.benchmarks import brunel, coba, conv, cuba, mlp, sparse, stdp
 from .models.microcircuit import microcircuit
 
@@ -46,6 +47,7 @@ def _unrecorded_microcircuit(seed: int, scale: float) -> Network:
 WORKLOADS: dict[str, Workload] = {
     "cuba": Workload(cuba, dt=1e-4, seconds=1.0),
     "coba": Workload(coba, dt=1e-4, seconds=1.0, warmup=0.2),
+    "adex": Workload(adex, dt=1e-4, seconds=1.0),
     "brunel": Workload(brunel, dt=1e-4, seconds=1.0),
     "microcircuit": Workload(_unrecorded_microcircuit, dt=1e-4, seconds=1.0, warmup=0.5),
     "sparse": Workload(sparse, dt=1e-4, seconds=1.0, warmup=0.2),

@@ -17,7 +17,7 @@ FED = ("mlp", "conv")
 #: Which script runs which peer, and the workloads that it knows.
 PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "annarchy": ("annarchy_networks.py", ("cuba",)),
-    "brian2": ("brian_networks.py", RECURRENT),
+    "brian2": ("brian_networks.py", (*RECURRENT, "adex")),
     "nest": ("nest_networks.py", RECURRENT),
     "norse": ("norse_networks.py", FED),
     "sinabs": ("sinabs_networks.py", FED),

@@ -121,7 +121,7 @@ def _energy(command: argparse.ArgumentParser) -> None:
 
 def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "name", nargs="?", help="cuba, coba, brunel, microcircuit, sparse, stdp, mlp or conv"
+        "name", nargs="?", help="cuba, coba, adex, brunel, microcircuit, sparse, stdp, mlp or conv"
     )
     command.add_argument("--all", action="store_true", help="run every workload, one line each")
     command.add_argument("--repeats", type=_count, metavar="N", help="runs, of which the median is shown")

@@ -86,8 +86,8 @@ def fake(tmp_path):
 def test_the_workloads_are_these_and_warm_up_as_their_papers_do():
     settled = {name: (w.warmup, w.seconds) for name, w in bench.WORKLOADS.items() if not w.fed}
     assert settled == {
-        "cuba": (0.0, 1.0), "coba": (0.2, 1.0), "brunel": (0.0, 1.0), "microcircuit": (0.5, 1.0),
-        "sparse": (0.2, 1.0), "stdp": (0.0, 10.0),
+        "cuba": (0.0, 1.0), "coba": (0.2, 1.0), "adex": (0.0, 1.0), "brunel": (0.0, 1.0),
+        "microcircuit": (0.5, 1.0), "sparse": (0.2, 1.0), "stdp": (0.0, 10.0),
     }  # fmt: skip
     assert {name for name, w in bench.WORKLOADS.items() if w.fed} == {"mlp", "conv"}
 
@@ -95,7 +95,7 @@ def test_the_workloads_are_these_and_warm_up_as_their_papers_do():
 def test_peers_have_a_script_and_run_these_workloads():
     recurrent = {"cuba", "coba", "brunel", "microcircuit", "sparse", "stdp"}
     assert {peer: set(known) for peer, (_, known) in PEERS_KNOWN.items()} == {
-        "annarchy": {"cuba"}, "brian2": recurrent, "nest": recurrent,
+        "annarchy": {"cuba"}, "brian2": {*recurrent, "adex"}, "nest": recurrent,
         **{peer: {"mlp", "conv"} for peer in ("torch", "torch_fused", *LIBRARIES)},
     }  # fmt: skip
     scripts = [script for script, _ in PEERS_KNOWN.values()]
@@ -103,7 +103,9 @@ def test_peers_have_a_script_and_run_these_workloads():
     assert all((PEERS / script).is_file() for script in scripts)
 
 
-@pytest.mark.parametrize("name", ["cuba", "coba", "brunel", "microcircuit", "sparse", "stdp", "mlp", "conv"])
+@pytest.mark.parametrize(
+    "name", ["cuba", "coba", "adex", "brunel", "microcircuit", "sparse", "stdp", "mlp", "conv"]
+)
 def test_a_line_has_every_key_and_goes_into_json(name):
     line = bench.run_benchmark(name, seconds=0.02, **TINY)
     assert set(KEYS) <= set(line)

@@ -18,7 +18,7 @@ from rheobase.cli import _parser
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "benchmarks" / "gpu.sh"
-WORKLOADS = {"cuba", "coba", "brunel", "microcircuit", "sparse", "stdp", "mlp", "conv"}
+WORKLOADS = {"cuba", "coba", "adex", "brunel", "microcircuit", "sparse", "stdp", "mlp", "conv"}
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
-"""CUBA and Brunel look as they do in NEST, COBA as in Brian2: ten seeds here against ten recorded there.
+"""CUBA and Brunel look as in NEST, COBA and AdEx as in Brian2: ten seeds here against ten recorded there.
 
 The recordings were made by `record_nest_statistics.py` and `record_brian_statistics.py` in
 `benchmarks/peers`; both sides go through `spike_statistics.describe` over the same window. False alarms, if
 both draw from one law:
 
 * rates: a mean over seeds may differ by 3 standard errors of the difference; with ten seeds a side
-  (Student's t, 18 degrees of freedom) one comparison fails in 0.8 % of cases, the six in about 5 %;
+  (Student's t, 18 degrees of freedom) one comparison fails in 0.8 % of cases, the eight in about 6 %;
 * distributions: Kolmogorov-Smirnov distances, whose p-values come from dealing whole seeds out anew,
-  because neurons of one seed share their input. Six tests at 0.17 % each: 1 % for the family.
+  because neurons of one seed share their input. Eight tests at 0.125 % each: 1 % for the family.
 
 Seeds are fixed, so the outcome is the same on every machine.
 """
@@ -21,10 +21,15 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.models import benchmarks
+from rheobase.bench_ours import WORKLOADS
 
 FAMILY = 0.01
-PEERS = {"cuba": ("NEST", "3.10.0"), "brunel": ("NEST", "3.10.0"), "coba": ("Brian2", "2.9.0")}
+PEERS = {
+    "cuba": ("NEST", "3.10.0"),
+    "brunel": ("NEST", "3.10.0"),
+    "coba": ("Brian2", "2.9.0"),
+    "adex": ("Brian2", "2.9.0"),
+}
 FILES = {"NEST": "nest", "Brian2": "brian"}
 TESTS = [(name, what) for name in PEERS for what in ("cv", "correlations")]
 DT = 1e-4
@@ -56,7 +61,7 @@ def ours(measure, theirs):
 
 
 def simulate(measure, name, facts, seed):
-    net = getattr(benchmarks, name)(seed=seed)
+    net = WORKLOADS[name].build(seed=seed, scale=1.0)
     result = rb.Simulator(net, dt=DT, threads=1).run(facts["plan"]["stop"])
     record = result["spikes"]
     sizes = {"n_exc": facts["n_exc"], "n_inh": facts["n_inh"]}
