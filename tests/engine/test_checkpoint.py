@@ -1,10 +1,13 @@
 """Checkpoint files: network, state and info come back as they were."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import rheobase as rb
 from rheobase.engine.checkpoint import read_checkpoint, write_checkpoint
+from rheobase.neurons.vocabulary import spike, uniform, where
 
 
 def network():
@@ -154,3 +157,41 @@ def test_resuming_checks_the_number_of_threads(tmp_path):
     with pytest.raises(rb.SpecError, match="threads: got 0"):
         rb.Simulator.resume(tmp_path / "c.npz", threads=0)
     assert rb.Simulator.resume(tmp_path / "c.npz", threads=np.int64(2)).run(1e-3).info.threads == 2
+
+
+@dataclass(frozen=True, eq=False)
+class Unreliable(rb.NeuronModel):
+    """Keeps a spike to itself half of the time."""
+
+    @staticmethod
+    def flow(v):
+        return v
+
+    @staticmethod
+    def jump(v, input):
+        return v + input
+
+    @staticmethod
+    def fire(v):
+        reached = spike(v - 1.0)
+        return where(uniform(0) < 0.5, 0.0, reached), where(reached, 0.0, v)
+
+
+def test_a_model_of_ones_own_resumes_where_it_is_named(tmp_path):
+    def start():
+        net = rb.Network(seed=1)
+        drive = net.add(rb.PoissonSource(20, rate=400.0))
+        cells = net.add(rb.Population(20, Unreliable(), name="cells"))
+        net.add(rb.Projection(drive, cells, rb.one_to_one(), weight=0.6))
+        net.add(rb.Probe(cells, name="spikes"))
+        return rb.Simulator(net, 1e-3, backend="reference")
+
+    whole = start().run(0.05)["spikes"]
+    sim = start()
+    first = sim.run(0.02)["spikes"]
+    sim.checkpoint(tmp_path / "own.npz")
+    with pytest.raises(rb.FormatError, match="models="):
+        rb.Simulator.resume(tmp_path / "own.npz")
+    rest = rb.Simulator.resume(tmp_path / "own.npz", models={"Unreliable": Unreliable}).run(0.03)["spikes"]
+    assert first.ids.tolist() + rest.ids.tolist() == whole.ids.tolist()
+    assert whole.ids.size > 50

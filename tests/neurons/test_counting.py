@@ -20,7 +20,7 @@ BY_HAND = [
     # the same, and: three questions whether still refractory (3 compare, 3 select), next time ready
     # (2 add, 1 select); reads and writes v and ready
     (rb.LIF(0.02, refractory=2e-3), {"add": 6, "compare": 4, "multiply": 1, "select": 5}, 4),
-    # and + kick * a normal number; then 1 - exp(-hazard * exp((v - threshold) * slope)) - a uniform one - half
+    # + kick * a normal number; 1 - exp(-hazard * exp((v - threshold) * slope)) - a uniform one - half
     # a step of it, compared
     (
         rb.LIF(0.02, noise=0.1, escape=0.1),
