@@ -60,6 +60,7 @@ class _Drawer:
         self.nodes: dict[str, Node] = {}
         self.edges: dict[tuple[str, str], None] = {}
         self.ports: dict[str, str] = {}
+        self.taken: set[str] = set()
         self.biases = _biases(net)
         bias_lines = {p for _, p in self.biases.values()}
         self.projections = joined([p for p in net.projections if p not in bias_lines])
@@ -161,6 +162,7 @@ class _Drawer:
                 f"{crossing[0].label}: leads from {crossing[0].source.label} to {crossing[0].target.label}, "
                 "which their names put into different inner graphs of NIR; allowed are names without '/'"
             )
+        self.taken |= {*self.nodes}
         for line in self.lines:
             path = path_of(line.projection) or []
             ends = [str(line.projection.source.name), *path, str(line.projection.target.name)]
@@ -172,13 +174,11 @@ class _Drawer:
             if len(inner) == len(line.nodes) + 1 and not any(n.kind == "Flatten" for n in line.nodes):
                 at = 1 if line.nodes and line.nodes[0].kind == "Delay" else 0
                 line.nodes.insert(at, flatten(line.projection.source.shape))
-            if len(inner) != len(line.nodes) or len({*inner} - {*self._taken()}) < len(inner):
+            if len(inner) != len(line.nodes) or len({*inner} - self.taken) < len(inner):
                 inner, ports, path = self._fresh(line), {}, []
             line.names, line.path = inner, path or inner
+            self.taken |= {*inner}
             self._add_ports(line, ports)
-
-    def _taken(self) -> set[str]:
-        return {*self.nodes, *(name for line in self.lines for name in line.names)}
 
     def _fresh(self, line: _Line) -> list[str]:
         names: list[str] = []
@@ -186,7 +186,7 @@ class _Drawer:
         for node in line.nodes:
             plain = stem if node is line.nodes[-1] else f"{stem}.{node.kind.lower()}"
             name, k = plain, 2
-            while name in self._taken() or name in names:
+            while name in self.taken or name in names:
                 name, k = f"{plain}.{k}", k + 1
             names.append(name)
         return names
@@ -242,7 +242,7 @@ class _Drawer:
                 ("output", groups[-1])
             ]
         for name, group in shown:
-            if name in self._taken():
+            if name in self.taken:
                 raise SpecError(
                     f"{name}: a probe and another part need this name in NIR; call the probe otherwise"
                 )
@@ -292,10 +292,14 @@ def _breadth_first(starts: list[str], projections: list[Projection]) -> list[str
     for p in projections:
         after.setdefault(str(p.source.name), set()).add(str(p.target.name))
         names |= {str(p.source.name), str(p.target.name)}
-    order, k = list(starts), 0
+    order, seen, rest = list(starts), {*starts}, iter(sorted(names - {*starts}))
+    k = 0
     while len(order) < len(names):
         if k == len(order):
-            order.append(min(names - {*order}))
-        order += sorted(after.get(order[k], set()) - {*order})
+            order.append(next(name for name in rest if name not in seen))
+            seen.add(order[-1])
+        found = sorted(after.get(order[k], set()) - seen)
+        order += found
+        seen |= {*found}
         k += 1
     return order

@@ -162,6 +162,8 @@ def exactly(firing):
     )
     net.add(rb.Projection(lif, ifs, rb.dense(), weight=rng.normal(0.1, 0.2, size=(6, 20)), delay=2e-3))
     net.add(rb.Projection(ifs, lif[5:12], rb.fixed_out(3), weight=-0.2))
+    others = rb.all_to_all(self_connections=False)
+    net.add(rb.Projection(lif, lif, others, weight=-0.1, delay=1e-3))
     return net, {"integration": "exact"}
 
 
