@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,8 @@ def probe_window(probe: Probe, dt: float) -> Window:
     return Window(start, stop, every)
 
 
+#: What a probe of a projection sees: values by trial, and which synapses or neurons they are of.
+Sample = Callable[[Probe], tuple[np.ndarray, np.ndarray]]
 #: Spikes as (steps, ids, trials).
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -59,10 +62,14 @@ class Collector:
         The steps of this run; it may end earlier.
     batched : bool
         Whether records have an axis of trials.
+    sample : function
+        What a probe of a projection sees now: probe -> real (trials, k) and the ids of these k.
     """
 
-    def __init__(self, plan: Plan, start: int, stop: int, batched: bool) -> None:
+    def __init__(self, plan: Plan, start: int, stop: int, batched: bool, sample: Sample) -> None:
         self.plan, self.start, self.stop, self.batched = plan, start, stop, batched
+        self._sample = sample
+        self._synaptic: dict[str, list[np.ndarray]] = {probe.label: [] for probe in plan.synaptic_probes}
         self._collected = {probe.label: _Collected() for probe in plan.probes}
         self._spools = {
             probe.label: Spool(probe.spool, fresh=start == 0)
@@ -70,8 +77,17 @@ class Collector:
             if probe.spool is not None
         }
 
+    def steps_to_sample(self, now: int) -> int:
+        """Return after how many steps from `now` on the next sample of a projection is due."""
+        windows = [probe_window(probe, self.plan.dt) for probe in self.plan.synaptic_probes]
+        due = [window.due(now) + 1 - now for window in windows if window.due(now) < window.stop]
+        return min(due, default=_NEVER)
+
     def take(self, machine: Machine) -> None:
-        """Take what has been recorded since the last time."""
+        """Take what has been recorded since the last time, and samples of projections that are due now."""
+        for probe in self.plan.synaptic_probes:
+            if probe_window(probe, self.plan.dt).samples(machine.now - 1, machine.now).size:
+                self._synaptic[probe.label].append(self._sample(probe)[0])
         for probe in self.plan.probes:
             name, collected = probe.label, self._collected[probe.label]
             if probe.variable == "counts":
@@ -101,7 +117,19 @@ class Collector:
         """Return the record of every probe over the steps that were done."""
         self.close()
         self.stop = self.start + steps
-        return {probe.label: self._record(probe) for probe in self.plan.probes}
+        return {
+            probe.label: self._of_synapses(probe) if probe.label in self._synaptic else self._record(probe)
+            for probe in self.plan.network.probes
+        }
+
+    def _of_synapses(self, probe: Probe) -> Record:
+        values, ids = self._sample(probe)
+        taken = np.array([*self._synaptic[probe.label], values])[:-1]
+        times = probe_window(probe, self.plan.dt).samples(self.start, self.stop) * self.plan.dt
+        return TraceRecord(
+            times=times, values=self._trials(taken.swapaxes(0, 1)), ids=ids, variable=probe.variable,
+            group=probe.subject.label,
+        )  # fmt: skip
 
     def _record(self, probe: Probe) -> Record:
         window, dt = probe_window(probe, self.plan.dt), self.plan.dt
@@ -184,7 +212,7 @@ def run_clocked(
     done, chunk = 0, _whole_strips(_FIRST_CHUNK, machine.strip)
     try:
         while done < steps and not (done and ctrl_c.met):
-            chunk = min(chunk, steps - done)
+            chunk = min(chunk, steps - done, collector.steps_to_sample(machine.now))
             began = time.perf_counter()
             machine.advance(chunk)
             collector.take(machine)

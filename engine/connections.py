@@ -19,6 +19,7 @@ from .groups import image_of
 from .layout import row_order
 from .parts import Projection
 from .plan import Plan, ProjectionPlan, recipe_of_projection
+from .profiles import ByDistance
 from .recipes import Recipe
 from .tables import delays_in_seconds, weight_table
 
@@ -174,7 +175,9 @@ def with_own_weights(p: Projection, seed: int, weights: np.ndarray) -> Projectio
             return replace(p, connectivity=replace(c, values=weights), weight=1.0)
         return replace(p, weight=weights)
     weights_table, chosen = weight_table(p)
-    delays, delays_chosen = delays_in_seconds(p)
+    delays, delays_chosen = (np.zeros(0), False) if p.delay is None else delays_in_seconds(p)
+    if isinstance(p.delay, ByDistance):
+        delays = np.maximum(delays, np.finfo(np.float64).tiny)  # which is never zero there
     synapses = draw_synapses(
         recipe_of_projection(p, seed),
         weights=weights_table,

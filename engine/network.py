@@ -72,7 +72,7 @@ class Network:
         if isinstance(part, Projection):
             stem = f"{part.source.label}->{part.target.label}"
         elif isinstance(part, Probe):
-            stem = f"{part.variable} of {part.group.label}"
+            stem = f"{part.variable} of {part.subject.label}"
         elif isinstance(part, Population):
             stem = type(part.model).__name__.lower()
         else:
@@ -223,16 +223,18 @@ def _moved(part: Part, parts: Mapping[str, Part]) -> Part:
         if isinstance(end, (Group, Slice)) and (to := parts[group_of(end).label]) is not group_of(end):
             assert isinstance(to, Group)
             moved[name] = replace(end, group=to) if isinstance(end, Slice) else to
+        elif isinstance(end, Projection) and parts[end.label] is not end:
+            moved[name] = parts[end.label]
     if isinstance(part, Operator) and any(parts[group.label] is not group for group in part.inputs):
         moved["inputs"] = tuple(parts[group.label] for group in part.inputs)
     return replace(part, **moved) if moved else part
 
 
-def _ends(part: Part) -> tuple[Group, ...]:
+def _ends(part: Part) -> tuple[Part, ...]:
     if isinstance(part, Projection):
         return part.source, part.target
     if isinstance(part, Probe):
-        return (part.group,)
+        return (part.subject,)
     if isinstance(part, Operator):
         inputs: tuple[Group, ...] = part.inputs
         return inputs
@@ -249,7 +251,7 @@ def _describe(part: Part) -> str:
         rule = f", {type(part.rule).__name__}" if part.rule else ""
         return f"{ends}, {part.connectivity.kind}{rule}"
     if isinstance(part, Probe):
-        return f"{part.variable} of {part.group.name}"
+        return f"{part.variable} of {part.subject.name}"
     if isinstance(part, Operator):
         return f"{part.kind} of {', '.join(str(group.name) for group in part.inputs)}"
     return f"{part.n} channels of {type(part).__name__}" if isinstance(part, Group) else type(part).__name__

@@ -242,14 +242,16 @@ class Probe(Part):
 
     Parameters
     ----------
-    target : Group, or slice of one
+    target : Group, slice of one, or Projection
         Whose events or variable.
     variable : str
-        "spikes", "counts" (one spike count per neuron, no times), or a state variable.
+        "spikes", "counts" (one spike count per neuron, no times), or a state variable; of a projection that
+        learns "weight", of one with a short-term rule its state variables, such as "x" and "u".
     every : float, optional
         Seconds between samples of a variable; every step if left out.
     ids : array, optional
-        Neurons to record; all if left out.
+        Neurons to record; all if left out. Of weights: synapses, in the order of `Simulator.weights`, its
+        shape laid flat; of a short-term rule: neurons of the projection's `pre`.
     start, stop : float
         Seconds of simulation time between which to record.
     spool : path, optional
@@ -264,7 +266,7 @@ class Probe(Part):
     'v'
     """
 
-    target: Group | Slice
+    target: Group | Slice | Projection
     variable: str = "spikes"
     every: float | None = field(default=None, kw_only=True)
     ids: np.ndarray | None = field(default=None, kw_only=True)
@@ -274,13 +276,17 @@ class Probe(Part):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.target, (Group, Slice)):
+        if not isinstance(self.target, (Group, Slice, Projection)):
             raise SpecError(
-                f"{self.label}.target: got {self.target!r}; allowed is a group of neurons or its slice"
+                f"{self.label}.target: got {self.target!r}; allowed is a group of neurons, its slice, or a "
+                "projection"
             )
-        known = ("spikes", "counts", *variables_of(self.group))
+        known = variables_of(self.subject)
         if self.variable not in known:
-            raise SpecError(f"{self.label}.variable: got {self.variable!r}; {self.group.label} has {known}")
+            raise SpecError(
+                f"{self.label}.variable: got {self.variable!r}; {self.subject.label} has "
+                f"{known or 'nothing that changes: no rule'}"
+            )
         if self.every is not None:
             check_positive(f"{self.label}.every", self.every, "s")
         check_array(f"{self.label}.start", self.start, (), low=0.0)
@@ -299,26 +305,42 @@ class Probe(Part):
         if self.ids is not None:
             ids = np.array(self.ids)
             whole = ids.ndim == 1 and ids.size > 0 and ids.dtype.kind in "iu"
-            if not whole or ids.min() < 0 or ids.max() >= self.target.n or np.unique(ids).size < ids.size:
-                raise SpecError(
-                    f"{self.label}.ids: allowed are indices from 0 to {self.target.n - 1}, none twice"
-                )
+            largest = self._n - 1
+            if not whole or ids.min() < 0 or ids.max() > largest or np.unique(ids).size < ids.size:
+                raise SpecError(f"{self.label}.ids: allowed are indices from 0 to {largest}, none twice")
             ids.setflags(write=False)
             object.__setattr__(self, "ids", ids)
 
     @property
+    def subject(self) -> Group | Projection:
+        """The group or projection that is recorded from."""
+        return self.target if isinstance(self.target, Projection) else group_of(self.target)
+
+    @property
     def group(self) -> Group:
-        """The group that is recorded from."""
-        return group_of(self.target)
+        """The group that is recorded from: of a projection, that which its spikes come from."""
+        return self.subject.source if isinstance(self.subject, Projection) else self.subject
+
+    @property
+    def _n(self) -> int:
+        """Bound on the indices that may be recorded; how many synapses there are is known later."""
+        if not isinstance(self.target, Projection):
+            return self.target.n
+        return 2**62 if self.variable == "weight" else self.target.pre.n
 
     def recorded(self) -> np.ndarray:
         """Return the indices within the group that are recorded, int64."""
+        assert not isinstance(self.target, Projection)
         ids = np.arange(self.target.n) if self.ids is None else np.asarray(self.ids, dtype=np.int64)
         return ids_of(self.target)[ids]
 
 
-def variables_of(group: Group) -> tuple[str, ...]:
-    """Return the names of the variables that a probe can sample."""
-    if isinstance(group, Population):
-        return tuple(state.name for state in group.model.used_states)
-    return ("value",) if isinstance(group, Operator) else ()
+def variables_of(part: Group | Projection) -> tuple[str, ...]:
+    """Return what a probe can record of a part."""
+    if isinstance(part, Projection):
+        if isinstance(part.rule, ShortTermRule):
+            return tuple(state.name for state in part.rule.used_states)
+        return ("weight",) if part.rule is not None else ()
+    if isinstance(part, Population):
+        return ("spikes", "counts", *(state.name for state in part.model.used_states))
+    return ("spikes", "counts", "value") if isinstance(part, Operator) else ("spikes", "counts")

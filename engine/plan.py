@@ -263,8 +263,13 @@ class Plan:
 
     @cached_property
     def probes(self) -> tuple[Probe, ...]:
-        """All probes."""
-        return self.network.probes
+        """The probes of groups, which machines know."""
+        return tuple(p for p in self.network.probes if not isinstance(p.target, Projection))
+
+    @cached_property
+    def synaptic_probes(self) -> tuple[Probe, ...]:
+        """The probes of projections, which are sampled while a machine stands still."""
+        return tuple(p for p in self.network.probes if isinstance(p.target, Projection))
 
     def probe(self, name: str) -> Probe:
         """Return the probe of this name."""

@@ -366,7 +366,11 @@ def _order_steps(
     for p in projections.values():
         if p.rule is not None:
             steps.append(Step("learn", last, (p.name,), type(p.rule).__name__))
-    steps += [Step("record", last, (probe.label,), probe.variable) for probe in network.probes]
+    steps += [
+        Step("record", last, (probe.label,), probe.variable)
+        for probe in network.probes
+        if not isinstance(probe.target, Projection)
+    ]
     return tuple(steps)
 
 

@@ -15,7 +15,7 @@ from ..learning.short_term import ShortTermRule
 from .connectivity import OneToOne
 from .groups import Group, Slice, group_of
 from .network import Network
-from .parts import Population, Projection
+from .parts import Population, Probe, Projection
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,8 @@ def relayed(network: Network) -> Network:
         return network
     running = Network(network.seed)
     for part in network:
+        if isinstance(part, Probe) and isinstance(part.target, Projection):
+            continue  # sampled while machines stand still
         if not isinstance(part, Projection) or not isinstance(part.rule, ShortTermRule):
             running.add(part)
             continue

@@ -144,6 +144,8 @@ def _table(encoder: Encoder, section: str, part: Any, key: str) -> dict[str, Any
             table |= {"n": part.n} if isinstance(value, (int, np.integer)) else {"shape": list(part.shape)}
         elif isinstance(value, (Group, Slice)):
             table[name] = _end(encoder, value, f"{key}/{name}")
+        elif isinstance(value, Projection):
+            table[name] = value.name
         elif name == "inputs":
             table[name] = [group.name for group in value]
         elif name == "initial":

@@ -28,7 +28,7 @@ from .groups import Group, Part, Slice, group_of
 from .interrupt import CtrlC
 from .layout import described_weights
 from .network import Network
-from .parts import Operator, Population, Projection
+from .parts import Operator, Population, Probe, Projection
 from .plan import Plan, ProjectionPlan
 from .planning import make_plan
 from .plastic import check_bounds
@@ -118,6 +118,8 @@ class Simulator:
         self._first = self._machine.snapshot()
         self._facts = self._describe()
         self._orders: dict[str, np.ndarray] = {}
+        for probe in self.plan.synaptic_probes:
+            self._sample(probe)  # refuses synapses that there are none of
 
     @property
     def now(self) -> float:
@@ -170,7 +172,7 @@ class Simulator:
         stretch = Stretch(self.plan, self._batch is not None, start, steps)
         for source, feeds in given_feeds(stretch, self._by_name(inputs or {})).items():
             machine.feed(source, feeds)
-        collector = Collector(self.plan, start, start + steps, self._batch is not None)
+        collector = Collector(self.plan, start, start + steps, self._batch is not None, self._sample)
         with CtrlC() as ctrl_c:
             # What escapes from here leaves steps half done, or records and counts half taken.
             self._torn = "it was interrupted"
@@ -296,6 +298,24 @@ class Simulator:
             return found
         weights = self.weights(p.name)
         return replace(found, weight=weights.reshape(*weights.shape[: self._batch is not None], -1))
+
+    def _sample(self, probe: Probe) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a probe of a projection sees now, (trials, k), and of which synapses or neurons."""
+        part = probe.subject
+        assert isinstance(part, Projection)
+        if isinstance(part.rule, ShortTermRule):
+            relay = self.plan.groups[relay_name(part)]
+            values = relay.unstored(self._machine.state(relay.name, probe.variable))
+        else:
+            stored = self._machine.weights(part.label)
+            values = np.empty_like(stored)
+            values[:, self._order(self.plan.projections[part.label])] = stored
+        ids = np.arange(values.shape[1]) if probe.ids is None else np.asarray(probe.ids, np.int64)
+        if ids.size and ids.max() >= values.shape[1]:
+            raise SpecError(
+                f"{probe.label}.ids: allowed are indices from 0 to {values.shape[1] - 1}, none twice"
+            )
+        return values[:, ids], ids
 
     def _order(self, p: ProjectionPlan) -> np.ndarray:
         """Return which of the user's weights each one of a plastic projection's layout is."""

@@ -123,9 +123,12 @@ class Window:
 
     def samples(self, first: int, last: int) -> np.ndarray:
         """Return the steps of [first, last) at which a sample is taken."""
-        low = max(first, self.start)
-        low += (self.start - low) % self.every
-        return np.arange(low, min(last, self.stop), self.every, dtype=np.int64)
+        return np.arange(self.due(first), min(last, self.stop), self.every, dtype=np.int64)
+
+    def due(self, now: int) -> int:
+        """Return the first step from `now` on at which a sample would be taken, stopped or not."""
+        low = max(now, self.start)
+        return low + (self.start - low) % self.every
 
 
 class Machine(ABC):

@@ -25,7 +25,11 @@ PARTS = {
     "dense": ["conformance/test_dense.py"],
     "sources": ["conformance/test_sources.py", "conformance/test_timing.py", "conformance/test_draws.py"],
     "set": ["conformance/test_set.py", "-k", "amid or images or state or come_out and drawn"],
-    "connectivity": ["conformance/test_connectivity.py", "conformance/test_probes.py"],
+    "connectivity": [
+        "conformance/test_connectivity.py",
+        "conformance/test_probes.py",
+        "conformance/test_synapse_probes.py",
+    ],
     "images": ["conformance/test_images.py", "conformance/test_operators.py"],
     "first network": ["conformance/test_first_network.py", "conformance/test_adapting_neurons.py"],
     "noisy neurons": ["conformance/test_noisy_neurons.py"],
