@@ -285,7 +285,6 @@ def test_what_cannot_be_is_one_error_that_says_so(sim):
         lambda: sim.Population(2, sim.IF_curr_exp()),
         lambda: early.record("spikes"),
         lambda: cells.initialize(v=0.0),
-        lambda: cells.set(tau_m=3.0),
         lambda: sim.Projection(early, cells, sim.OneToOneConnector()),
     ):
         with pytest.raises(rb.RunError, match="after a run"):
@@ -294,3 +293,99 @@ def test_what_cannot_be_is_one_error_that_says_so(sim):
     early.record("spikes")
     sim.run(1.0)
     assert spikes_of(early) == [[0.5]]
+
+
+def potential(population):
+    (signal,) = population.get_data("v").segments[-1].analogsignals
+    return signal.magnitude
+
+
+def relaxed(t, tau, start, goal):
+    """A leaky membrane t ms after it was at `start`."""
+    return goal + (start - goal) * np.exp(-t / tau)
+
+
+def test_injected_currents_charge_the_membranes_that_they_are_injected_into(sim):
+    """R = 100 MOhm, tau = 20 ms: 0.05 nA from 5 ms to 25 ms, and steps of 0.02 and -0.04 nA."""
+    sim.setup(timestep=0.1, backend="reference", precision="float64")
+    cells = sim.Population(4, sim.IF_curr_exp(**CELL), initial_values={"v": -65.0})
+    sources = sim.Population(1, sim.SpikeSourceArray())
+    pulse = sim.DCSource(amplitude=0.05, start=5.0, stop=25.0)
+    pulse.inject_into(cells[1:3])
+    steps = sim.StepCurrentSource(times=[10.0, 30.0], amplitudes=[0.02, -0.04])
+    cells[3].inject(steps)
+    cells.record("v")
+    sim.run(17.3)
+    sim.run(22.7)
+    v, t = potential(cells), np.arange(401) * 0.1
+    np.testing.assert_allclose(v[:, 0], -65.0)
+    charged = relaxed(20.0, 20.0, -65.0, -60.0)
+    expected = np.select(
+        [t <= 5.0, t <= 25.0],
+        [-65.0, relaxed(t - 5.0, 20.0, -65.0, -60.0)],
+        relaxed(t - 25.0, 20.0, charged, -65.0),
+    )
+    np.testing.assert_allclose(v[:, 1], expected, atol=1e-5)
+    np.testing.assert_array_equal(v[:, 1], v[:, 2])
+    lifted = relaxed(20.0, 20.0, -65.0, -63.0)
+    expected = np.select(
+        [t <= 10.0, t <= 30.0], [-65.0, relaxed(t - 10.0, 20.0, -65.0, -63.0)],
+        relaxed(t - 30.0, 20.0, lifted, -69.0),
+    )  # fmt: skip
+    np.testing.assert_allclose(v[:, 3], expected, atol=1e-5)
+    assert pulse.amplitude == 0.05
+    shown = pulse.get_data()
+    assert shown.magnitude[[49, 50, 249, 250]].ravel().tolist() == [0.0, 0.05, 0.05, 0.0]
+    with pytest.raises(rb.SpecError, match="a SpikeSourceArray takes no current"):
+        pulse.inject_into(sources)
+
+
+def test_parameters_and_weights_can_change_between_runs(sim):
+    sim.setup(timestep=0.1, backend="reference", precision="float64")
+    cells = sim.Population(2, sim.IF_curr_exp(**CELL, i_offset=0.05), initial_values={"v": -65.0})
+    source = sim.Population(1, sim.SpikeSourceArray(spike_times=[45.0, 65.0]))
+    projection = sim.Projection(
+        source, cells, sim.AllToAllConnector(), sim.StaticSynapse(weight=0.1, delay=1.0)
+    )
+    noise = sim.Population(100, sim.SpikeSourcePoisson(rate=0.0))
+    cells.record("v")
+    noise.record("spikes")
+    sim.run(20.0)
+    cells[1:].set(i_offset=-0.05)
+    noise.set(rate=500.0)
+    sim.run(20.0)
+    v, t = potential(cells), np.arange(401) * 0.1
+    np.testing.assert_allclose(v[:, 0], relaxed(t, 20.0, -65.0, -60.0), atol=1e-5)
+    turned = relaxed(t[200:] - 20.0, 20.0, relaxed(20.0, 20.0, -65.0, -60.0), -70.0)
+    np.testing.assert_allclose(v[200:, 1], turned, atol=1e-5)
+    spikes = np.concatenate(spikes_of(noise))
+    assert spikes.min() > 20.0
+    assert spikes.size == pytest.approx(1000, abs=142)
+    sim.run(20.0)
+    projection.set(weight=0.3)
+    sim.run(20.0)
+    v, t = potential(cells)[:, 0], np.arange(801) * 0.1
+    # An exponential current of 1 nA (5 ms) on 0.2 nF and 20 ms, from its arrival on, in mV.
+    unit = (20.0 * 5.0 / 15.0) / 0.2 * (np.exp(-t / 20.0) - np.exp(-t / 5.0))
+    lifted = v - relaxed(t, 20.0, -65.0, -60.0)
+    np.testing.assert_allclose(lifted[:460], 0.0, atol=1e-5)
+    np.testing.assert_allclose(lifted[460:660], 0.1 * unit[:200], atol=1e-5)
+    np.testing.assert_allclose(lifted[660:], 0.1 * unit[200:341] + 0.3 * unit[:141], atol=1e-5)
+
+
+def test_plastic_weights_are_read_in_the_order_in_which_synapses_are_listed(sim):
+    rng = np.random.default_rng(5)
+    pre, post = rng.permutation(12) % 4, rng.integers(0, 3, 12)
+    rows = [
+        (int(i), int(j), w, d)
+        for i, j, w, d in zip(pre, post, rng.random(12), rng.integers(1, 9, 12), strict=True)
+    ]
+    sources = sim.Population(4, sim.SpikeSourceArray(spike_times=[2.0]))
+    cells = sim.Population(3, sim.IF_curr_exp())
+    learning = mechanism(sim)
+    projection = sim.Projection(
+        sources, cells, sim.FromListConnector(rows), learning, receptor_type="excitatory"
+    )
+    sim.run(5.0)
+    found = sorted(projection.get(["weight", "delay"], "list"))
+    np.testing.assert_allclose(found, sorted((i, j, w, d) for i, j, w, d in rows), rtol=1e-6)

@@ -68,6 +68,7 @@ from .control import (
     run_until,
     setup,
 )
+from .electrodes import DCSource, StepCurrentSource
 from .populations import Assembly, Population, PopulationView
 from .projections import Projection
 from .synapses import (
@@ -86,6 +87,7 @@ __all__ = [
     "ArrayConnector",
     "Assembly",
     "CloneConnector",
+    "DCSource",
     "DisplacementDependentProbabilityConnector",
     "DistanceDependentProbabilityConnector",
     "EIF_cond_alpha_isfa_ista",
@@ -118,6 +120,7 @@ __all__ = [
     "SpikeSourceArray",
     "SpikeSourcePoisson",
     "StaticSynapse",
+    "StepCurrentSource",
     "TsodyksMarkramSynapse",
     "connect",
     "create",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from ..engine.groups import Group
 from ..engine.network import Network
 from ..engine.parts import Population, Probe, Projection
 from ..engine.simulator import Simulator
-from ..engine.tables import delay_table
 from ..neurons.errors import SpecError
 from ..neurons.units import ms
 from .cells import Neuron, SpikeSourceArray
@@ -33,7 +33,7 @@ class Built:
     def __init__(self, state: State) -> None:
         self._state = state
         self.network = Network(seed=state.seed + state.segment_counter)
-        self._groups = {p.name: self.network.add(_group(p, state.dt)) for p in state.populations}
+        self._groups = {p.name: self.network.add(_group(p, state)) for p in state.populations}
         #: The parts of each projection: which of its synapses, and the projection of ours that they are.
         self._parts = {p.name: [*self._projections(p)] for p in state.projections}
         for population in state.populations:
@@ -73,12 +73,38 @@ class Built:
                 )  # fmt: skip
                 yield here, self.network.add(part), unit
 
-    def advance(self, steps: int) -> None:
-        """Run so many steps and hand what was recorded to the recorders."""
+    def advance(self, until: int) -> None:
+        """Run up to a step, and hand what was recorded to the recorders.
+
+        Injected currents are a part of the cells' constant currents, so each change of them ends a run.
+        """
         state = self._state
-        result = self.simulator.run(steps * state.dt * ms, inputs=self._inputs(steps))
-        for population in state.populations:
-            population.recorder.take(result)
+        changes = [source.changes(state.dt) for source in state.current_sources]
+        while (now := state.steps) < until:
+            for population in state.populations:
+                if isinstance(population.celltype, Neuron) and state.current_sources:
+                    self.update(population)
+            steps = int(min([until, *(c for change in changes for c in change if c > now)])) - now
+            result = self.simulator.run(steps * state.dt * ms, inputs=self._inputs(steps))
+            for population in state.populations:
+                population.recorder.take(result)
+            state.steps += steps
+
+    def update(self, population: Any) -> None:
+        """Give the cells of a population, or its sources, the parameters that it has now."""
+        now, old = _group(population, self._state), self._groups[population.name]
+        before, after = (vars(g.model if isinstance(g, Population) else g) for g in (old, now))
+        # Compared as they are described, since cached properties of models lie among them.
+        names = dataclasses.fields(now.model if isinstance(now, Population) else now)
+        changed = {f.name: after[f.name] for f in names if not np.array_equal(before[f.name], after[f.name])}
+        if changed:
+            self.simulator.set(population.name, **changed)
+            self._groups[population.name] = now
+
+    def set_weights(self, projection: Any, weights: np.ndarray) -> None:
+        """Give a projection other weights, in PyNN's unit, one for each synapse."""
+        for rows, part, unit in self._parts[projection.name]:
+            self.simulator.set(part.name, weight=weights[rows] * unit)
 
     def _inputs(self, steps: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return the spikes that each array of them has in the next steps, from the beginning of these.
@@ -106,27 +132,23 @@ class Built:
         return inputs
 
     def weights(self, projection: Any) -> np.ndarray:
-        """Return the weights of a plastic projection as they are now, in PyNN's unit, synapse by synapse."""
+        """Return the weights of a projection as they are now, in PyNN's unit, one for each synapse."""
         found = np.empty(len(projection))
         for rows, part, unit in self._parts[projection.name]:
-            # Ours are ordered by source and delay, and then as listed.
-            delay = delay_table(part, self._state.dt * ms)[0]
-            pre = part.connectivity.pre_ids
-            order = np.lexsort((np.broadcast_to(delay, pre.shape), pre))
-            found[rows[order]] = self.simulator.weights(part) / unit
+            found[rows] = self.simulator.weights(part.name) / unit
         return found
 
 
-def build(state: State) -> Built:
-    """Return the network of what was described, ready to run."""
-    return Built(state)
-
-
-def _group(population: Any, dt: float) -> Group:
+def _group(population: Any, state: State) -> Group:
+    """Return a population as it is described now, with what is injected in the next step."""
     cell, n = population.celltype, population.size
     parameters = {name: _simple(values) for name, values in population._parameters.items()}
     if not isinstance(cell, Neuron):
-        return cell.source(parameters, n, population.name, dt)  # type: ignore[no-any-return]
+        return cell.source(parameters, n, population.name, state.dt)  # type: ignore[no-any-return]
+    injected = np.array(population._parameters["i_offset"], dtype=np.float64)
+    for source in state.current_sources:
+        source.add(population, state.steps, state.dt, injected)
+    parameters["i_offset"] = _simple(injected)
     initial = {
         cell.variables[name].name: _simple(values) * cell.variables[name].unit
         for name, values in population._initial.items()

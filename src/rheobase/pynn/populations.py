@@ -90,11 +90,11 @@ class Population(common.Population):
         self._change({name: (everyone, value) for name, value in parameter_space.items()})
 
     def _change(self, values: dict[str, tuple[np.ndarray, Any]]) -> None:
-        """Set parameters of some cells; of a network that runs, only what it is fed with in each run."""
-        if "spike_times" not in values:
-            simulator.state.changed(f"{self.label}.set({', '.join(values)})")
+        """Set parameters of some cells, also of a network that runs."""
         for name, (indices, value) in values.items():
             self._parameters[name][indices] = value
+        if simulator.state.built is not None and "spike_times" not in values:
+            simulator.state.built.update(self)
 
     def _set_initial_value_array(self, variable: str, initial_values: Any) -> None:
         self._begin(variable, initial_values.evaluate(), np.arange(self.size))

@@ -115,15 +115,21 @@ class Projection(common.Projection):
         return {**self._attributes, "weight": built.weights(self)}
 
     def change(self, values: dict[str, tuple[Any, Any]]) -> None:
-        """Set attributes of some synapses."""
-        simulator.state.changed(f"Projection {self.label!r}: set({', '.join(values)})")
+        """Set attributes of some synapses; of a network that runs, weights alone."""
+        built = simulator.state.built
+        if set(values) != {"weight"}:
+            simulator.state.changed(f"Projection {self.label!r}: set({', '.join(values)})")
         for name, (which, value) in values.items():
             if name not in self._attributes:
                 raise SpecError(
                     f"Projection {self.label!r}: a {type(self.synapse_type).__name__} has no {name!r}; "
                     f"there are {[*self._attributes]}"
                 )
-            self._attributes[name][which] = value
+            now = self.attributes()[name].copy()
+            now[which] = value
+            self._attributes[name] = now
+        if built is not None:
+            built.set_weights(self, self._attributes["weight"])
         self._settle_delays()
 
     def __len__(self) -> int:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pyNN import common
 
 from ..neurons.errors import RunError
-from .build import Built, build
+from .build import Built
 
 if TYPE_CHECKING:
+    from .electrodes import Electrode
     from .populations import Population
     from .projections import Projection
 
@@ -48,6 +49,7 @@ class State(common.control.BaseState):
         self.recorders: set[Any] = set()
         self.populations: list[Population] = []
         self.projections: list[Projection] = []
+        self.current_sources: list[Electrode] = []
         self.id_counter = 0
         self.segment_counter = -1
         self.reset()
@@ -78,13 +80,10 @@ class State(common.control.BaseState):
 
     def run_until(self, tstop: float) -> None:
         """Advance to a time in ms, rounded to a whole step."""
-        steps = round(tstop / self.dt) - self.steps
         if self.built is None:
-            self.built = build(self)
+            self.built = Built(self)
         self.running = True
-        if steps > 0:
-            self.built.advance(steps)
-            self.steps += steps
+        self.built.advance(round(tstop / self.dt))
 
     def changed(self, what: str) -> None:
         """Note that the description has changed; refuse what cannot be done to a network that runs.
