@@ -70,7 +70,8 @@ class ALIF(Noisy, Firing):  # type: ignore[override]  # Noisy adds to the states
     "current". (Where b <- rho b + z, as in later work, `lift_step` = beta.)
 
     NEST's gif_psc_exp has both mechanisms too, each as a sum of exponentials: `tau_lift` and `lift_step`
-    are its tau_sfa and q_sfa, `tau_w` and `b` its tau_stc and q_stc; but it fires by chance.
+    are its tau_sfa and q_sfa, `tau_w` and `b` its tau_stc and q_stc, and it fires by chance, as here with
+    `escape`.
     `reset="none"` with a lift is its mat2_psc_exp with one time constant. With `a` alone it is the AdEx
     neuron without its exponential.
 
