@@ -79,8 +79,9 @@ def driven(models):
     spikes, values = net.add(rb.SpikeSource(3)), net.add(rb.CurrentSource(3))
     for model in models:
         population = net.add(rb.Population(3, model))
-        net.add(rb.Projection(spikes, population, rb.random(p=0.5), weight=0.5))
-        net.add(rb.Projection(values, population, rb.one_to_one(), weight=0.5))
+        if population.receptors:
+            net.add(rb.Projection(spikes, population, rb.random(p=0.5), weight=0.5))
+            net.add(rb.Projection(values, population, rb.one_to_one(), weight=0.5))
         net.add(rb.Probe(population, "v" if model.states[0].name == "v" else "spikes"))
     return net
 
