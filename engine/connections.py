@@ -95,9 +95,20 @@ class Connections:
             )
 
 
-def weight_shape(p: ProjectionPlan) -> tuple[int, ...]:
-    """Return the shape in which weights of a projection that has one for each synapse are given."""
-    return (p.part.post.n, p.part.pre.n) if isinstance(p.part.connectivity, Dense) else (-1,)
+def is_matrix(p: ProjectionPlan) -> bool:
+    """Whether the weights of a projection are described as a matrix [n_post, n_pre]."""
+    return isinstance(p.part.connectivity, Dense)
+
+
+def as_described(p: ProjectionPlan, order: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return weights (trials, n_synapses) in the shape of the description; zero where there is no synapse.
+
+    `order` says which of the user's weights each one is.
+    """
+    shape = (p.part.post.n, p.part.pre.n) if is_matrix(p) else (weights.shape[1],)
+    out = np.zeros((len(weights), int(np.prod(shape))), weights.dtype)
+    out[:, order] = weights
+    return out.reshape(len(weights), *shape)
 
 
 def user_order(plan: Plan, p: ProjectionPlan) -> np.ndarray:

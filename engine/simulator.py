@@ -21,7 +21,7 @@ from .backends.registry import backend as find_backend
 from .changes import Change, change_of
 from .checks import check_positive
 from .clocked import Collector, run_clocked
-from .connections import Connections, described_connections, user_order, weight_shape
+from .connections import Connections, as_described, described_connections, is_matrix, user_order
 from .doubts import doubts
 from .feeds import Stretch, described_feeds, given_feeds
 from .groups import Group, Part, Slice, group_of
@@ -271,14 +271,13 @@ class Simulator:
         p = self.plan.projections[self._part(projection, (Projection,), "weights").label]
         if p.rule is not None:
             stored = self._machine.weights(p.name)
-            weights = np.empty_like(stored)
-            weights[:, self._order(p)] = stored
-            weights = weights.reshape(len(weights), *weight_shape(p))
+            weights = as_described(p, self._order(p), stored)
             return weights if self._batch is not None else weights[0]
         if p.storage == "sparse":
-            weights = described_connections(self.plan, p).weight.reshape(weight_shape(p))
+            found = described_connections(self.plan, p)
             self.plan.release()
-            return weights
+            place = found.post * found.shape[1] + found.pre if is_matrix(p) else np.arange(len(found))
+            return as_described(p, place, found.weight[None])[0]
         return described_weights(self.plan, p).copy()
 
     def synapses(self, projection: Projection | str) -> Connections:
@@ -297,6 +296,8 @@ class Simulator:
         if p.rule is None:
             return found
         weights = self.weights(p.name)
+        if is_matrix(p):
+            return replace(found, weight=weights[..., found.post, found.pre])
         return replace(found, weight=weights.reshape(*weights.shape[: self._batch is not None], -1))
 
     def _sample(self, probe: Probe) -> tuple[np.ndarray, np.ndarray]:
@@ -400,7 +401,7 @@ class Simulator:
                     f"{p.label}.weight: got shape {given.shape}; allowed is one of {sorted(shapes)}"
                 )
             stored = snapshot[key]
-            flat = np.broadcast_to(given, now.shape).reshape(stored.shape)
+            flat = np.broadcast_to(given, now.shape).reshape(len(stored), -1)
             snapshot[key] = flat[:, self._order(planned)].astype(stored.dtype)
         check_bounds(change.part if isinstance(change.part, Projection) else p, snapshot[key])
 

@@ -169,7 +169,8 @@ def test_a_matrix_of_weights_leaves_its_diagonal_out_where_no_neuron_connects_to
     expected[2] = 0.0
     np.testing.assert_array_equal(result[probe].values[1], expected)
     assert result.counts.projections[1].events == 5
-    assert sim.weights(p).size == 30
+    np.testing.assert_array_equal(sim.weights(p), matrix * (1 - np.eye(6)))
+    assert len(sim.synapses(p)) == 30
 
 
 def test_a_neuron_does_not_connect_to_itself_unless_allowed(simulator):

@@ -249,3 +249,21 @@ def test_totals_without_selves_are_even_over_what_pairs_there_are():
     number = matrix(few, 3)
     assert not np.diagonal(number).any()
     assert fair(number[~np.eye(3, dtype=bool)], 500)
+
+
+def test_weights_of_a_matrix_without_its_diagonal_go_in_as_they_come_out():
+    net = rb.Network()
+    pop = net.add(rb.Population(4, rb.IF()))
+    rule = rb.STDP(20e-3, 20e-3, a_pre=0.1, a_post=0.1, w_max=20.0)
+    matrix = np.arange(16.0).reshape(4, 4)
+    for name, learning in (("static", None), ("plastic", rule)):
+        pattern = rb.all_to_all(self_connections=False)
+        net.add(rb.Projection(pop, pop, pattern, weight=matrix, rule=learning, name=name))
+    sim = rb.Simulator(net, 1e-3, backend="reference")
+    off = matrix * (1 - np.eye(4))
+    for name in ("static", "plastic"):
+        np.testing.assert_array_equal(sim.weights(name), off)
+        sim.set(name, weight=sim.weights(name)[::-1, ::-1])
+        np.testing.assert_array_equal(sim.weights(name), off[::-1, ::-1])
+        found = sim.synapses(name)
+        np.testing.assert_array_equal(found.to_scipy().toarray(), off[::-1, ::-1])
