@@ -204,3 +204,23 @@ def test_the_api_page_lists_exactly_the_public_names():
 @pytest.mark.parametrize("name", documented())
 def test_a_signature_on_the_api_page_is_the_real_one(name):
     assert documented()[name] == as_documented(name)
+
+
+def models() -> set[str]:
+    """Return the public neuron models and learning rules, without the base classes for authors."""
+    kinds = (rheobase.NeuronModel, rheobase.PlasticityRule)
+    things = ((name, getattr(rheobase, name)) for name in rheobase.__all__)
+    return {n for n, t in things if isinstance(t, type) and issubclass(t, kinds) and t not in kinds}
+
+
+def test_every_model_has_a_page_with_an_equation_a_figure_and_a_source():
+    folder = ROOT / "docs" / "models"
+    rows = re.findall(r"^\| \[(.+?)\]\((\w+\.md)\) \|", (folder / "README.md").read_text(), re.MULTILINE)
+    assert {name for names, _ in rows for name in re.findall(r"`(\w+)`", names)} == models()
+    for _, page in rows:
+        text = (folder / page).read_text()
+        drawing = re.search(r"!\[.+\]\((\.\./figures/models/\w+\.svg)\)", text)
+        assert "$$" in text, page
+        assert "**Source**" in text, page
+        assert drawing, page
+        assert (folder / drawing.group(1)).exists(), page
