@@ -2,10 +2,8 @@
 
 from .convert import convert
 from .converted import Comparison, Converted, Inference
-from .nir_read import read_nir
-from .nir_write import write_nir
-from .sonata import read_sonata
-from .sonata_spikes import read_sonata_spikes, write_sonata_spikes
+from .nir import read_nir, write_nir
+from .sonata import read_sonata, read_sonata_spikes, write_sonata_spikes
 from .torch_bridge import layers_from_torch
 
 __all__ = [

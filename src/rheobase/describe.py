@@ -70,7 +70,7 @@ def _toml(path: Path) -> Answer:
 
 
 def _nir(path: Path) -> Answer:
-    from .conversion.nir_read import nir_step, read_nir
+    from .conversion.nir import nir_step, read_nir
 
     about = _network(read_nir(path)) | {"dt": nir_step(path)}
     step = f"\nwritten for steps of {about['dt']:g} s" if about["dt"] else ""

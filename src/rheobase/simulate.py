@@ -60,7 +60,7 @@ def _experiment(path: Path, dt: float | None) -> Experiment:
         return read_experiment(path)
     if path.suffix != ".nir":
         raise FormatError(f"{path}: allowed is an experiment that ends in .toml, or a NIR file, in .nir")
-    from .conversion.nir_read import nir_step, read_nir
+    from .conversion.nir import nir_step, read_nir
 
     step = dt if dt is not None else nir_step(path)
     if step is None:

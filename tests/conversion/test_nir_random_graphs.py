@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.conversion.nir_draw import drawn_graph
-from rheobase.conversion.nir_graph import graph_of, tree_of
-from rheobase.conversion.nir_write import difference
+from rheobase.conversion.nir.draw import drawn_graph
+from rheobase.conversion.nir.graph import graph_of, tree_of
+from rheobase.conversion.nir.write import difference
 
 N, DT = 3, 1e-3
 DELAYS = (np.full(N, 2 * DT), np.array([1, 2, 3]) * DT, np.array([0, 1, 2]) * DT)

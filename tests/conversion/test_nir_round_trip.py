@@ -9,9 +9,9 @@ import pytest
 
 import rheobase as rb
 from rheobase.conversion.layers import Affine, ReLU
-from rheobase.conversion.nir_draw import drawn_graph
-from rheobase.conversion.nir_graph import graph_of, tree_of
-from rheobase.conversion.nir_write import difference
+from rheobase.conversion.nir.draw import drawn_graph
+from rheobase.conversion.nir.graph import graph_of, tree_of
+from rheobase.conversion.nir.write import difference
 from rheobase.engine.serialise import network_to_dict
 
 DT = 1e-3

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.conversion.nir_graph import Node, graph_of, tree_of
-from rheobase.conversion.nir_shapes import infer_shapes
+from rheobase.conversion.nir.graph import Node, graph_of, tree_of
+from rheobase.conversion.nir.shapes import infer_shapes
 
 torch = pytest.importorskip("torch")
 

@@ -10,7 +10,7 @@ import pytest
 
 import rheobase as rb
 from rheobase.conversion import read_sonata_spikes, write_sonata_spikes
-from rheobase.conversion.sonata_models import TEMPLATES
+from rheobase.conversion.sonata.models import TEMPLATES
 from rheobase.engine.planning import make_plan
 
 h5py = pytest.importorskip("h5py")

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.network import Network
-from ..neurons.errors import ConversionError, FormatError, nearest
-from .sonata_edges import read_edges
-from .sonata_files import Config, open_hdf5, populations_of, read_json, read_types
-from .sonata_nodes import Nodes, Spikes, read_nodes
-from .sonata_spikes import read_sonata_spikes
+from ...engine.network import Network
+from ...neurons.errors import ConversionError, FormatError, nearest
+from .edges import read_edges
+from .files import Config, open_hdf5, populations_of, read_json, read_types
+from .nodes import Nodes, Spikes, read_nodes
+from .spikes import read_sonata_spikes
 
 
 def read_sonata(path: str | Path, *, seed: int = 0) -> Network:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import FormatError
+from ...neurons.errors import FormatError
 
 #: Graphs in graphs, and nodes in all, that a graph may have.
 DEEPEST, MOST_NODES = 32, 100_000

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.connectivity import explicit
-from ..engine.network import Network
-from ..engine.parts import Projection
-from ..neurons.errors import ConversionError, FormatError, nearest
-from ..neurons.units import ms
-from .sonata_files import Attributes, Config, ids_of
-from .sonata_nodes import Nodes
+from ...engine.connectivity import explicit
+from ...engine.network import Network
+from ...engine.parts import Projection
+from ...neurons.errors import ConversionError, FormatError, nearest
+from ...neurons.units import ms
+from .files import Attributes, Config, ids_of
+from .nodes import Nodes
 
 
 def read_edges(

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.network import Network
-from ..engine.parts import CurrentSource, Group, Population, Probe, Projection, Source
-from ..engine.plan import Plan
-from ..engine.planning import make_plan
-from ..neurons.errors import SpecError
-from .nir_chains import SUM, UP, closing_edges
-from .nir_graph import Graph, Node
-from .nir_nodes import JUNCTION
-from .nir_ops import biased_node, flatten, joined, linear_nodes, neuron_node, same_node
-from .nir_paths import crosses_by_ports, nested, path_of, port
-from .nir_read import BIAS
-from .nir_shapes import Shape, output_shape
+from ...engine.network import Network
+from ...engine.parts import CurrentSource, Group, Population, Probe, Projection, Source
+from ...engine.plan import Plan
+from ...engine.planning import make_plan
+from ...neurons.errors import SpecError
+from .chains import SUM, UP, closing_edges
+from .graph import Graph, Node
+from .nodes import JUNCTION
+from .ops import biased_node, flatten, joined, linear_nodes, neuron_node, same_node
+from .paths import crosses_by_ports, nested, path_of, port
+from .read import BIAS
+from .shapes import Shape, output_shape
 
 
 def drawn_graph(net: Network, dt: float) -> Graph:

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.connectivity import Conv2d, Dense, Explicit, Pool2d, one_to_one
-from ..engine.groups import Slice, ids_of, image_of
-from ..engine.layout import described_weights
-from ..engine.memory import available_bytes
-from ..engine.parts import Population, Projection
-from ..engine.plan import Plan
-from ..neurons import IF, LI, LIF, CubaLI, CubaLIF, Leaky
-from ..neurons.errors import SpecError
-from ..neurons.held import held_step
-from .nir_graph import Node
-from .nir_nodes import AT_ONCE, full
-from .nir_shapes import Shape
+from ...engine.connectivity import Conv2d, Dense, Explicit, Pool2d, one_to_one
+from ...engine.groups import Slice, ids_of, image_of
+from ...engine.layout import described_weights
+from ...engine.memory import available_bytes
+from ...engine.parts import Population, Projection
+from ...engine.plan import Plan
+from ...neurons import IF, LI, LIF, CubaLI, CubaLIF, Leaky
+from ...neurons.errors import SpecError
+from ...neurons.held import held_step
+from .graph import Node
+from .nodes import AT_ONCE, full
+from .shapes import Shape
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.memory import available_bytes
-from ..neurons.errors import FormatError
-from .nir_graph import DEEPEST, MOST_NODES
+from ...engine.memory import available_bytes
+from ...neurons.errors import FormatError
+from .graph import DEEPEST, MOST_NODES
 
 #: Filters that HDF5 and h5py bring along: deflate, shuffle, fletcher32, lzf.
 _FILTERS = (1, 2, 3, 32000)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.archive import replace_file
-from ..engine.records import SpikeRecord
-from ..neurons.errors import FormatError, MissingExtra, SpecError
-from .sonata_files import ids_of, numbers_of, open_hdf5, populations_of
+from ...engine.archive import replace_file
+from ...engine.records import SpikeRecord
+from ...neurons.errors import FormatError, MissingExtra, SpecError
+from .files import ids_of, numbers_of, open_hdf5, populations_of
 
 _SECONDS = {"ms": 1e-3, "milliseconds": 1e-3, "s": 1.0, "seconds": 1.0}
 

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.archive import replace_file
-from ..engine.checks import check_positive
-from ..engine.network import Network
-from ..engine.serialise import network_to_dict
-from ..engine.sources import CurrentSource, SpikeSource
-from ..neurons.errors import FormatError, SpecError
-from .nir_chains import lay_flat
-from .nir_draw import drawn_graph
-from .nir_graph import Graph, Node
-from .nir_nodes import Conventions
-from .nir_ops import same_node
-from .nir_read import PREFIX, VERSION, network_of
+from ...engine.archive import replace_file
+from ...engine.checks import check_positive
+from ...engine.network import Network
+from ...engine.serialise import network_to_dict
+from ...engine.sources import CurrentSource, SpikeSource
+from ...neurons.errors import FormatError, SpecError
+from .chains import lay_flat
+from .draw import drawn_graph
+from .graph import Graph, Node
+from .nodes import Conventions
+from .ops import same_node
+from .read import PREFIX, VERSION, network_of
 
 
 def write_nir(net: Network, path: str | Path, *, dt: float = 1e-3) -> None:

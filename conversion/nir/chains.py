@@ -14,9 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..neurons.errors import FormatError
-from .nir_graph import Graph, Node
-from .nir_shapes import Ends, infer_shapes
+from ...neurons.errors import FormatError
+from .graph import Graph, Node
+from .shapes import Ends, infer_shapes
 
 WEIGHTED = ("Linear", "Affine", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
 LINEAR = ("Delay", "Flatten", "Scale", *WEIGHTED)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..engine.parts import Projection
-from .nir_chains import ARROW
-from .nir_graph import Graph, Node
+from ...engine.parts import Projection
+from .chains import ARROW
+from .graph import Graph, Node
 
 
 def path_of(p: Projection) -> list[str] | None:

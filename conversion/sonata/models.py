@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons import LIF, AdEx, ConductanceLIF, CurrentLIF, NeuronModel, Receptor
-from ..neurons.errors import ConversionError, nearest
-from ..neurons.units import ms, mV, nS, pA, pF
+from ...neurons import LIF, AdEx, ConductanceLIF, CurrentLIF, NeuronModel, Receptor
+from ...neurons.errors import ConversionError, nearest
+from ...neurons.units import ms, mV, nS, pA, pF
 
 Values = Mapping[str, np.ndarray]
 _MEMBRANE = {

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.network import Network
-from ..engine.parts import Group, Population, SpikeSource
-from ..engine.space import Positions
-from ..neurons.errors import ConversionError, FormatError
-from .sonata_files import Attributes, Config, ids_of
-from .sonata_models import Template, template_of
+from ...engine.network import Network
+from ...engine.parts import Group, Population, SpikeSource
+from ...engine.space import Positions
+from ...neurons.errors import ConversionError, FormatError
+from .files import Attributes, Config, ids_of
+from .models import Template, template_of
 
 #: Times in seconds and ids.
 Spikes = tuple[np.ndarray, np.ndarray]

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..engine.connectivity import Connectivity, conv2d, dense, one_to_one, pool2d
-from ..neurons import IF, LI, LIF, CubaLI, CubaLIF, EventNeuron, Leaky, NeuronModel
-from ..neurons.errors import FormatError
-from .nir_graph import Node
-from .nir_shapes import PARAMETERS, Shape, geometry, per_axis
+from ...engine.connectivity import Connectivity, conv2d, dense, one_to_one, pool2d
+from ...neurons import IF, LI, LIF, CubaLI, CubaLIF, EventNeuron, Leaky, NeuronModel
+from ...neurons.errors import FormatError
+from .graph import Node
+from .shapes import PARAMETERS, Shape, geometry, per_axis
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import FormatError
-from .nir_graph import Node
+from ...neurons.errors import FormatError
+from .graph import Node
 
 Shape = tuple[int, ...]
 Ends = tuple[Shape, Shape]

@@ -11,16 +11,16 @@ from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 
-from ..engine.checks import check_positive
-from ..engine.connectivity import explicit, one_to_one
-from ..engine.network import Network
-from ..engine.parts import CurrentSource, Group, Population, Probe, Projection, SpikeSource
-from ..engine.serialise import network_from_dict
-from ..neurons.errors import FormatError, SpecError
-from .nir_chains import LINEAR, WEIGHTED, Chain, Chains, lay_flat
-from .nir_file import read_tree
-from .nir_graph import Graph, graph_of, tree_of
-from .nir_nodes import AT_ONCE, JUNCTION, Conventions, bias_of, full, model_of, pattern_of
+from ...engine.checks import check_positive
+from ...engine.connectivity import explicit, one_to_one
+from ...engine.network import Network
+from ...engine.parts import CurrentSource, Group, Population, Probe, Projection, SpikeSource
+from ...engine.serialise import network_from_dict
+from ...neurons.errors import FormatError, SpecError
+from .chains import LINEAR, WEIGHTED, Chain, Chains, lay_flat
+from .file import read_tree
+from .graph import Graph, graph_of, tree_of
+from .nodes import AT_ONCE, JUNCTION, Conventions, bias_of, full, model_of, pattern_of
 
 #: What our keys in the metadata of a graph start with, and the version of what they say.
 PREFIX, VERSION = "rheobase.", 1
@@ -168,8 +168,8 @@ def _said(graph: Graph) -> dict[str, Any]:
 
 def _restored(graph: Graph, said: Mapping[str, Any]) -> Network:
     """Return the network that the metadata describe, once its graph has been seen to be this one."""
-    from .nir_draw import drawn_graph
-    from .nir_write import difference
+    from .draw import drawn_graph
+    from .write import difference
 
     nodes, arrays = lay_flat(graph).nodes, {}
     try:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import FormatError, MissingExtra, RheobaseError
+from ...neurons.errors import FormatError, MissingExtra, RheobaseError
 
 #: How many times larger than its file what is read of it may be: compression, and numbers never written.
 _LARGEST_EXPANSION = 200
