@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import FormatError
-from ..neurons.model import MOST_STEPS
 from .archive import field, read_archive, write_archive
 from .encoding import Classes
+from .feeds import most_steps
 from .network import Network
 from .plan import GroupPlan, Plan
 from .serialise import network_from_dict, network_to_dict
@@ -102,7 +102,7 @@ def check_state(
         What the checkpoint holds.
     """
     wrong = [key for key, array in fresh.items() if key not in state or not _fits(key, state[key], array)]
-    if not wrong and not 0 <= state["now"][0] <= MOST_STEPS:
+    if not wrong and not 0 <= state["now"][0] <= most_steps(plan):
         wrong.append("now")
     if not wrong:
         flying = [group for group in plan.groups.values() if f"flight/{group.name}/steps" in fresh]
@@ -112,8 +112,8 @@ def check_state(
 
 
 def _fits(key: str, array: np.ndarray, fresh: np.ndarray) -> bool:
-    """Return whether an array has the kind and shape of the fresh one; flights may have any length."""
-    same = array.ndim == 1 if key.startswith("flight/") else array.shape == fresh.shape
+    """Return whether an array has the kind and shape of the fresh one; events may have any number."""
+    same = array.ndim == 1 if key.startswith(("flight/", "queue/")) else array.shape == fresh.shape
     return same and array.dtype.kind == fresh.dtype.kind
 
 

@@ -28,11 +28,14 @@ _CHUNK_SECONDS = 0.25
 _GROWTH = 8.0
 
 
-def probe_window(probe: Probe, dt: float) -> Window:
-    """Return when a probe records, in steps of dt seconds; all its times are rounded to whole steps."""
+def probe_window(probe: Probe, dt: float, stride: int = 1) -> Window:
+    """Return when a probe records, in steps of dt seconds; all its times are rounded to whole steps.
+
+    Where it does not say how often, a sample is taken every `stride` steps.
+    """
     start = int(steps_of(probe.start, dt))
     stop = _NEVER if probe.stop is None else max(int(steps_of(probe.stop, dt)), start)
-    every = 1 if probe.every is None else max(int(steps_of(probe.every, dt)), 1)
+    every = max(stride, 1) if probe.every is None else max(int(steps_of(probe.every, dt)), 1)
     return Window(start, stop, every)
 
 
@@ -103,6 +106,9 @@ class Collector:
         """Return new spikes as (steps, ids, trials), ordered by trial, step and id."""
         chunk, group = machine.take_spikes(probe.label), self.plan.group_of(probe.group)
         ids = chunk.places if group.order is None else group.order[chunk.places]
+        if self.plan.gridless:  # a key of one number would overflow
+            order = np.lexsort((ids, chunk.steps, chunk.trials))
+            return chunk.steps[order], ids[order], chunk.trials[order]
         key = (chunk.steps - self.start) * group.n + ids
         if self.plan.trials > 1:
             key += chunk.trials * ((self.stop - self.start) * group.n)
@@ -132,7 +138,8 @@ class Collector:
         )  # fmt: skip
 
     def _record(self, probe: Probe) -> Record:
-        window, dt = probe_window(probe, self.plan.dt), self.plan.dt
+        dt = self.plan.dt
+        window = probe_window(probe, dt, self.plan.stride)
         start, stop = max(self.start, window.start), min(self.stop, window.stop)
         stop = max(stop, start)
         ids = probe.recorded()

@@ -29,7 +29,8 @@ class PopulationCounts:
     spikes : int
         Events sent, over all trials (an event with a payload counts once).
     updates : int
-        Neuron updates: neurons times steps times trials; zero for sources.
+        Neuron updates: neurons times steps times trials, or of those that something happened to where a run
+        goes from event to event; zero for sources.
     operations : dict
         Arithmetic of one update by kind ("add", "multiply", "compare", "exp", ...).
     state_words : int

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..neurons.errors import SpecError
 from ..neurons.model import MOST_STEPS, steps_of
-from .backends.base import CountFeed, Feed, SpikeFeed, ValueFeed
+from .backends.base import CountFeed, Feed, SpikeFeed, TimedFeed, ValueFeed
 from .binning import bin_in_order, sort_by_place
 from .checks import check_spikes
+from .events import MOST_TICKS
 from .groups import Part
 from .network import Network
 from .plan import GroupPlan, Plan
@@ -62,7 +63,7 @@ def described_feeds(plan: Plan) -> dict[str, list[Feed]]:
         part = group.part
         feed: Feed | None = None
         if isinstance(part, SpikeSource) and part.times is not None and part.ids is not None:
-            feed = _listed(group, part.times, part.ids, plan.dt, 0)
+            feed = _listed(group, part.times, part.ids, plan, 0)
         elif isinstance(part, CurrentSource) and part.values is not None:
             feed = _current(plan, group, part, part.values, 0)
         elif isinstance(part, FrameSource) and part.values is not None:
@@ -122,6 +123,8 @@ def _silent(group: GroupPlan, stretch: Stretch) -> list[Feed]:
     trials, real = stretch.plan.trials, stretch.plan.real
     if isinstance(group.part, SpikeSource):
         nothing = np.zeros(0, np.int32)
+        if stretch.plan.gridless:
+            return [TimedFeed(np.zeros(0, np.int64), nothing, nothing)] * trials
         return [SpikeFeed(stretch.start, np.zeros(1, np.int64), nothing, nothing)] * trials
     return [ValueFeed(stretch.start, 1, np.zeros((0, group.n), real), False)] * trials
 
@@ -142,6 +145,11 @@ def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
         if len(value) != trials:
             raise SpecError(f"inputs of {group.name}: got spikes of {len(value)} trials; there are {trials}")
         return [_timed(group, stretch, pair) for pair in value]
+    if stretch.plan.gridless:
+        raise SpecError(
+            f"inputs of {group.name}: got {type(value).__name__}; without a grid allowed is (times, ids), or "
+            f"a list of such pairs for {trials} trial(s)"
+        )
     on_card = hasattr(value, "__cuda_array_interface__") and hasattr(value, "get")
     counts: Any = value if on_card else np.asarray(value)
     shape = group.part.shape
@@ -177,13 +185,19 @@ def _timed(group: GroupPlan, stretch: Stretch, pair: tuple[Any, Any]) -> Feed:
             f"inputs of {group.name}: a spike at {times[-1]:g} s falls into step {last}, but the run has "
             f"{stretch.steps} steps of {stretch.plan.dt:g} s; times count from the beginning of this run"
         )
-    return _listed(group, times, ids, stretch.plan.dt, stretch.start)
+    return _listed(group, times, ids, stretch.plan, stretch.start)
 
 
 def _in_order(group: GroupPlan, stretch: Stretch, times: Any, ids: Any) -> SpikeFeed | None:
     """Return the feed of spikes that are right and in order of step and id, as most are, else None."""
     t, i = np.asarray(times), np.asarray(ids)
-    plain = t.dtype == np.float64 and i.dtype.kind in "iu" and t.ndim == 1 and t.shape == i.shape
+    plain = (
+        not stretch.plan.gridless
+        and t.dtype == np.float64
+        and i.dtype.kind in "iu"
+        and t.ndim == 1
+        and t.shape == i.shape
+    )
     if not plain:
         return None
     indptr, places = np.zeros(stretch.steps + 1, np.int64), np.empty(t.size, np.int32)
@@ -196,29 +210,38 @@ def _in_order(group: GroupPlan, stretch: Stretch, times: Any, ids: Any) -> Spike
     return SpikeFeed(stretch.start, indptr, places, np.ones(t.size, np.int32))
 
 
-def _listed(group: GroupPlan, times: np.ndarray, ids: np.ndarray, dt: float, start: int) -> SpikeFeed:
+def _listed(
+    group: GroupPlan, times: np.ndarray, ids: np.ndarray, plan: Plan, start: int
+) -> SpikeFeed | TimedFeed:
     """Return the feed of listed spikes: those of a train in one step become one event."""
+    dt, most = plan.dt, most_steps(plan)
     steps, places = steps_of(times, dt), group.places(ids)
-    if steps.size and steps[-1] >= MOST_STEPS:
+    if steps.size and steps[-1] >= most:
         raise SpecError(
             f"{group.name}: a spike at {times[-1]:g} s falls into step {steps[-1]} of {dt:g} s; allowed are "
-            f"times (in seconds) before step {MOST_STEPS}"
+            f"times (in seconds) before {most * dt:g} s"
         )
     length = int(steps[-1]) + 1 if steps.size else 0
     counts = np.ones(steps.size, np.int32)
-    key = steps * group.n + places
-    if np.any(key[1:] <= key[:-1]):
-        key, counts = np.unique(key, return_counts=True)
-        steps, places = np.divmod(key, group.n)
+    ascending = (steps[1:] > steps[:-1]) | ((steps[1:] == steps[:-1]) & (places[1:] > places[:-1]))
+    if not ascending.all():
+        pairs, counts = np.unique(np.stack([steps, places]), axis=1, return_counts=True)
+        steps, places = pairs
     if counts.max(initial=0) > LARGEST_SPIKE_COUNT:
         raise SpecError(
             f"{group.name}: {counts.max()} spikes of one train fall into step {steps[np.argmax(counts)]}; "
             f"allowed are {LARGEST_SPIKE_COUNT}"
         )
+    places, counts = places.astype(np.int32), counts.astype(np.int32, copy=False)
+    if plan.gridless:
+        return TimedFeed(steps + start, places, counts)
     indptr = np.searchsorted(steps, np.arange(length + 1))
-    return SpikeFeed(
-        start, indptr.astype(np.int64), places.astype(np.int32), counts.astype(np.int32, copy=False)
-    )
+    return SpikeFeed(start, indptr.astype(np.int64), places, counts)
+
+
+def most_steps(plan: Plan) -> int:
+    """Return how long a simulation may be, in steps."""
+    return MOST_TICKS if plan.gridless else MOST_STEPS
 
 
 def _currents(group: GroupPlan, stretch: Stretch, part: CurrentSource, value: Any) -> list[Feed]:

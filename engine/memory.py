@@ -14,6 +14,9 @@ from .plan import GroupPlan, ProjectionPlan
 _STORED, _LISTED = {"fixed": 4, "float": 8}, 4 + 4 + 8
 #: Trials whose events are held at a time where none lasts, and events of a stretch of steps at most.
 _HELD, _STRETCH = 64, 1 << 26
+#: Without a grid: bytes per synapse when it is stored, with a delay of its own, and while they are sorted;
+#: bytes per neuron, beside its state variables.
+_EXACT_STORED, _EXACT_DELAY, _EXACT_LISTED, _EXACT_NEURON = 12, 8, 56, 200
 
 
 def estimate_bytes(
@@ -49,6 +52,18 @@ def estimate_bytes(
     return total
 
 
+def estimate_gridless_bytes(
+    groups: dict[str, GroupPlan], projections: dict[str, ProjectionPlan], trials: int
+) -> float:
+    """Return the same for a network that runs from event to event: each synapse is listed."""
+    stored = sum(
+        p.expected * (_EXACT_STORED + (_EXACT_DELAY if len(p.delays) > 1 else 0)) + 8.0 * p.part.source.n
+        for p in projections.values()
+    )
+    listed = max((p.expected * _EXACT_LISTED for p in projections.values()), default=0.0)
+    return stored + listed + _EXACT_NEURON * trials * sum(group.n for group in groups.values())
+
+
 def available_bytes() -> float:
     """Return the memory that the machine has left, in bytes; infinite where it does not say."""
     try:
@@ -78,9 +93,14 @@ def refuse_if_too_big(
     trials: int,
     *,
     float64: bool = False,
+    gridless: bool = False,
 ) -> None:
     """Raise PlanError if the network will not fit into the memory that is left."""
-    needed, left = estimate_bytes(groups, projections, trials, float64=float64), available_bytes()
+    left = available_bytes()
+    if gridless:
+        needed = estimate_gridless_bytes(groups, projections, trials)
+    else:
+        needed = estimate_bytes(groups, projections, trials, float64=float64)
     if needed > left:
         raise PlanError(
             f"the network needs about {needed / 1e9:.3g} GB and {left / 1e9:.3g} GB are "

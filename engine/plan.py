@@ -210,6 +210,10 @@ class Plan:
         By name, in the network's order.
     steps : tuple of Step
         What happens in a step, in order.
+    gridless : bool
+        Whether steps are so small that they are no grid, and only those with events are computed.
+    stride : int
+        Steps of a delay that was left out, and between samples where a probe does not say.
     """
 
     network: Network
@@ -219,6 +223,8 @@ class Plan:
     groups: dict[str, GroupPlan]
     projections: dict[str, ProjectionPlan]
     steps: tuple[Step, ...]
+    gridless: bool = False
+    stride: int = 1
     _recipes: dict[str, Recipe] = field(default_factory=dict, repr=False)
     _degrees: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
@@ -303,7 +309,7 @@ class Plan:
         """Return the synapses of an indexed projection, drawn anew: keep them no longer than needed."""
         part = self.projections[name].part
         weights, drawn_weights = weight_table(part)
-        delays, drawn_delays, _ = delay_table(part, self.dt)
+        delays, drawn_delays, _ = delay_table(part, self.dt, gridless=self.gridless, stride=self.stride)
         return draw_synapses(
             self.recipe(name),
             weights=weights,
@@ -319,22 +325,27 @@ class Plan:
             self._degrees.pop(name, None)
 
     def __str__(self) -> str:
+        grid = "no grid" if self.gridless else f"dt {self.dt:g} s"
         lines = [
-            f"plan: dt {self.dt:g} s, {self.trials} trial(s), seed {self.network.seed}, state {self.real}, "
-            f"{self.n_levels} level(s), longest delay {self.max_delay} step(s)"
+            f"plan: {grid}, {self.trials} trial(s), seed {self.network.seed}, state {self.real}, "
+            f"{self.n_levels} level(s), longest delay {self._delays((self.max_delay,))}"
         ]
         for group in self.groups.values():
             lines.append(f"group {group.name}: {group.n} x {_kind(group.part)}, level {group.level}")
             for receptor in group.receptors:
                 lines.append(f"  receptor {receptor.name}: {describe_receptor(receptor)}")
         for p in self.projections.values():
-            delays = f"{p.delays[0]}" if len(p.delays) == 1 else f"{p.delays[0]}..{p.delays[-1]}"
             lines.append(
                 f"projection {p.name}: {p.part.connectivity.kind} as {p.storage}, {p.arithmetic}, about "
-                f"{p.expected:.6g} connections, delay {delays} step(s), rounded by up to "
+                f"{p.expected:.6g} connections, delay {self._delays(p.delays)}, rounded by up to "
                 f"{p.delay_rounding:.3g} s; {p.reason}"
             )
         return "\n".join([*lines, "steps", *map(str, self.steps)])
+
+    def _delays(self, delays: tuple[int, ...]) -> str:
+        unit, each = (self.dt, "s") if self.gridless else (1, "step(s)")
+        ends = dict.fromkeys((delays[0], delays[-1]))
+        return f"{'..'.join(f'{delay * unit:g}' for delay in ends)} {each}"
 
     def diff(self, other: Plan) -> str:
         """Return what differs between two plans, line by line; empty if nothing does.

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..learning.short_term import MOST_SPIKES
 from ..neurons.errors import PlanError, SpecError
+from ..neurons.model import steps_of
 from .checks import check_positive
 from .connectivity import (
     Connectivity,
@@ -25,6 +26,7 @@ from .connectivity import (
     Random,
 )
 from .distributions import Distribution
+from .events import TICK, refuse_without_grid
 from .grid import Grid, Load, choose_grid
 from .groups import ids_of, image_of
 from .levels import assign_levels
@@ -47,7 +49,14 @@ LARGEST_SPIKE_COUNT = 255
 _SAMPLED = 1000
 
 
-def make_plan(network: Network, dt: float, *, precision: str | None = None, trials: int = 1) -> Plan:
+def make_plan(
+    network: Network,
+    dt: float | None,
+    *,
+    precision: str | None = None,
+    trials: int = 1,
+    gridless: bool = False,
+) -> Plan:
     """Return the plan of a network.
 
     Parameters
@@ -55,12 +64,15 @@ def make_plan(network: Network, dt: float, *, precision: str | None = None, tria
     network
         What to plan.
     dt
-        Seconds per step.
+        Seconds per step. Without a grid, of a delay or an interval between samples that was left out; None
+        if there is none.
     precision
         None (fixed point for sparse projections of spikes, else float32), "fixed" (fixed point also
         for dense and convolutional ones), "float32" or "float64".
     trials
         Copies of the network that run side by side.
+    gridless
+        Whether it will run from event to event: see `engine/events.py`.
 
     Raises
     ------
@@ -70,14 +82,24 @@ def make_plan(network: Network, dt: float, *, precision: str | None = None, tria
     """
     if not isinstance(network, Network):
         raise SpecError(f"Simulator.network: got {network!r}; allowed is a Network")
-    check_positive("Simulator.dt", dt, "s")
+    if dt is not None or not gridless:
+        check_positive("Simulator.dt", dt, "s")
     if precision not in PRECISIONS:
         raise SpecError(f"Simulator.precision: got {precision!r}; allowed is one of {PRECISIONS}")
     _check_spools(network)
+    stride = 1
+    if gridless:
+        stride = 0 if dt is None else int(steps_of(dt, TICK))
+        refuse_without_grid(network, stride)
+        dt = TICK
+    assert dt is not None
     running = relayed(network)
     bounds = {group.name: payload_bound(group, dt) for group in running.of(Group)}
     _check_relays(running, bounds)
-    projections = {p.label: _plan_projection(p, dt, precision) for p in running.projections}
+    projections = {
+        p.label: _plan_projection(p, dt, precision, gridless=gridless, stride=stride)
+        for p in running.projections
+    }
     levels = assign_levels(running, projections)
     imaged = _imaged(running)
     groups = {
@@ -91,15 +113,18 @@ def make_plan(network: Network, dt: float, *, precision: str | None = None, tria
         )
         for group in running.of(Group)
     }
-    refuse_if_too_big(groups, projections, trials, float64=precision == "float64")
+    wide = gridless or precision == "float64"
+    refuse_if_too_big(groups, projections, trials, float64=wide, gridless=gridless)
     return Plan(
         network=network.copy(),
         dt=float(dt),
         trials=trials,
-        real=np.dtype(np.float64 if precision == "float64" else np.float32),
+        real=np.dtype(np.float64 if wide else np.float32),
         groups=groups,
         projections=projections,
         steps=_order_steps(running, groups, projections),
+        gridless=gridless,
+        stride=stride,
     )
 
 
@@ -134,8 +159,8 @@ def payload_bound(group: Group, dt: float) -> int:
     return group.model.payload_bound if isinstance(group, Population) else 1
 
 
-def _plan_projection(p: Projection, dt: float, precision: str | None) -> ProjectionPlan:
-    steps, _, rounding = delay_table(p, dt)
+def _plan_projection(p: Projection, dt: float, precision: str | None, **clock: Any) -> ProjectionPlan:
+    steps, _, rounding = delay_table(p, dt, **clock)
     storage, why = _choose_storage(p)
     arithmetic, because = _choose_arithmetic(p, storage, precision)
     return ProjectionPlan(

@@ -51,6 +51,8 @@ class RunInfo:
         Seconds per step.
     steps, trials : int
         Steps of this run, and trials side by side.
+    method : str
+        "clocked", or "event": then a step is a femtosecond, and only those with events were computed.
     start_step : int
         The simulation's step at which this run began.
     wall_s, build_s : float
@@ -73,6 +75,7 @@ class RunInfo:
     dt: float
     steps: int
     trials: int = 1
+    method: str = "clocked"
     start_step: int = 0
     wall_s: float
     build_s: float = 0.0
@@ -277,9 +280,10 @@ def _ratio(a: float, b: float) -> float | None:
 def _table(result: Result) -> str:
     info, counts = result.info, result.counts
     trials = f", {info.trials} trials" if info.trials > 1 else ""
+    pace = "from event to event" if info.method == "event" else f"in steps of {info.dt:g} s"
     interrupted = " (interrupted)" if info.interrupted else ""
     lines = [
-        f"Result: {result.duration:g} s{interrupted} in steps of {info.dt:g} s{trials}; {info.backend}, "
+        f"Result: {result.duration:g} s{interrupted} {pace}{trials}; {info.backend}, "
         f"{info.threads} thread{'s' if info.threads != 1 else ''}, {info.wall_s:.3g} s "
         f"(and {info.build_s:.3g} s to build)",
         f"  {'population':<24}{'neurons':>10}{'spikes':>14}{'rate (Hz)':>12}",
@@ -291,7 +295,7 @@ def _table(result: Result) -> str:
     if counts.projections:
         lines.append(f"  {'projection':<24}{'synapses':>10}{'events':>14}{'of dense':>12}")
     for q in counts.projections:
-        share = f"{q.events / q.dense_events:.2%}" if q.dense_events else "-"
+        share = f"{q.events / q.dense_events:.2%}" if q.dense_events and info.method != "event" else "-"
         lines.append(f"  {q.name:<24}{q.n_synapses:>10,}{q.events:>14,}{share:>12}")
     for name, record in result.records.items():
         lines.append(f"  {name}: {record!r}")

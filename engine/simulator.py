@@ -15,15 +15,16 @@ from .. import __version__
 from ..learning.rule import PlasticityRule
 from ..learning.short_term import ShortTermRule
 from ..neurons.errors import FormatError, RunError, SpecError, UnitWarning
-from ..neurons.model import MOST_STEPS, NeuronModel
+from ..neurons.model import NeuronModel
 from .backends.private import drawn_flight, private_sources
 from .backends.registry import backend as find_backend
+from .backends.registry import event_backend
 from .changes import Change, change_of
 from .checks import check_positive
 from .clocked import Collector, run_clocked
 from .connections import Connections, as_described, described_connections, is_matrix, user_order
 from .doubts import doubts
-from .feeds import Stretch, described_feeds, given_feeds
+from .feeds import Stretch, described_feeds, given_feeds, most_steps
 from .groups import Group, Part, Slice, group_of
 from .interrupt import CtrlC
 from .layout import described_weights
@@ -47,12 +48,14 @@ class Simulator:
     ----------
     net : Network
         What to simulate.
-    dt : float
-        Seconds per step.
+    dt : float, optional
+        Seconds per step. From event to event there are none: then it is only what a delay or a probe's
+        interval is where they were left out, and may be left out itself.
     backend : str
         "numba" (compiled) or "reference" (plain NumPy).
     method : "clocked", "event" or "auto"
-        How time goes: step by step; "auto" means the same, "event" is not available yet.
+        How time goes: step by step, or from event to event, with times that are not rounded to steps
+        (see docs/events.md).
     precision : "fixed", "float32", "float64" or None
         How input is summed and state is held; None chooses per projection (`print(sim.plan)` says which).
     batch : int, optional
@@ -90,19 +93,24 @@ class Simulator:
         batch: int | None = None,
         threads: int | None = None,
     ) -> None:
-        if dt is None:
+        _check_choices(method, batch, threads)
+        gridless = method == "event"
+        if dt is None and not gridless:
             raise SpecError(
                 "Simulator.dt: got None; a clocked simulation needs seconds per step, such as 1e-3"
             )
-        _check_choices(method, batch, threads)
         began = time.perf_counter()
-        self._backend = find_backend(backend)
+        self._dt, self._method = dt, method
+        self._backend = event_backend(backend) if gridless else find_backend(backend)
         self._batch, self._precision, self._threads = batch, precision, threads
         # Users hold its parts, also where `set` has put others in their places.
         self._given = net.copy() if isinstance(net, Network) else net
-        self.plan: Plan = make_plan(net, dt, precision=precision, trials=1 if batch is None else int(batch))
-        for doubt in doubts(net, dt, single=self.plan.real == np.float32):
-            warnings.warn(doubt, UnitWarning, stacklevel=2)
+        self.plan: Plan = make_plan(
+            net, dt, precision=precision, trials=1 if batch is None else int(batch), gridless=gridless
+        )
+        if dt is not None and not gridless:
+            for doubt in doubts(net, dt, single=self.plan.real == np.float32):
+                warnings.warn(doubt, UnitWarning, stacklevel=2)
         self._bind()
         self._torn: str | None = None
         self._build_s = time.perf_counter() - began
@@ -164,10 +172,11 @@ class Simulator:
         seconds = check_positive("Simulator.run.duration", duration, "s")
         machine, start = self._machine, self._machine.now
         steps = max(int(np.floor(seconds / self.plan.dt + 0.5)), 1)
-        if start + steps > MOST_STEPS:
+        most = most_steps(self.plan)
+        if start + steps > most:
             raise SpecError(
                 f"Simulator.run.duration: got {duration} s, which ends at step {start + steps}; allowed are "
-                f"up to {MOST_STEPS} steps"
+                f"up to {most} steps of {self.plan.dt:g} s"
             )
         stretch = Stretch(self.plan, self._batch is not None, start, steps)
         for source, feeds in given_feeds(stretch, self._by_name(inputs or {})).items():
@@ -218,6 +227,7 @@ class Simulator:
         """Return what is the same in the info of every run."""
         return {
             "backend": self._backend.name,
+            "method": self._method,
             "threads": self._machine.threads,
             "precision": self._precision or "auto",
             "dt": self.plan.dt,
@@ -367,6 +377,11 @@ class Simulator:
         >>> sim.state(cells)["v"].round(3).tolist()
         [0.5, 2.0, 1.0]
         """
+        if self.plan.gridless:
+            raise SpecError(
+                "Simulator.set: a simulation from event to event cannot be changed, since it has foreseen "
+                "what will happen; describe another network, or use method='clocked'"
+            )
         self._check_whole("set")
         current = self._part(group_of(part) if isinstance(part, Slice) else part, (Part,), "set")
         end = part if isinstance(part, Slice) else current if isinstance(current, Group) else None
@@ -458,8 +473,8 @@ class Simulator:
         from .checkpoint import write_checkpoint
 
         info = {
-            "dt": self.plan.dt, "backend": self._backend.name, "precision": self._precision,
-            "batch": self._batch, "threads": self._threads,
+            "dt": self._dt, "method": self._method, "backend": self._backend.name,
+            "precision": self._precision, "batch": self._batch, "threads": self._threads,
         }  # fmt: skip
         write_checkpoint(path, self.plan.network, self._machine.snapshot(), info)
 
@@ -498,6 +513,7 @@ class Simulator:
                 network,
                 info["dt"],
                 backend=backend or info["backend"],
+                method=info.get("method", "clocked"),
                 precision=info["precision"],
                 batch=info["batch"],
                 threads=info["threads"] if threads is None else threads,
@@ -516,9 +532,10 @@ class Simulator:
 
     def __repr__(self) -> str:
         trials = f", {self.plan.trials} trials" if self._batch is not None else ""
+        grid = "no grid" if self.plan.gridless else f"dt {self.plan.dt:g} s"
         where = f"on {self.device}" if self.device else f"{self._machine.threads} thread(s)"
         return (
-            f"Simulator: {len(self.plan.network)} parts, dt {self.plan.dt:g} s{trials}, "
+            f"Simulator: {len(self.plan.network)} parts, {grid}{trials}, "
             f"{self._backend.name} backend, {where}, at {self.now:g} s"
         )
 
@@ -526,8 +543,6 @@ class Simulator:
 def _check_choices(method: Any, batch: Any, threads: Any) -> None:
     if method not in ("clocked", "event", "auto"):
         raise SpecError(f"Simulator.method: got {method!r}; allowed is 'clocked', 'event' or 'auto'")
-    if method == "event":
-        raise SpecError("Simulator.method: got 'event', which is not available yet; use 'clocked'")
     for name, value in (("batch", batch), ("threads", threads)):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if value is not None and not (whole and value >= 1):

@@ -29,6 +29,10 @@ def weight_table(projection: Projection) -> tuple[np.ndarray, bool]:
     return table, False
 
 
+#: The longest delay in steps, with a grid and without one.
+_LONGEST, _LONGEST_GRIDLESS = 65_535, 2**61
+
+
 def delays_in_seconds(projection: Projection) -> tuple[np.ndarray, bool]:
     """Return the table of delays in seconds (float64), and whether it is chosen from; there must be some."""
     delay = projection.delay
@@ -39,11 +43,14 @@ def delays_in_seconds(projection: Projection) -> tuple[np.ndarray, bool]:
     return np.atleast_1d(np.asarray(delay, dtype=np.float64)), False
 
 
-def delay_table(projection: Projection, dt: float) -> tuple[np.ndarray, bool, float]:
+def delay_table(
+    projection: Projection, dt: float, *, gridless: bool = False, stride: int = 1
+) -> tuple[np.ndarray, bool, float]:
     """Return the table of delays in steps (int64), whether it is chosen from, and the worst rounding in s.
 
     A delay above zero is never rounded to zero, which would change the order of a step; nor is one by
-    distance of neurons at one place, which are not in one another's step where others are not.
+    distance of neurons at one place, which are not in one another's step where others are not. One that
+    was left out is `stride` steps.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def delay_table(projection: Projection, dt: float) -> tuple[np.ndarray, bool, fl
         If some delays of the projection are zero and others are not.
     """
     if projection.delay is None:
-        return np.ones(1, np.int64), False, 0.0
+        return np.full(1, stride, np.int64), False, 0.0
     seconds, drawn = delays_in_seconds(projection)
     never_zero = isinstance(projection.delay, ByDistance)
     steps = np.where((seconds > 0) | never_zero, np.maximum(steps_of(seconds, dt), 1), 0)
@@ -59,10 +66,11 @@ def delay_table(projection: Projection, dt: float) -> tuple[np.ndarray, bool, fl
         raise PlanError(
             f"{projection.label}.delay: some delays are zero and some are not; split it into two projections"
         )
-    if steps.size and steps.max() > 65_535:
+    longest = _LONGEST_GRIDLESS if gridless else _LONGEST
+    if steps.size and steps.max() > longest:
         raise PlanError(
             f"{projection.label}.delay: got {seconds.max():g} s, which is {steps.max()} steps of {dt:g} s; "
-            "allowed are up to 65535 steps"
+            f"allowed are up to {longest} steps"
         )
     rounding = float(np.abs(steps * dt - seconds).max(initial=0.0))
     return steps, drawn, rounding

@@ -68,14 +68,18 @@ class Accountant:
             steps=steps,
             trials=self.plan.trials,
             dt=self.plan.dt,
-            populations=tuple(self._population(name, sent[name], steps) for name in self._groups),
+            populations=tuple(self._population(name, sent[name], tally, steps) for name in self._groups),
             projections=tuple(self._projection(name, tally, sent, steps) for name in self._projections),
             operators=tuple(_operator(o, tally) for o in self.plan.network.operators),
         )
 
-    def _population(self, name: str, sent: int, steps: int) -> PopulationCounts:
+    def _population(
+        self, name: str, sent: int, tally: Mapping[str, np.ndarray], steps: int
+    ) -> PopulationCounts:
         group = self.plan.groups[name]
         updates = group.n * steps * self.plan.trials if isinstance(group.part, Population) else 0
+        if f"updates/{name}" in tally:
+            updates = int(tally[f"updates/{name}"].sum())
         return PopulationCounts(**self._groups[name], spikes=sent, updates=updates)
 
     def _projection(

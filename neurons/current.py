@@ -10,10 +10,19 @@ from functools import cached_property
 from typing import Any
 
 from .errors import SpecError
+from .exact import ExactFlow
 from .model import Parameter, State, Value
 from .noise import Noisy
 from .receptor import Ports, Receptor, settle_receptors
-from .synaptic import ALONE, Currents, check_currents, membrane_of, moving_states
+from .synaptic import (
+    ALONE,
+    Currents,
+    check_currents,
+    membrane_of,
+    moving_constants,
+    moving_states,
+    refuse_rising,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +156,7 @@ class AlphaLIF(Currents):
 
 
 @dataclass(frozen=True, eq=False)
-class CurrentLI(Noisy):
+class CurrentLI(Noisy, ExactFlow):
     """A `CurrentLIF` that never fires, for reading out.
 
     tau dv/dt = v_rest - v + R (drive + sum of i), integrated exactly; input adds to the currents, and acts
@@ -221,6 +230,22 @@ class CurrentLI(Noisy):
         """Say which currents there are; nothing fires, so nothing is reset."""
         unused = {"reset": "none", "reset_delay": False, "refractory": False}
         return {**super().options(), **unused, **self.ports.options()}
+
+    @property
+    def propagators(self) -> tuple[str, ...]:
+        """What is left of v and of each current, and how far unit currents move v."""
+        return moving_constants(self)
+
+    @property
+    def fires_alone(self) -> bool:
+        """Never."""
+        return False
+
+    def needs_grid(self) -> str:
+        """Refuse currents that rise."""
+        return refuse_rising(self)
+
+    propagate = Currents.propagate
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Move as a CurrentLIF does, and never fire."""

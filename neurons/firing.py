@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from .errors import SpecError
-from .model import MOST_STEPS, NeuronModel, Parameter, State, Value, steps_of
+from .model import NeuronModel, Parameter, State, Value, steps_of
 from .parameters import all_zero
 from .vocabulary import exp, spike, uniform, where
 
@@ -61,6 +61,8 @@ class Firing(NeuronModel):
         State("w"),
         State("ready", kind="integer"),
     )
+    #: For those that are also `ExactFlow`.
+    hold: ClassVar[str | None] = "ready"
 
     _: KW_ONLY
     reset: Reset = Parameter("hard", choices=("hard", "soft", "none"))
@@ -98,8 +100,16 @@ class Firing(NeuronModel):
             "threshold": threshold,
             "v_reset": self.v_reset,
             "reset_by": threshold if self.reset_by is None else self.reset_by,
-            "silent_steps": np.minimum(steps_of(self.refractory, elapsed), MOST_STEPS - 1),
+            "silent_steps": steps_of(self.refractory, elapsed),
         }
+
+    def needs_grid(self) -> str:
+        """Refuse what happens from step to step only: see `ExactFlow`."""
+        if self.reset_delay:
+            return "reset_delay=True resets in the step after a spike; use reset_delay=False"
+        if self.reset == "none":
+            return "reset='none' fires in every step above threshold; use reset='hard' or 'soft'"
+        return ""
 
     @staticmethod
     def fire(v: Any, pending: Any, lift: Any, w: Any, ready: Any, now: Any, threshold: Any, lift_step: Any,

@@ -15,11 +15,25 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from .errors import SpecError
+from .exact import ExactFlow, log
 from .firing import Firing, Reset
 from .held import Integration, held_step
 from .model import Parameter, Payload, Value
 from .noise import Noisy
-from .vocabulary import where
+from .vocabulary import exp, maximum, where
+
+
+def _needs_steps(model: IF | LIF | LI) -> str:
+    """Say what of a model's input has no meaning without steps; empty if nothing."""
+    if model.resistance is not None:
+        return (
+            "with a resistance input is a current that is held over a step; leave it out, or use CurrentLIF"
+        )
+    if model.options()["driven"]:
+        return "drive is added in every step; use LIF, whose drive is a current"
+    if getattr(model, "integration", "exact") == "euler":
+        return "integration='euler' makes steps; use 'exact'"
+    return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +88,7 @@ class _Integrator(Firing):
 
 
 @dataclass(frozen=True, eq=False)
-class IF(_Integrator):
+class IF(_Integrator, ExactFlow):
     """Integrate-and-fire without a leak.
 
     v <- v + input + drive; a spike is sent where v reaches the threshold. With a resistance R input is
@@ -118,9 +132,23 @@ class IF(_Integrator):
         gain = np.multiply(elapsed, 1.0 if self.resistance is None else self.resistance)
         return {**super().derive(elapsed), "drive": self.drive, "gain": gain}
 
+    @property
+    def fires_alone(self) -> bool:
+        """Only where subtraction may have left it above threshold."""
+        return self.reset == "soft"
+
+    def needs_grid(self) -> str:
+        """Refuse a drive too, which is added in every step."""
+        return _needs_steps(self) or super().needs_grid()
+
+    @staticmethod
+    def crossing(v: Any, threshold: Any, never: Any) -> Any:
+        """Fire at once where v is above threshold, else wait for input."""
+        return where(v >= threshold, 0.0, never)
+
 
 @dataclass(frozen=True, eq=False)
-class LIF(Noisy, _Integrator):  # type: ignore[override]  # Noisy adds to the states of Firing
+class LIF(Noisy, _Integrator, ExactFlow):  # type: ignore[override]  # Noisy adds to the states of Firing
     """Leaky integrate-and-fire with delta synapses, integrated exactly.
 
     tau dv/dt = v_rest + drive - v, solved over a step as
@@ -175,7 +203,36 @@ class LIF(Noisy, _Integrator):  # type: ignore[override]  # Noisy adds to the st
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of one step."""
         step = held_step("LIF.tau", self.tau, elapsed, self.resistance, self.integration)
-        return {**super().derive(elapsed), **step, "v_inf": np.add(self.v_rest, self.drive)}
+        v_inf = np.add(self.v_rest, self.drive)
+        return {**super().derive(elapsed), **step, "tau": self.tau, "v_inf": v_inf}
+
+    @property
+    def propagators(self) -> tuple[str, ...]:
+        """What is left of the distance to v_inf."""
+        return ("decay",)
+
+    @property
+    def fires_alone(self) -> bool:
+        """Where its drive lifts it to threshold, or subtraction may have left it above."""
+        driven = np.add(self.v_rest, self.drive) >= self.threshold
+        return self.reset == "soft" or bool(np.any(driven))
+
+    def needs_grid(self) -> str:
+        """Refuse input that is held over a step, and Euler's steps."""
+        return _needs_steps(self) or super().needs_grid()
+
+    @staticmethod
+    def propagate(elapsed: Any, tau: Any) -> Any:
+        """Decay."""
+        return exp(-elapsed / tau)
+
+    @staticmethod
+    def crossing(v: Any, v_inf: Any, threshold: Any, tau: Any, never: Any) -> Any:
+        """Solve v_inf + (v - v_inf) exp(-t / tau) = threshold."""
+        distance = where(v_inf > threshold, v_inf - threshold, 1.0)
+        ratio = where(v_inf > threshold, (v_inf - v) / distance, 1.0)
+        later = where(v_inf > threshold, tau * log(maximum(ratio, 1.0)), never)
+        return where(v >= threshold, 0.0, later)
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +290,7 @@ class Leaky(_Integrator):
 
 
 @dataclass(frozen=True, eq=False)
-class LI(Noisy):
+class LI(Noisy, ExactFlow):
     """Leaky integrator: a LIF that never fires, for reading out, or sending v itself.
 
     tau dv/dt = v_rest + drive - v, integrated exactly; input adds to v, or is a current, as for `LIF`.
@@ -287,7 +344,25 @@ class LI(Noisy):
             gain = np.multiply(elapsed, 1.0 if self.resistance is None else self.resistance)
             return {"gain": gain, "drive": self.drive}
         step = held_step("LI.tau", self.tau, elapsed, self.resistance, self.integration)
-        return {**super().derive(elapsed), **step, "v_inf": np.add(self.v_rest, self.drive)}
+        return {
+            **super().derive(elapsed), **step, "tau": self.tau, "v_inf": np.add(self.v_rest, self.drive),
+        }  # fmt: skip
+
+    @property
+    def propagators(self) -> tuple[str, ...]:
+        """What is left of the distance to v_inf, where there is a leak."""
+        return () if self.tau is None else ("decay",)
+
+    @property
+    def fires_alone(self) -> bool:
+        """Never."""
+        return False
+
+    def needs_grid(self) -> str:
+        """Refuse input that is held over a step, Euler's steps, and to send v in each."""
+        return "graded=True sends v in every step; use a Probe" if self.graded else _needs_steps(self)
+
+    propagate = LIF.propagate
 
     def options(self) -> dict[str, object]:
         """Say how it leaks and takes input; nothing fires, so nothing is reset."""

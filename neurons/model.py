@@ -209,7 +209,7 @@ class NeuronModel(Parameterised):
                 f"{type(self).__name__}: its functions take {missing}, which are neither state variables, "
                 f"receptors, options, `now`, nor constants of derive() ({sorted(derived)})"
             )
-        return {name: derived[name] for name in self.constant_names}
+        return {name: _short(derived[name]) for name in self.constant_names}
 
     def unit_of(self, variable: str) -> str:
         """Return the unit of a state variable, "1" where it has none."""
@@ -227,6 +227,12 @@ class NeuronModel(Parameterised):
         if len(set(sizes.values())) > 1:
             raise SpecError(f"{type(self).__name__}: per-neuron arrays have different sizes {sizes}")
         return next(iter(sizes.values()), None)
+
+
+def _short(value: Value) -> Value:
+    """Return a constant for rules that count steps in 32 bits: whole numbers beyond every run are cut off."""
+    whole = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iu"
+    return np.clip(value, 1 - MOST_STEPS, MOST_STEPS - 1) if whole else value
 
 
 def steps_of(duration: float | np.ndarray, elapsed: float) -> Any:

@@ -60,7 +60,10 @@ class Variant:
 
 
 def specialise(
-    function: Callable[..., Any], options: Mapping[str, object], states: Collection[str] = ()
+    function: Callable[..., Any],
+    options: Mapping[str, object],
+    states: Collection[str] = (),
+    words: tuple[str, ...] = vocabulary.WORDS,
 ) -> Variant:
     """Fold static options into a rule.
 
@@ -73,43 +76,48 @@ def specialise(
         The value of every static option; arguments of these names are replaced by constants.
     states
         Names of state variables: one that a variant returns as it was given is not returned.
+    words
+        What it may call.
 
     Raises
     ------
     SpecError
         If the rule's source cannot be read, or it uses something that not every backend has.
     """
-    return _specialise(function, tuple(sorted(options.items())), frozenset(states))
+    return _specialise(function, tuple(sorted(options.items())), frozenset(states), words)
 
 
 @lru_cache(maxsize=512)
 def _specialise(
-    function: Callable[..., Any], options: tuple[tuple[str, object], ...], states: frozenset[str]
+    function: Callable[..., Any],
+    options: tuple[tuple[str, object], ...],
+    states: frozenset[str],
+    words: tuple[str, ...],
 ) -> Variant:
     where = f"rule {function.__qualname__}"
     original = _parse(function, where)
-    _check(original, where)
+    _check(original, where, words)
     families = families_of(original)
     folded = _Folder(dict(options), where).visit(unroll(original, dict(options), where))
     tree = ast.fix_missing_locations(name_members(folded, families, where))
-    _check_folded(tree, where)
+    _check_folded(tree, where, words)
     _leave_out_unchanged(tree, states)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     tree.args.args = [a for a in tree.args.args if a.arg in used]
     arguments = tuple(a.arg for a in tree.args.args)
     assigned = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    strangers = used - set(arguments) - assigned - set(vocabulary.WORDS)
+    strangers = used - set(arguments) - assigned - set(words)
     if strangers:
         raise SpecError(
             f"{where}: uses {sorted(strangers)}, which are neither arguments nor words of the vocabulary "
-            f"{vocabulary.WORDS}; pass constants through `derive` and options as arguments"
+            f"{words}; pass constants through `derive` and options as arguments"
         )
     return Variant(
         function.__name__,
         tree,
         arguments,
         _count_returned(tree, where),
-        frozenset(used & set(vocabulary.WORDS)),
+        frozenset(used & set(words)),
     )
 
 
@@ -135,12 +143,12 @@ def _parse(function: Callable[..., Any], where: str) -> ast.FunctionDef:
     return tree
 
 
-def _check(tree: ast.FunctionDef, where: str) -> None:
+def _check(tree: ast.FunctionDef, where: str, words: tuple[str, ...]) -> None:
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED + _ARITHMETIC):
             raise SpecError(
                 f"{where}: line {getattr(node, 'lineno', '?')} uses {type(node).__name__}; a rule may use "
-                f"arithmetic, comparisons, assignments, `if` and `for` on options, and {vocabulary.WORDS}"
+                f"arithmetic, comparisons, assignments, `if` and `for` on options, and {words}"
             )
     # What is returned is matched with arguments by their order: one that is never named would shift it.
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -149,7 +157,7 @@ def _check(tree: ast.FunctionDef, where: str) -> None:
         raise SpecError(f"{where}: never uses its arguments {unused}; leave them out, or assign to them")
 
 
-def _check_folded(tree: ast.FunctionDef, where: str) -> None:
+def _check_folded(tree: ast.FunctionDef, where: str, words: tuple[str, ...]) -> None:
     """Refuse what only an option may do: it would not work on arrays, or differ between backends."""
     for node in ast.walk(tree):
         logic = isinstance(node, ast.BoolOp) or (
@@ -163,10 +171,8 @@ def _check_folded(tree: ast.FunctionDef, where: str) -> None:
                 f"{where}: `{ast.unparse(node)}` asks for values; `and`, `or`, `not`, `is`, `in` and chained "
                 "comparisons are for options. Use where(), or & and | between single comparisons"
             )
-        if isinstance(node, ast.Call) and not (
-            isinstance(node.func, ast.Name) and node.func.id in vocabulary.WORDS
-        ):
-            raise SpecError(f"{where}: `{ast.unparse(node)}` is no call of a word of {vocabulary.WORDS}")
+        if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in words):
+            raise SpecError(f"{where}: `{ast.unparse(node)}` is no call of a word of {words}")
 
 
 class _Folder(ast.NodeTransformer):

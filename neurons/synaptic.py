@@ -11,18 +11,21 @@ from typing import Any
 import numpy as np
 
 from .errors import SpecError
+from .exact import ExactFlow, log
 from .firing import Firing
 from .model import Parameter, State, Value, decay_of
 from .noise import Noisy
+from .propagators import transfer
 from .receptor import Ports, Receptor, check_names
-from .vocabulary import where
+from .unroll import member_of
+from .vocabulary import exp, where
 
 #: Who has one current has no name for it.
 ALONE = ""
 
 
 @dataclass(frozen=True, eq=False)
-class Currents(Noisy, Firing):
+class Currents(Noisy, Firing, ExactFlow):
     """Base class of the models that integrate any number of synaptic currents exactly, and fire."""
 
     tau: Value = Parameter(unit="s", above=0.0)
@@ -118,6 +121,62 @@ class Currents(Noisy, Firing):
                 i[port] = i[port] + input[port]
         return v, i, rise
 
+    @property
+    def propagators(self) -> tuple[str, ...]:
+        """What is left of v and of each current, and how far unit currents move v."""
+        return moving_constants(self)
+
+    def exact_options(self) -> dict[str, object]:
+        """Tell two currents apart."""
+        names = tuple(self.ports.receptors)
+        return {**self.options(), "first": names[:1], "second": names[1:]}
+
+    def needs_grid(self) -> str:
+        """Refuse currents of which no closed form says how often they turn."""
+        if len(self.ports.receptors) > 2:
+            return "there are more than two currents; use two"
+        return refuse_rising(self) or super().needs_grid()
+
+    @staticmethod
+    def propagate(elapsed: Any, tau: Any, tau_i: Any, strength: Any, ports: Any) -> Any:
+        """Let v and the currents decay, and v follow the currents."""
+        for port in ports:
+            strength[port] = strength[port] * transfer(tau, tau_i[port], elapsed)
+            tau_i[port] = exp(-elapsed / tau_i[port])
+        return exp(-elapsed / tau), tau_i, strength
+
+    @staticmethod
+    def slope(v: Any, i: Any, v_inf: Any, resistance: Any, ports: Any) -> Any:
+        """Return the right-hand side of the membrane's equation."""
+        return v_inf - v + resistance * sum(i[port] for port in ports)
+
+    @staticmethod
+    def pieces(i: Any, tau: Any, tau_i: Any, ports: Any, first: Any, second: Any) -> Any:
+        """Turn where the sum of the currents does.
+
+        slope exp(t / tau) has the derivative exp(t / tau) R times that of the sum of the currents: it
+        falls while the sum falls. The sum of two turns once at most.
+        """
+        end = 50.0 * (tau + sum(tau_i[port] for port in ports))
+        one = sum(i[port] / tau_i[port] for port in first)
+        other = sum(i[port] / tau_i[port] for port in second)
+        apart = sum(1.0 / tau_i[port] for port in second) - sum(1.0 / tau_i[port] for port in first)
+        turns = (one * other < 0.0) & (apart != 0.0)
+        turn = log(where(turns, -other / where(turns, one, 1.0), 1.0)) / where(turns, apart, 1.0)
+        return where(turn > 0.0, turn, end), end, one + other
+
+
+def moving_constants(model: Any) -> tuple[str, ...]:
+    """Return the constants of a model with ports that depend on elapsed time, as `propagate` returns them."""
+    families = ("decay_i", "gain")
+    return ("decay", *(member_of(family, port) for family in families for port in model.ports.receptors))
+
+
+def refuse_rising(model: Any) -> str:
+    """Say which currents take time to rise; empty if none."""
+    rising = model.ports.options()["rising"]
+    return f"its currents {rising} take time to rise; use some that decay only" if rising else ""
+
 
 def moving_states(model: Any) -> tuple[State, ...]:
     """Return the potential and the currents of a model with ports; with units, if it has a capacitance."""
@@ -130,9 +189,13 @@ def membrane_of(model: Any, elapsed: float) -> dict[str, Value]:
     resistance = 1.0 if model.capacitance is None else np.divide(model.tau, model.capacitance)
     return {
         "decay": decay_of(model.tau, elapsed),
+        "tau": model.tau,
+        "resistance": resistance,
         "v_inf": np.add(model.v_rest, np.multiply(resistance, model.drive)),
         **model.ports.decays(elapsed),
         **model.ports.gains(model.tau, resistance, elapsed),
+        **{member_of("tau_i", port): receptor.tau for port, receptor in model.ports.receptors.items()},
+        **{member_of("strength", port): resistance for port in model.ports.receptors},
     }
 
 

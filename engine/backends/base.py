@@ -95,12 +95,39 @@ class ValueFeed:
         return min(row, len(self.values) - 1)
 
 
+@dataclass(frozen=True)
+class TimedFeed:
+    """Given spikes of one source in one trial, where there is no grid to list them by.
+
+    Attributes
+    ----------
+    steps : int64 (k,)
+        The simulation's step of each event, ascending.
+    places : int32 (k,)
+        Source places, ascending within a step, each at most once.
+    counts : int32 (k,)
+        Number of spikes of each event.
+    """
+
+    steps: np.ndarray
+    places: np.ndarray
+    counts: np.ndarray
+
+
 ListedFeed = SpikeFeed | ValueFeed
-Feed = ListedFeed | CountFeed
+GridFeed = ListedFeed | CountFeed
+Feed = GridFeed | TimedFeed
+
+
+def on_grid(feed: Feed) -> GridFeed:
+    """Return a feed of a plan with a grid, for machines that run no other."""
+    assert not isinstance(feed, TimedFeed)
+    return feed
 
 
 def listed(feed: Feed) -> ListedFeed:
     """Return a feed whose spikes are listed, for machines that do not read counts."""
+    feed = on_grid(feed)
     return feed.listed() if isinstance(feed, CountFeed) else feed
 
 

@@ -92,6 +92,29 @@ BACKENDS = {
     )
 }
 
+#: Those that run from event to event.
+EVENT_BACKENDS = {
+    backend.name: backend
+    for backend in (Backend("numba", "event.machine", "EventMachine", "numba", "", "compiled, one thread"),)
+}
+
+
+def event_backend(name: str) -> Backend:
+    """Return what runs from event to event under a backend's name.
+
+    Raises
+    ------
+    SpecError
+        If there is no such backend, or it goes step by step only.
+    """
+    known = backend(name).name
+    if known not in EVENT_BACKENDS:
+        raise SpecError(
+            f"Simulator.backend: got {name!r}, which goes step by step; without a grid there is "
+            f"{sorted(EVENT_BACKENDS)}"
+        )
+    return EVENT_BACKENDS[known]
+
 
 def backend(name: str) -> Backend:
     """Return a backend by name.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import CountFeed, Feed, SpikeFeed
+from ..base import CountFeed, Feed, GridFeed, SpikeFeed, on_grid
 from . import fields as f
 
 #: Vectors of `Memory` that hold feeds.
@@ -34,12 +34,12 @@ class Feeds:
 
     def __init__(self, sources: Sequence[str], trials: int, real: np.dtype) -> None:
         self._sources, self._trials, self._real = tuple(sources), trials, real
-        self._given: dict[str, list[Feed]] = {}
+        self._given: dict[str, list[GridFeed]] = {}
         self.changed = True
 
     def give(self, source: str, feeds: list[Feed]) -> None:
         """Take over the feeds of one source, one for each trial."""
-        self._given[source] = feeds
+        self._given[source] = [on_grid(feed) for feed in feeds]
         self.changed = True
 
     def pieces(self) -> dict[str, list[Any]]:
@@ -62,7 +62,7 @@ class Feeds:
 
 
 def _add(
-    feed: Feed, record: np.ndarray, found: dict[str, list[Any]], sizes: dict[str, int], real: np.dtype
+    feed: GridFeed, record: np.ndarray, found: dict[str, list[Any]], sizes: dict[str, int], real: np.dtype
 ) -> None:
     """Add a feed to the vectors, and fill in its record."""
 

@@ -33,6 +33,12 @@ def stretch(array: Any, first: Any, size: Any) -> Any:
     return carray(pointer(array.ctypes.data + first * array.itemsize), (size,), array.dtype)
 
 
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def bare(array: Any) -> Any:
+    """Return the same array without a count of references; the caller keeps it alive."""
+    return carray(pointer(array.ctypes.data), array.shape, array.dtype)
+
+
 @njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def all_zero(array: Any) -> Any:
     """Return whether all elements of an array are zero."""

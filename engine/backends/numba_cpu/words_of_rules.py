@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from ....neurons.vocabulary import (
 )
 from .words import bits_of, float64_of, float_from, wide_bits_of
 
-__all__ = ["exp", "f4", "floor", "maximum", "minimum", "nearest_pow2", "spike", "where"]
+__all__ = [
+    "absolute", "exp", "expm1", "f4", "floor", "log", "maximum", "minimum", "nearest_pow2", "spike", "where",
+]  # fmt: skip
 
 f4 = np.float32
 _LOG2_E = np.float32(1.4426950408889634)
@@ -100,6 +103,24 @@ def maximum(a: Any, b: Any) -> Any:
 def floor(x: Any) -> Any:
     """Return the largest whole number not above x, as a float."""
     return np.floor(x)
+
+
+@njit(inline="always")
+def absolute(x: Any) -> Any:
+    """Return the magnitude of x."""
+    return abs(x)
+
+
+@njit(inline="always")
+def expm1(x: Any) -> Any:
+    """Return e to the power x, less 1."""
+    return math.expm1(x)
+
+
+@njit(inline="always")
+def log(x: Any) -> Any:
+    """Return the natural logarithm of x, which is above zero."""
+    return math.log(x)
 
 
 @njit(inline="always")
