@@ -15,7 +15,7 @@ import numpy as np
 
 from ..learning.rule import PlasticityRule
 from ..learning.short_term import ShortTermRule
-from ..neurons.errors import SpecError
+from ..neurons.errors import SpecError, nearest
 from ..neurons.model import NeuronModel
 from .checks import (
     check_array,
@@ -88,7 +88,8 @@ class Population(Group):
         for key, value in self.initial.items():
             if key not in known:
                 raise SpecError(
-                    f"{self.label}.initial: unknown state variable {key!r}; {self.model!r} has {known}"
+                    f"{self.label}.initial: unknown state variable {key!r}{nearest(key, known)}; "
+                    f"{self.model!r} has {known}"
                 )
             initial[key] = check_values(f"{self.label}.initial[{key!r}]", value, (self.n,))
         object.__setattr__(self, "initial", initial)

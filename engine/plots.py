@@ -31,8 +31,8 @@ def draw_raster(records: Mapping[str, SpikeRecord], ax: Any = None, *, rate: flo
     for k, (name, record) in enumerate(records.items()):
         height = _height(record)
         ax.scatter(
-            record.times, base + record.trials * height + record.ids, s=_dot(dots, rows), color=_colour(k),
-            linewidths=0, rasterized=dots > _VECTOR_DOTS,
+            record.times, base + record.trials * height + record.ids, s=_dot(ax, dots, rows),
+            color=_colour(k), linewidths=0, rasterized=dots > _VECTOR_DOTS,
         )  # fmt: skip
         if base:
             ax.axhline(base - 0.5, color="0.85", linewidth=0.8, zorder=0)
@@ -192,7 +192,7 @@ def _time_axis(ax: Any, records: Iterable[SpikeRecord]) -> None:
 
 
 def _legend(ax: Any) -> Any:
-    ax.legend(frameon=False, loc="upper right", handlelength=1.2)
+    ax.legend(frameon=False, loc="best", handlelength=1.2)
     return ax
 
 
@@ -212,9 +212,12 @@ def _bare(ax: Any) -> Any:
     return ax
 
 
-def _dot(dots: int, rows: int) -> float:
-    """Return the area of a dot, in square points: smaller where there are more of them, or of neurons."""
-    return float(np.clip(min(4e4 / max(dots, 1), 1200.0 / max(rows, 1)), 0.6, 9.0))
+def _dot(ax: Any, dots: int, rows: int) -> float:
+    """Return the area of a dot in square points: by the height of a row, and by how many there are."""
+    box = ax.get_window_extent()
+    width, height = (72.0 * side / ax.figure.dpi for side in (box.width, box.height))
+    most = min((1.6 * height / max(rows, 1)) ** 2, 0.35 * width * height / max(dots, 1))
+    return float(np.clip(most, 0.7, 9.0))
 
 
 def _height(record: SpikeRecord) -> int:
