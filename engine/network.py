@@ -39,6 +39,7 @@ class Network:
             raise SpecError(f"Network.seed: got {seed!r}; allowed is a whole number from 0 to 2**64 - 1")
         self.seed = int(seed)
         self._parts: dict[str, Part] = {}
+        self._next: dict[str, int] = {}  # numbers from which names that the network gives are tried
 
     def add(self, part: P) -> P:
         """Add a part and return it.
@@ -52,10 +53,10 @@ class Network:
             raise SpecError(
                 f"Network.add: got {part!r}; allowed is a population, source, projection, probe or operator"
             )
-        if any(part is other for other in self):
+        if part in self:
             raise SpecError(f"Network.add: {part.label} has been added before")
         for end in _ends(part):
-            if not any(end is other for other in self):
+            if end not in self:
                 raise SpecError(
                     f"{part.label}: refers to {end.label}, which this network does not hold; add it first"
                 )
@@ -77,9 +78,10 @@ class Network:
             stem = type(part.model).__name__.lower()
         else:
             stem = type(part).__name__.lower()
-        name, k = stem, 2
-        while name in self._parts:
-            name, k = f"{stem} {k}", k + 1
+        k = self._next.get(stem, 1)
+        while (name := stem if k == 1 else f"{stem} {k}") in self._parts:
+            k += 1
+        self._next[stem] = k + 1
         return name
 
     def __getitem__(self, name: str) -> Part:
@@ -98,7 +100,9 @@ class Network:
         return len(self._parts)
 
     def __contains__(self, part: object) -> bool:
-        return part in self._parts if isinstance(part, str) else any(part is other for other in self)
+        if isinstance(part, Part):
+            return part.name is not None and self._parts.get(part.name) is part
+        return isinstance(part, str) and part in self._parts
 
     def of(self, kind: type[P]) -> tuple[P, ...]:
         """Return the parts of one kind, in the order in which they were added."""

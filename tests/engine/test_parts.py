@@ -352,6 +352,23 @@ def test_a_network_holds_each_name_and_each_part_once():
         net["inh"]
 
 
+def test_adding_a_part_looks_at_no_other(monkeypatch):
+    net = rb.Network()
+    pops = [net.add(pop()) for _ in range(5)]
+    assert [part.name for part in pops] == ["lif", "lif 2", "lif 3", "lif 4", "lif 5"]
+    net.add(pop(name="lif 6"))
+    names, twin = [*net._parts], pop(name="lif 3")
+    monkeypatch.setattr(rb.Network, "__iter__", None)  # as all others would be found
+    assert net.add(pop()).name == "lif 7"
+    assert net.add(rb.Projection(pops[0], pops[4], rb.dense())).name == "lif->lif 5"
+    assert pops[2] in net
+    assert "lif 3" in net
+    assert twin not in net
+    assert 3 not in net
+    assert net.copy().add(pop()).name == "lif 8"
+    assert [*net._parts][: len(names)] == names
+
+
 def test_a_network_refuses_probes_and_projections_of_strangers():
     net = rb.Network()
     exc, stranger = net.add(pop(name="exc")), pop(name="stranger")
