@@ -75,8 +75,8 @@ class ProjectionCounts:
         Those of them that no projection named before this one carries to the same population.
     events : int
         Synaptic events: one per event sent and synapse it reaches.
-    dense_events : int
-        What a dense machine would do: synapses times steps times trials.
+    dense_events : int, optional
+        What a dense machine would do: synapses times steps times trials; None for a run without a grid.
     arithmetic : "ac" or "mac"
         Whether an event needs only an addition (payload 1) or also a multiplication.
     plastic : bool
@@ -97,7 +97,7 @@ class ProjectionCounts:
     sent: int
     packets: int
     events: int
-    dense_events: int
+    dense_events: int | None
     arithmetic: Arithmetic = "ac"
     plastic: bool = False
     weight_updates: int = 0
@@ -130,6 +130,9 @@ class Counts:
         Every projection.
     operators : tuple of OperatorCounts
         Every operator.
+    gridless : bool
+        True of a run from event to event: its steps are as short as can be told apart, so that no figure
+        for each step means anything.
 
     Examples
     --------
@@ -144,6 +147,7 @@ class Counts:
     populations: tuple[PopulationCounts, ...]
     projections: tuple[ProjectionCounts, ...]
     operators: tuple[OperatorCounts, ...] = ()
+    gridless: bool = False
 
     @property
     def seconds(self) -> float:
@@ -181,9 +185,9 @@ class Counts:
         return sum(p.events for p in self.projections)
 
     @property
-    def dense_events(self) -> int:
-        """Synaptic events of a machine that skips nothing."""
-        return sum(p.dense_events for p in self.projections)
+    def dense_events(self) -> int | None:
+        """Synaptic events of a machine that skips nothing; None for a run without a grid."""
+        return None if self.gridless else sum(p.dense_events or 0 for p in self.projections)
 
     @property
     def ac(self) -> int:
@@ -214,7 +218,7 @@ class Counts:
             ("operators", ("rows", "spikes")),
         ):
             summed[group] = tuple(
-                replace(a, **{name: getattr(a, name) + getattr(b, name) for name in adding})
+                replace(a, **{name: _added(getattr(a, name), getattr(b, name)) for name in adding})
                 for a, b in zip(getattr(self, group), getattr(other, group), strict=True)
             )
         summed["operators"] = tuple(
@@ -228,7 +232,7 @@ class Counts:
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as plain data, for files."""
         groups = ("populations", "projections", "operators")
-        data: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "trials", "dt")}
+        data: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "trials", "dt", "gridless")}
         for group in groups:
             data[group] = [
                 {f.name: getattr(item, f.name) for f in fields(item)} for item in getattr(self, group)
@@ -251,3 +255,8 @@ class Counts:
             name: tuple(typed(kind, item) for item in data[name]) for name, kind in parts.items()
         }
         return typed(cls, {key: value for key, value in data.items() if key not in parts}, **lists)
+
+
+def _added(a: int | None, b: int | None) -> int | None:
+    """Return the sum of two counts, None where one could not be counted."""
+    return None if a is None or b is None else a + b

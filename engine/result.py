@@ -295,7 +295,7 @@ def _table(result: Result) -> str:
     if counts.projections:
         lines.append(f"  {'projection':<24}{'synapses':>10}{'events':>14}{'of dense':>12}")
     for q in counts.projections:
-        share = f"{q.events / q.dense_events:.2%}" if q.dense_events and info.method != "event" else "-"
+        share = f"{q.events / q.dense_events:.2%}" if q.dense_events else "-"
         lines.append(f"  {q.name:<24}{q.n_synapses:>10,}{q.events:>14,}{share:>12}")
     for name, record in result.records.items():
         lines.append(f"  {name}: {record!r}")

@@ -523,7 +523,10 @@ class Simulator:
             raise FormatError(
                 f"{path}: its header does not say {error}; it is no checkpoint of ours"
             ) from None
-        simulator._machine.restore(state)
+        try:
+            simulator._machine.restore(state)
+        except FormatError as error:
+            raise FormatError(f"{path}: {error}") from None
         return simulator
 
     def __str__(self) -> str:

@@ -68,6 +68,7 @@ class Accountant:
             steps=steps,
             trials=self.plan.trials,
             dt=self.plan.dt,
+            gridless=self.plan.gridless,
             populations=tuple(self._population(name, sent[name], tally, steps) for name in self._groups),
             projections=tuple(self._projection(name, tally, sent, steps) for name in self._projections),
             operators=tuple(_operator(o, tally) for o in self.plan.network.operators),
@@ -96,7 +97,7 @@ class Accountant:
             sent=carried,
             packets=packets,
             events=events,
-            dense_events=described["n_synapses"] * steps * self.plan.trials,
+            dense_events=None if self.plan.gridless else described["n_synapses"] * steps * self.plan.trials,
             weight_updates=carried * is_relayed(part) if changes is None else int(changes.sum()),
         )
 

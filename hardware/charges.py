@@ -93,19 +93,18 @@ def dense_charges(counts: Counts, chip: Chip, passes: int | None) -> Iterator[Ch
     """
     if passes is None:
         passes = counts.steps if chip.passes == "every step" else 1
-    share = passes / counts.steps if counts.steps else 0.0
+    # A run from event to event has no steps, and updates only what something happens to.
+    runs = passes * counts.trials if counts.steps else 0
     encoders = _encoders(counts) if chip.passes == "once" else set()
     for projection in counts.projections:
-        if projection.dense_events and projection.post not in encoders:
-            macs = projection.dense_events * share
+        if projection.n_synapses and runs and projection.post not in encoders:
+            macs = projection.n_synapses * runs
             yield Charge("mac", "projection", projection.name, macs, chip.constants.get("mac"))
     if "neuron_update" not in chip.includes:
         price = chip.constants.get("neuron_update")
         for population in counts.populations:
-            if population.updates and population.name not in encoders:
-                yield Charge(
-                    "neuron_update", "population", population.name, population.updates * share, price
-                )
+            if runs and not population.is_source and population.name not in encoders:
+                yield Charge("neuron_update", "population", population.name, population.n * runs, price)
 
 
 def _encoders(counts: Counts) -> set[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..engine.counts import Counts
 from ..neurons.errors import SpecError
 from .chip import Chip, chips
 from .constant import with_prefix
@@ -84,7 +85,8 @@ def compare_chips(
     result : Result or Counts
         The run.
     chips : iterable of str, Path or Chip, optional
-        Which; all that come with the package if None.
+        Which; all that come with the package if None, without those that pass over the network in every
+        step where the run has no steps and `passes` is left out.
     passes : int, optional
         For dense machines, as in `energy`.
 
@@ -106,12 +108,16 @@ def compare_chips(
     ['loihi', 'spinnaker2']
     """
     counts = counts_of(result, "compare_chips")
-    wanted = _shipped() if chips is None else ((chips,) if isinstance(chips, str) else tuple(chips))
+    wanted = (
+        _shipped(counts, passes) if chips is None else ((chips,) if isinstance(chips, str) else tuple(chips))
+    )
     if not wanted:
         raise SpecError("compare_chips: chips is empty; name at least one, or leave it out for all")
     found = [energy(counts, chip, passes=passes) for chip in wanted]
     return Comparison(tuple(sorted(found, key=lambda one: one.joules)))
 
 
-def _shipped() -> tuple[str, ...]:
+def _shipped(counts: Counts, passes: int | None) -> tuple[str, ...]:
+    if passes is None and counts.gridless:
+        return tuple(name for name in chips() if Chip.load(name).passes != "every step")
     return chips()

@@ -15,7 +15,9 @@ Numbers = dict[str, float]
 def counts(result: Any, dialect: str = "rheobase", *, ternary: Iterable[str] = ()) -> Numbers:
     """Return what a run counted, in the names and by the rules of a tool.
 
-    "rheobase" gives totals of the run; the others give figures per trial, as those tools do.
+    "rheobase" gives totals of the run; the others give figures per trial, as those tools do. Of a run from
+    event to event there are no figures for each step: "rheobase" leaves them out, "neurobench" and "syops",
+    which consist of them, are refused.
 
     * "neurobench" (2.3): events of payload -1, 0 or 1 are ACs, others MACs; every synapse and step in
       Dense; ActivationSparsity over all neurons and steps. It skips weights that are zero, so it
@@ -43,7 +45,7 @@ def counts(result: Any, dialect: str = "rheobase", *, ternary: Iterable[str] = (
     Raises
     ------
     SpecError
-        If the dialect or a name in `ternary` is unknown, or the dialect cannot count this network.
+        If the dialect or a name in `ternary` is unknown, or the dialect cannot count this network or run.
 
     Examples
     --------
@@ -61,13 +63,18 @@ def counts(result: Any, dialect: str = "rheobase", *, ternary: Iterable[str] = (
     strangers = names - {p.name for p in found.projections}
     if strangers:
         raise SpecError(f"counts: ternary names {', '.join(sorted(strangers))}, no projections of this run")
+    if found.gridless and dialect in _BY_STEP:
+        raise SpecError(
+            f"counts: got a run with method='event', and dialect {dialect!r} counts what happens in each "
+            "step; run it with method='clocked', or use 'rheobase' or 'spikingjelly'"
+        )
     return _DIALECTS[dialect](found, names)
 
 
 def _rheobase(found: Counts, ternary: frozenset[str]) -> Numbers:
     names = ("spikes", "source_spikes", "synaptic_events", "dense_events", "ac", "mac", "updates")
-    totals: Numbers = {name: getattr(found, name) for name in names}
-    return {**totals, "activation_sparsity": _sparsity(found)}
+    totals: Numbers = {name: getattr(found, name) for name in names if getattr(found, name) is not None}
+    return totals if found.gridless else {**totals, "activation_sparsity": _sparsity(found)}
 
 
 def _neurobench(found: Counts, ternary: frozenset[str]) -> Numbers:
@@ -77,7 +84,7 @@ def _neurobench(found: Counts, ternary: frozenset[str]) -> Numbers:
     return {
         "Effective_MACs": sum(p.events for p in found.projections if not adds(p)) / found.trials,
         "Effective_ACs": sum(p.events for p in found.projections if adds(p)) / found.trials,
-        "Dense": found.dense_events / found.trials,
+        "Dense": _dense(found) / found.trials,
         "ActivationSparsity": _sparsity(found),
     }
 
@@ -93,18 +100,22 @@ def _syops(found: Counts, ternary: frozenset[str]) -> Numbers:
             )
         if p.arithmetic == "ac":
             if p.senders:
-                additions += p.dense_events * p.sent / (p.senders * found.steps * found.trials)
+                additions += p.n_synapses * p.sent / p.senders
         else:
-            multiplications += p.dense_events
+            multiplications += p.n_synapses * found.steps * found.trials
     return {
         "ACs": additions / found.trials,
         "MACs": multiplications / found.trials,
-        "Total": found.dense_events / found.trials,
+        "Total": _dense(found) / found.trials,
     }
 
 
 def _spikingjelly(found: Counts, ternary: frozenset[str]) -> Numbers:
     return {"synops": found.ac / found.trials}
+
+
+def _dense(found: Counts) -> int:
+    return found.dense_events or 0
 
 
 def _sparsity(found: Counts) -> float:
@@ -118,3 +129,5 @@ _DIALECTS: dict[str, Callable[[Counts, frozenset[str]], Numbers]] = {
     "syops": _syops,
     "spikingjelly": _spikingjelly,
 }
+#: Those whose figures count something in every step.
+_BY_STEP = ("neurobench", "syops")

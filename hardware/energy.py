@@ -207,7 +207,8 @@ def energy(result: Any, chip: str | Path | Chip, *, passes: int | None = None) -
     Raises
     ------
     SpecError
-        If there is no such chip, the run is neither a Result nor Counts, or passes is not positive.
+        If there is no such chip, the run is neither a Result nor Counts, or passes is not positive; or it
+        is left out for a chip that passes in every step, and the run went from event to event.
     FormatError
         If the chip's file is broken.
 
@@ -225,6 +226,11 @@ def energy(result: Any, chip: str | Path | Chip, *, passes: int | None = None) -
         chip = Chip.load(chip)
     if passes is not None and (isinstance(passes, bool) or not isinstance(passes, int) or passes < 1):
         raise SpecError(f"energy: passes is {passes!r}; it must be a whole number of at least 1")
+    if passes is None and counts.gridless and chip.passes == "every step":
+        raise SpecError(
+            f"energy: {chip.name} passes over the whole network in every step, and a run with method='event' "
+            "has none; give passes, how many there are in a trial"
+        )
     dense = chip.kind == "dense"
     charges = dense_charges(counts, chip, passes) if dense else event_charges(counts, chip)
     return Energy(chip, tuple(charges), counts.trials)

@@ -85,7 +85,7 @@ def _populations(result: Result) -> str:
 
 def _projections(result: Result) -> str:
     rows = [
-        (p.name, p.kind, f"{p.n_synapses:,}", f"{p.events:,}", f"{p.dense_events:,}", p.arithmetic)
+        (p.name, p.kind, f"{p.n_synapses:,}", f"{p.events:,}", _grouped(p.dense_events), p.arithmetic)
         for p in result.counts.projections
     ]
     heads = ("name", "kind", "synapses", "events", "events of a dense machine", "arithmetic")
@@ -137,6 +137,10 @@ def _number(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _grouped(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -126,5 +126,29 @@ def test_a_checkpoint_with_events_that_cannot_be_is_refused(tmp_path, key, chang
     content, arrays = read_archive(tmp_path / "c.npz", "rheobase checkpoint")
     arrays = {**arrays, f"state/queue/{key}": change(arrays[f"state/queue/{key}"])}
     write_archive(tmp_path / "d.npz", "rheobase checkpoint", content, arrays)
-    with pytest.raises(rb.FormatError, match=r"checkpoint|does not hold"):
+    with pytest.raises(rb.FormatError, match=r"d\.npz: (its pending events|does not hold)"):
         rb.Simulator.resume(tmp_path / "d.npz")
+
+
+def test_figures_for_each_step_are_left_out_or_refused(tmp_path):
+    result = rb.Simulator(_net(), method="event").run(0.05)
+    assert result.counts.dense_events is None
+    assert (result.counts + result.counts).projections[0].dense_events is None
+    result.save(tmp_path / "r.npz")
+    assert rb.Result.load(tmp_path / "r.npz").counts == result.counts
+    totals = rb.hardware.counts(result)
+    assert totals["synaptic_events"] == 1
+    assert not {"dense_events", "activation_sparsity"} & set(totals)
+    assert rb.hardware.counts(result, "spikingjelly") == {"synops": 1}
+    for dialect in ("neurobench", "syops"):
+        with pytest.raises(rb.SpecError, match=f"method='event', and dialect '{dialect}' .*use 'rheobase'"):
+            rb.hardware.counts(result, dialect)
+    stepping = "neurram"
+    with pytest.raises(rb.SpecError, match=f"{stepping} passes .*in every step.*give passes"):
+        rb.energy(result, stepping)
+    # Three passes over 2 synapses and 2 neurons, however many femtoseconds there were.
+    three = rb.energy(result, stepping, passes=3)
+    assert three.count("mac") == 6
+    shown = {one.chip.name for one in rb.compare_chips(result).energies}
+    assert stepping not in shown
+    assert "loihi" in shown

@@ -20,10 +20,10 @@ def check_queue(
 ) -> None:
     """Raise FormatError unless events (time, code, extra) of some trials can be pending."""
     if owners.size != len(events) or not np.isin(owners, np.arange(len(trials))).all():
-        raise FormatError("checkpoint: its pending events belong to no trial of this network")
+        raise FormatError("its pending events belong to no trial of this network")
     for k, trial in enumerate(trials):
         if not _possible(trial, synapses, events[owners == k], now):
-            raise FormatError("checkpoint: its pending events are none that this network can have")
+            raise FormatError("its pending events are none that this network can have")
 
 
 def _possible(trial: Trial, synapses: Synapses, events: np.ndarray, now: int) -> bool:
