@@ -178,6 +178,32 @@ def test_one_trial_shared_by_threads_has_the_same_bits(compiled):
     same(outcome(busy(RULE), backend=compiled, threads=2), expected)
 
 
+@pytest.mark.parametrize("seen", [False, True], ids=["private", "probed"])
+def test_few_of_many_sources_that_fire_have_the_same_bits(seen):
+    """More sources than an update takes at a time, and no whole number of them."""
+
+    def run(**options):
+        net = rb.Network(seed=2)
+        source = net.add(rb.PoissonSource(2500, rate=5.0, name="in"))
+        out = net.add(rb.Population(40, rb.LIF(20e-3, threshold=1e9), name="out"))
+        p = net.add(rb.Projection(source, out, rb.fixed_out(3), weight=rb.normal(0.3, 0.1), rule=RULE))
+        if seen:
+            net.add(rb.Probe(source, "counts"))
+        v = net.add(rb.Probe(out, "v"))
+        sim = rb.Simulator(net, 1e-3, **options)
+        result = sim.run(0.1)
+        return {**sim.state(p), "v": result[v].values}, result.counts
+
+    expected, counted = run(backend="reference")
+    assert 200 < np.count_nonzero(expected["last"] >= 0) < 2250
+    assert np.any(np.diff(np.sort(expected["last"])) == 0)
+    for threads in (1, 2):
+        mine, counts = run(backend="numba", threads=threads)
+        assert counts == counted
+        for name, values in expected.items():
+            np.testing.assert_array_equal(mine[name], values)
+
+
 def test_a_run_can_be_cut_reset_and_resumed_elsewhere(tmp_path, backend):
     whole = outcome(busy(RULE), 0.09, backend="numba")
     parts = rb.Simulator(busy(RULE), 1e-3, backend=backend)

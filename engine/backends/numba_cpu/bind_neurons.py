@@ -47,6 +47,8 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
     at_rest = binder.scratch(("old", group.name, part), lambda: {a.name: zeros(size, a.numpy) for a in old})
     if "still" in kernel.places:
         at_rest = {**at_rest, "still": zeros(-(-(high - low) // CHUNK), np.int8)}
+    if "came" in kernel.places:
+        at_rest = {**at_rest, "came": zeros(CHUNK, np.int32)}
     noisy = [p for p in binder.private.values() if p.part.target.label == group.name]
     noise: dict[str, Any] = {}
     for p in noisy:

@@ -5,6 +5,9 @@ with what the update made of them. From then on it is skipped for as long as its
 costs a fraction of an update. (A zero counts as the same whatever its sign.) A rule may ask whether
 some step has passed (`now >= ready`), which must then be so for all neurons of the chunk; what it does
 with `now` beyond that could change at any time.
+
+Where a model says that its neurons rest without input, nothing is looked at but what has come: the
+neurons to which something has are listed, and their update runs over this list.
 """
 
 from __future__ import annotations
@@ -55,10 +58,11 @@ def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int) -> list[s
     chunk
         Neurons in a chunk.
     """
+    silent = " and ".join(f"all_zero(a_{name})" for name in sums) or "True"
     return [
         f"mine = chunk // {chunk}",
         f"looked = (now + mine) % {LOOK} == 0",
-        f"if (looked or still[mine] != 0) and {_silent(sums)}:",
+        f"if (looked or still[mine] != 0) and {silent}:",
         "    if still[mine] != 0:",
         "        continue",
         "    for i in range(size):",
@@ -69,13 +73,20 @@ def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int) -> list[s
     ]
 
 
-def pass_lines(sums: Sequence[str]) -> list[str]:
-    """Return the lines before the loop of a chunk whose neurons are at rest wherever nothing arrives."""
-    return [f"if {_silent(sums)}:", "    continue"]
+def listed_lines(come: Sequence[str]) -> list[str]:
+    """Return the lines that go over the neurons of a chunk to which something has come, and no others.
 
-
-def _silent(sums: Sequence[str]) -> str:
-    return " and ".join(f"all_zero(a_{name})" for name in sums) or "True"
+    Parameters
+    ----------
+    come
+        What may have come to the i-th neuron, as expressions.
+    """
+    return [
+        "for i in range(size):",
+        f"    fired[i] = np.int8({' | '.join(f'({what} != 0)' for what in come) or 'False'})",
+        "for j in range(list_set(fired, size, 0, came, 0)):",
+        "    i = np.int64(came[j])",
+    ]
 
 
 def look_lines(states: Sequence[str], waiting: Collection[str]) -> list[str]:

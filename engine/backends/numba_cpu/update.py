@@ -15,7 +15,7 @@ from ..draws import Draw
 from .kernel import INLINE, INTO_LOOP, Argument, Kernel, kernel_from_source
 from .latch import split_latches
 from .outcome import fault_lines, sent_lines
-from .quiet import look_lines, pass_lines, skip_lines, waits
+from .quiet import listed_lines, look_lines, skip_lines, waits
 from .rules import Rule, constant_of, returned, rule_of
 
 
@@ -123,12 +123,12 @@ def _build(
     if waiting is not None:
         sums = [a.name for a in arguments if a.array and a.name[:2] in ("c_", "x_")]
         lines += [f"        {line}" for line in skip_lines(sums, written, CHUNK)]
-    elif shape.at_rest and not shape.noisy:
-        sums = [a.name for a in arguments if a.array and a.name[:2] in ("c_", "x_")]
-        lines += [f"        {line}" for line in pass_lines(sums)]
     lines += ["        some, bad = np.int8(0), np.int32(0)"]
     lines += [f"        drawn_{name} = np.int32(0)" for name in sorted(shape.noisy)]
-    lines += ["        for i in range(size):"]
+    loop = ["for i in range(size):"]
+    if shape.at_rest:
+        loop = listed_lines([what for name in receptors for what in _come(name, shape)])
+    lines += [f"        {line}" for line in loop]
     body = _body(rules, states, written, receptors, payload, shape, draws)
     lines += [f"            {line}" for line in body]
     # Only sums count of this tally: a place that no other part has, so that parts never share one.
@@ -175,6 +175,8 @@ def _arguments(
     out += [Argument("ring_payload", "i4" if payload != "real" else shape.real, True)]
     out += [Argument("tally", "i8", True), Argument("fault", "i8", True)]
     out += [Argument("fired", "i1", True), Argument("sent", shape.real, True)]
+    if shape.at_rest:
+        out.append(Argument("came", "i4", True))
     return tuple(out)
 
 
@@ -229,19 +231,14 @@ def _body(
     whole = dict(states)
     values = {name: f"v_{name}" for name in whole} | {name: f"in_{name}" for name in receptors}
     values |= {"now": "step"}
-    updated: list[str] = []
     for rule in rules:
         given = [values.get(name) or constant_of(name, shape.arrays, "a_", "i") for name in rule.arguments]
         drawn = [draw.argument for draw in rule.draws]
         left = [*(["event"] if rule.name == "fire" else []), *(f"t_{name}" for name in rule.returned)]
         if left:
-            updated.append(f"{', '.join(left)} = rule_{rule.name}({', '.join([*given, *drawn])})")
-        updated += [f"v_{name} = {'np.int32' if whole[name] else 'REAL'}(t_{name})" for name in rule.returned]
-    updated += [f"a_s_{name}[i] = v_{name}" for name in written]
-    if shape.at_rest:
-        came = " or ".join(f"in_{name} != 0" for name in receptors)
-        updated = ["event = REAL(0)", f"if {came}:", *(f"    {line}" for line in updated)]
-    lines += updated
+            lines.append(f"{', '.join(left)} = rule_{rule.name}({', '.join([*given, *drawn])})")
+        lines += [f"v_{name} = {'np.int32' if whole[name] else 'REAL'}(t_{name})" for name in rule.returned]
+    lines += [f"a_s_{name}[i] = v_{name}" for name in written]
     lines += ["flag = np.int8(event != 0)", "fired[i] = flag", "some = np.int8(some | flag)"]
     if payload != "unit":
         lines.append("sent[i] = REAL(event)")
@@ -250,6 +247,16 @@ def _body(
     if total:
         lines += [f"total_ = {total}", "bad = np.int32(1) if total_ != total_ else bad"]
     return lines
+
+
+def _come(receptor: str, shape: Shape) -> list[str]:
+    """Return what may have come to a receptor of the i-th neuron, as expressions."""
+    come = [f"a_c_{receptor}[i]"] if receptor in shape.fixed else []
+    if receptor in shape.floating:
+        come.append(f"a_x_{receptor}[i]")
+    if receptor in shape.noisy:
+        come.append(f"noise_counts_{receptor}[i] + base_{receptor}")
+    return come
 
 
 def _input(receptor: str, shape: Shape) -> list[str]:
