@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Events in flight that a queue is sure to hold, and cache lines asked for before they are needed.
 _ENTRIES, _LINES_AHEAD = 1 << 20, 16
+#: Events before its turn at which a row of separate targets and weights is asked for.
+_EVENTS_AHEAD = 8
 #: Entries that a queue must have dropped before the others move to its front.
 _DROPPED = 256
 #: Words by which such a kernel finds the events of one part of a source: those of `_rings`.
@@ -118,7 +120,10 @@ def deliver_row_blocks(binder: Binder, delivery: Delivery, trial: Trial, part: i
     cells, options, ring = _common_arguments(binder, p, trial, part)
     if not delivery.wide:
         return [_deliver_rows(binder, delivery, table, trial, cells, options) for table in stored]
-    kernel = compile_kernel(deliver.deliver_wide, deliver._slot_before, real=binder.real, **options)
+    kernel = compile_kernel(
+        deliver.deliver_wide, deliver._slot_before, deliver._ask_wide, real=binder.real,
+        EVENTS_AHEAD=_EVENTS_AHEAD, **options,
+    )  # fmt: skip
     return [kernel.pack(**ring, **stored[0], cells=cells)]
 
 

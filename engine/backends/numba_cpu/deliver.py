@@ -18,6 +18,7 @@ REAL: Any = None
 CELL: Any = None
 AHEAD: Any = None
 TILE: Any = None
+EVENTS_AHEAD: Any = None
 add_wide_rows: Any = None  # these stand for the functions of rows.py
 add_scaled_wide_rows = add_narrow_rows = add_scaled_narrow_rows = add_wide_rows
 
@@ -26,9 +27,25 @@ def load_word(address: Any) -> None:
     """Stand for the intrinsic, for readers and type checkers."""
 
 
+def prefetch(address: Any) -> None:
+    """Stand for the intrinsic, for readers and type checkers."""
+
+
 def _slot_before(slot: I8, delay: I8, length: I8) -> Any:
     """Return the slot of the ring `delay` steps before another one; a division would take longer."""
     return slot - delay if slot >= delay else slot - delay + length
+
+
+def _ask_wide(
+    source: Any, d: Any, n: Any, row_start: I8s, offsets: U4s, targets: U4s, weights: Cells
+) -> None:
+    """Ask for the first lines of the targets and weights that an event reaches after the d-th of n delays."""
+    at = source * np.uint64(n + 1) + np.uint64(d)
+    start = row_start[source] + np.int64(offsets[at])
+    if offsets[at] < offsets[at + np.uint64(1)]:
+        for byte in (0, 64):
+            prefetch(targets.ctypes.data + targets.itemsize * start + byte)
+            prefetch(weights.ctypes.data + weights.itemsize * start + byte)
 
 
 def deliver_wide(
@@ -40,8 +57,14 @@ def deliver_wide(
     for d in range(delays.size):
         slot = _slot_before(slot_now, delays[d], length)
         for q in range(parts):
-            begin = slot * n + first[q]
-            for j in range(ring_counts[q * length + slot]):
+            begin, sent = slot * n + first[q], ring_counts[q * length + slot]
+            ahead = min(EVENTS_AHEAD, sent)
+            for j in range(-ahead, sent):
+                if j + ahead < sent:
+                    later = np.uint64(ring_ids[begin + j + ahead])
+                    _ask_wide(later, d, delays.size, row_start, offsets, targets, weights)
+                if j < 0:
+                    continue
                 source = np.uint64(ring_ids[begin + j])
                 at = source * np.uint64(delays.size + 1) + np.uint64(d)
                 start = np.uint64(row_start[source])
