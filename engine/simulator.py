@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,27 +12,24 @@ import numpy as np
 
 from .. import __version__
 from ..learning.rule import PlasticityRule
-from ..learning.short_term import ShortTermRule
 from ..neurons.errors import FormatError, RunError, SpecError, UnitWarning
 from ..neurons.model import NeuronModel
+from .access import Access
 from .backends.private import drawn_flight, private_sources
 from .backends.registry import backend as find_backend
 from .backends.registry import event_backend
-from .changes import Change, change_of
+from .changes import change_of
 from .checks import check_positive
 from .clocked import Collector, run_clocked
-from .connections import Connections, as_described, described_connections, is_matrix, user_order
+from .connections import Connections
 from .doubts import doubts
 from .feeds import Stretch, described_feeds, given_feeds, most_steps
 from .groups import Group, Part, Slice, group_of
 from .interrupt import CtrlC
-from .layout import described_weights
 from .network import Network
-from .parts import Operator, Population, Probe, Projection
-from .plan import Plan, ProjectionPlan
+from .parts import Operator, Population, Projection
+from .plan import Plan
 from .planning import make_plan
-from .plastic import check_bounds
-from .relays import relay_name
 from .result import Result, RunInfo
 from .tally import Accountant
 from .workers import available_cores
@@ -125,9 +121,9 @@ class Simulator:
             self._machine.feed(source, feeds)
         self._first = self._machine.snapshot()
         self._facts = self._describe()
-        self._orders: dict[str, np.ndarray] = {}
+        self._access = Access(self.plan, self._machine, self._batch is not None)
         for probe in self.plan.synaptic_probes:
-            self._sample(probe)  # refuses synapses that there are none of
+            self._access.sample(probe)  # refuses synapses that there are none of
 
     @property
     def now(self) -> float:
@@ -181,7 +177,7 @@ class Simulator:
         stretch = Stretch(self.plan, self._batch is not None, start, steps)
         for source, feeds in given_feeds(stretch, self._by_name(inputs or {})).items():
             machine.feed(source, feeds)
-        collector = Collector(self.plan, start, start + steps, self._batch is not None, self._sample)
+        collector = Collector(self.plan, start, start + steps, self._batch is not None, self._access.sample)
         with CtrlC() as ctrl_c:
             # What escapes from here leaves steps half done, or records and counts half taken.
             self._torn = "it was interrupted"
@@ -256,13 +252,7 @@ class Simulator:
         SpecError
             If this network has no such part.
         """
-        part = self._part(population, (Population, Operator, Projection), "state")
-        group = self.plan.groups[part.label if isinstance(part, Group) else self._relay(part, "state")]
-        names = ["value"]
-        if isinstance(group.part, Population):
-            names = [state.name for state in group.part.model.used_states]
-        values = {name: group.unstored(self._machine.state(group.name, name)) for name in names}
-        return {name: value if self._batch is not None else value[0] for name, value in values.items()}
+        return self._access.state(self._part(population, (Population, Operator, Projection), "state"))
 
     def weights(self, projection: Projection | str) -> Any:
         """Return a projection's weights as they are now; `set` and `Network.with_weights` take them.
@@ -278,17 +268,7 @@ class Simulator:
         SpecError
             If this network has no such projection.
         """
-        p = self.plan.projections[self._part(projection, (Projection,), "weights").label]
-        if p.rule is not None:
-            stored = self._machine.weights(p.name)
-            weights = as_described(p, self._order(p), stored)
-            return weights if self._batch is not None else weights[0]
-        if p.storage == "sparse":
-            found = described_connections(self.plan, p)
-            self.plan.release()
-            place = found.post * found.shape[1] + found.pre if is_matrix(p) else np.arange(len(found))
-            return as_described(p, place, found.weight[None])[0]
-        return described_weights(self.plan, p).copy()
+        return self._access.weights(self._part(projection, (Projection,), "weights").label)
 
     def synapses(self, projection: Projection | str) -> Connections:
         """Return who a projection connects, with weights as they are now, in the order of `weights`.
@@ -300,40 +280,7 @@ class Simulator:
         SpecError
             If this network has no such projection.
         """
-        p = self.plan.projections[self._part(projection, (Projection,), "synapses").label]
-        found = described_connections(self.plan, p)
-        self.plan.release()
-        if p.rule is None:
-            return found
-        weights = self.weights(p.name)
-        if is_matrix(p):
-            return replace(found, weight=weights[..., found.post, found.pre])
-        return replace(found, weight=weights.reshape(*weights.shape[: self._batch is not None], -1))
-
-    def _sample(self, probe: Probe) -> tuple[np.ndarray, np.ndarray]:
-        """Return what a probe of a projection sees now, (trials, k), and of which synapses or neurons."""
-        part = probe.subject
-        assert isinstance(part, Projection)
-        if isinstance(part.rule, ShortTermRule):
-            relay = self.plan.groups[relay_name(part)]
-            values = relay.unstored(self._machine.state(relay.name, probe.variable))
-        else:
-            stored = self._machine.weights(part.label)
-            values = np.empty_like(stored)
-            values[:, self._order(self.plan.projections[part.label])] = stored
-        ids = np.arange(values.shape[1]) if probe.ids is None else np.asarray(probe.ids, np.int64)
-        if ids.size and ids.max() >= values.shape[1]:
-            raise SpecError(
-                f"{probe.label}.ids: allowed are indices from 0 to {values.shape[1] - 1}, none twice"
-            )
-        return values[:, ids], ids
-
-    def _order(self, p: ProjectionPlan) -> np.ndarray:
-        """Return which of the user's weights each one of a plastic projection's layout is."""
-        if p.name not in self._orders:
-            self._orders[p.name] = user_order(self.plan, p)
-            self.plan.release()
-        return self._orders[p.name]
+        return self._access.synapses(self._part(projection, (Projection,), "synapses").label)
 
     def set(self, part: Group | Slice | Projection | str, /, **values: Any) -> None:
         """Change parameters, state variables, rates or weights between runs.
@@ -385,40 +332,16 @@ class Simulator:
         self._check_whole("set")
         current = self._part(group_of(part) if isinstance(part, Slice) else part, (Part,), "set")
         end = part if isinstance(part, Slice) else current if isinstance(current, Group) else None
-        if isinstance(current, Projection) and self._has_weights(current, values.get("weight")):
+        if isinstance(current, Projection) and self._access.has_weights(current, values.get("weight")):
             del values["weight"]
             if not values:
                 return
         change = change_of(current, end, values, self.plan.network.seed, self.plan.trials)
         snapshot = self._machine.snapshot()
-        if isinstance(current, Projection) and isinstance(current.rule, PlasticityRule):
-            self._put_weights(current, change, snapshot)
-        for (name, variable), (new, ids) in change.states.items():
-            key, places = f"state/{name}/{variable}", self.plan.groups[name].places(ids)
-            snapshot[key] = snapshot[key].copy()
-            snapshot[key][:, places] = new
+        self._access.put(current, change, snapshot)
         if change.part is not None:
             self._replace(change.part, snapshot)
         self._machine.restore(snapshot)
-
-    def _has_weights(self, p: Projection, given: Any) -> bool:
-        """Whether weights are those that a projection has: nothing changes then, not even its grid."""
-        return given is not None and np.ndim(given) > 0 and np.array_equal(self.weights(p.label), given)
-
-    def _put_weights(self, p: Projection, change: Change, snapshot: dict[str, np.ndarray]) -> None:
-        """Put the weights of a plastic projection into a snapshot, if they change, and check their bounds."""
-        key, planned, given = f"weights/{p.label}", self.plan.projections[p.label], change.weights
-        if given is not None:
-            now = self.weights(p.label)
-            shapes = {(), now.shape, now.shape[self._batch is not None :]}
-            if given.shape not in shapes:
-                raise SpecError(
-                    f"{p.label}.weight: got shape {given.shape}; allowed is one of {sorted(shapes)}"
-                )
-            stored = snapshot[key]
-            flat = np.broadcast_to(given, now.shape).reshape(len(stored), -1)
-            snapshot[key] = flat[:, self._order(planned)].astype(stored.dtype)
-        check_bounds(change.part if isinstance(change.part, Projection) else p, snapshot[key])
 
     def _replace(self, part: Part, snapshot: dict[str, np.ndarray]) -> None:
         """Go on with a network in which this part takes the place of that of its name."""
@@ -442,14 +365,6 @@ class Simulator:
             key.label if isinstance(key, Part) and key in self._given else key: value
             for key, value in inputs.items()
         }
-
-    def _relay(self, part: Projection, caller: str) -> str:
-        if not isinstance(part.rule, ShortTermRule):
-            raise SpecError(
-                f"Simulator.{caller}: got {part.label}, which has no state of its own; allowed is a "
-                "population, an operator, or a projection with a short-term rule such as TsodyksMarkram"
-            )
-        return relay_name(part)
 
     def _part(self, key: Any, kinds: tuple[type[Any], ...], caller: str) -> Any:
         name = key.label if isinstance(key, Part) and key in self._given else key
