@@ -52,7 +52,10 @@ class RunInfo:
     steps, trials : int
         Steps of this run, and trials side by side.
     method : str
-        "clocked", or "event": then a step is a femtosecond, and only those with events were computed.
+        "clocked", or "event": then only steps with events were computed; they are a femtosecond each, unless
+        `choice` says that "auto" has chosen so, among the steps of a clocked run.
+    choice : str
+        Why "auto" has chosen this method, by which estimate; empty where the user has.
     start_step : int
         The simulation's step at which this run began.
     wall_s, build_s : float
@@ -76,6 +79,7 @@ class RunInfo:
     steps: int
     trials: int = 1
     method: str = "clocked"
+    choice: str = ""
     start_step: int = 0
     wall_s: float
     build_s: float = 0.0
@@ -280,7 +284,8 @@ def _ratio(a: float, b: float) -> float | None:
 def _table(result: Result) -> str:
     info, counts = result.info, result.counts
     trials = f", {info.trials} trials" if info.trials > 1 else ""
-    pace = "from event to event" if info.method == "event" else f"in steps of {info.dt:g} s"
+    pace = "from event to event" if counts.gridless else f"in steps of {info.dt:g} s"
+    pace += " with events" if info.method == "event" and not counts.gridless else ""
     interrupted = " (interrupted)" if info.interrupted else ""
     lines = [
         f"Result: {result.duration:g} s{interrupted} {pace}{trials}; {info.backend}, "

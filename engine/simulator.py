@@ -16,10 +16,11 @@ from ..neurons.errors import FormatError, RunError, SpecError, UnitWarning
 from ..neurons.model import NeuronModel
 from .access import Access
 from .backends.private import drawn_flight, private_sources
+from .backends.registry import GRID_EVENT_BACKENDS, event_backend
 from .backends.registry import backend as find_backend
-from .backends.registry import event_backend
 from .changes import change_of
 from .checks import check_positive
+from .choice import Choice, choose
 from .clocked import Collector, run_clocked
 from .connections import Connections
 from .doubts import doubts
@@ -50,8 +51,9 @@ class Simulator:
     backend : str
         "numba" (compiled) or "reference" (plain NumPy).
     method : "clocked", "event" or "auto"
-        How time goes: step by step, or from event to event, with times that are not rounded to steps
-        (see docs/events.md).
+        How time goes: step by step, or from event to event, with times that are not rounded to steps. "auto"
+        goes by the steps of the clock, but skips those in which nothing happens if that costs less and
+        changes no result: `print(sim)` says why it does or does not (see docs/events.md).
     precision : "fixed", "float32", "float64" or None
         How input is summed and state is held; None chooses per projection (`print(sim.plan)` says which).
     batch : int, optional
@@ -115,7 +117,10 @@ class Simulator:
         """Make the plan ready to run, at time 0."""
         # The accountant asks how many synapses there are, the machine draws them and lays them out.
         self._accountant = Accountant(self.plan, self._threads or available_cores())
-        self._machine = self._backend.bind(self.plan, self._threads)
+        self._choice = self._choose()
+        skips = self._choice.method == "event" and not self.plan.gridless
+        backend = GRID_EVENT_BACKENDS[self._backend.name] if skips else self._backend
+        self._machine = backend.bind(self.plan, self._threads)
         self.plan.release()
         for source, feeds in described_feeds(self.plan).items():
             self._machine.feed(source, feeds)
@@ -124,6 +129,11 @@ class Simulator:
         self._access = Access(self.plan, self._machine, self._batch is not None)
         for probe in self.plan.synaptic_probes:
             self._access.sample(probe)  # refuses synapses that there are none of
+
+    def _choose(self) -> Choice:
+        if self._method == "auto":
+            return choose(self.plan, self._backend.name)
+        return Choice("event" if self.plan.gridless else "clocked")
 
     @property
     def now(self) -> float:
@@ -223,7 +233,8 @@ class Simulator:
         """Return what is the same in the info of every run."""
         return {
             "backend": self._backend.name,
-            "method": self._method,
+            "method": self._choice.method,
+            "choice": self._choice.why,
             "threads": self._machine.threads,
             "precision": self._precision or "auto",
             "dt": self.plan.dt,
@@ -445,8 +456,9 @@ class Simulator:
         return simulator
 
     def __str__(self) -> str:
-        """Say what runs, on what, and how its synapses lie in memory."""
-        return "\n".join([repr(self), *(f"  {line}" for line in self._machine.layout)])
+        """Say what runs, on what, how its synapses lie in memory, and what "auto" has chosen and why."""
+        choice = [f"method 'auto' is {self._choice.method!r}: {self._choice.why}"] * (self._method == "auto")
+        return "\n".join([repr(self), *(f"  {line}" for line in [*choice, *self._machine.layout])])
 
     def __repr__(self) -> str:
         trials = f", {self.plan.trials} trials" if self._batch is not None else ""

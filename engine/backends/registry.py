@@ -97,10 +97,15 @@ EVENT_BACKENDS = {
     backend.name: backend
     for backend in (Backend("numba", "event.machine", "EventMachine", "numba", "", "compiled, one thread"),)
 }
+#: Those that do so over the steps of a clocked run.
+GRID_EVENT_BACKENDS = {
+    backend.name: backend
+    for backend in (Backend("numba", "event.grid", "GridMachine", "numba", "", "compiled, one thread"),)
+}
 
 
 def event_backend(name: str) -> Backend:
-    """Return what runs from event to event under a backend's name.
+    """Return what runs from event to event, without a grid, under a backend's name.
 
     Raises
     ------

@@ -364,8 +364,6 @@ def _touch(w: _Written, form: Form) -> list[str]:
     ]
     if form.foresees:
         body += _note(w)
-    else:
-        body.append(f"due[i] = {NEVER}")
     lines = ["n_fired, n_foreseen, bad = 0, 0, -1", "for k in range(who.size):"]
     lines += _indent([*_loaded(w, form), *_per_neuron(form, body), *_bad(w)])
     return [*lines, "found[0], found[1], found[2] = n_fired, n_foreseen, bad", "return 0"]

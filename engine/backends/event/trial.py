@@ -190,10 +190,24 @@ class Trial:
             np.concatenate([getattr(part, name) for part in parts]) for name in ("steps", "places", "counts")
         ]
         self.tables = self.tables._replace(steps=joined[0], places=joined[1], counts=joined[2])
+        self._queue_feed(k, feed, now)
+
+    def _queue_feed(self, k: int, feed: TimedFeed, now: int) -> None:
+        """Queue the first spikes of a source that are not before `now`."""
+        code = loop.code_of(self._groups[k].level, loop.EMISSION, k, 0)
         at = int(np.searchsorted(feed.steps, now))
         if at < feed.steps.size:
             self._ensure(int(self.queue.words[PENDING]) + 1)
             push(self.queue, int(feed.steps[at]), code, at)
+
+    def begin_again(self, now: int) -> None:
+        """Queue what neurons, as they are now, and given spikes will cause, beside what is pending."""
+        self._ensure(int(self.queue.words[PENDING] + self._first[-1]))
+        self.work.due[:] = NEVER
+        for k, group in enumerate(self._groups):
+            self._begin(k, group)
+            if group.name in self._feeds:
+                self._queue_feed(k, self._feeds[group.name], now)
 
     def make_room(self) -> None:
         """Give the loop the room that it asked for."""
