@@ -51,7 +51,8 @@ if [[ $upon_torch ]]; then
     done
 fi
 
-# Ours alone: the large ones, and cost against size.
+# Ours alone: with steps and without, the large ones, and cost against size.
+for model in LIF CurrentLIF; do bench event --model $model; done
 for threads in 1 2; do
     bench microcircuit --threads $threads
     bench sparse --threads $threads

@@ -9,20 +9,19 @@ counted, and is the mean of the others: a processor that has waited for the othe
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import __version__
 from .bench_device import on_device
-from .bench_ours import WORKLOADS, Ours, Workload
+from .bench_event import RATES, compare_methods
+from .bench_ours import WORKLOADS, Ours, Workload, turn
 from .bench_peer import NotMeasured, Peer, check_peer, find_script
 from .engine.simulator import Simulator
 from .models.benchmarks import spike_inputs
 from .neurons.errors import SpecError
 
-#: A run of this length needs no other before it; runs of a turn that are counted last at least this long.
-_LONG_S, _TURN_S = 2.0, 0.5
 #: What a line repeats of a peer's own.
 _FACTS = (
     "device", "ways_s", "upload_s", "build_s", "rate_hz", "rates_hz", "cv", "spikes", "synaptic_events",
@@ -40,6 +39,8 @@ def run_benchmark(
     batch: int = 1,
     seed: int = 0,
     activity: float = 0.05,
+    rate: Sequence[float] = RATES,
+    model: str = "LIF",
     backend: str = "numba",
     peer: str | None = None,
     peer_python: str | None = None,
@@ -51,7 +52,8 @@ def run_benchmark(
     Parameters
     ----------
     name : str
-        "cuba", "coba", "adex", "brunel", "microcircuit", "sparse", "stdp", "mlp" or "conv".
+        "cuba", "coba", "adex", "brunel", "microcircuit", "sparse", "stdp", "mlp", "conv" or
+        "event".
     repeats : int
         Turns; their median counts, the fastest and the slowest are kept.
     seconds : float, optional
@@ -67,6 +69,9 @@ def run_benchmark(
         Seed of the network and of the inputs, for the peer too.
     activity : float
         Share of input channels that fire per step, for `mlp` and `conv`.
+    rate, model
+        Synaptic events per neuron and second to compare at, and the neurons, "LIF" or "CurrentLIF", for
+        `event`.
     peer : str, optional
         Run this one too, in turns: "brian2", "nest" or, for `cuba`, "annarchy"; for `mlp` and `conv`
         "torch", "torch_fused" (torch with a fused kernel of ours, on a GPU), "spikingjelly", "sinabs",
@@ -88,7 +93,7 @@ def run_benchmark(
         `limits` is what the machine itself could do just then, and `of_limit` the fraction of it that was
         reached: see `bench_limits` and, for the backend "cuda", which also has a `device` and the time
         of a step, `bench_device`. With a peer, `ratio` is its time over ours; if it could not be run,
-        `peer_wall_s` is None and `peer_note` says why.
+        `peer_wall_s` is None and `peer_note` says why. For `event`: see `bench_event.compare_methods`.
 
     Raises
     ------
@@ -105,19 +110,23 @@ def run_benchmark(
     if peer is not None:
         check_peer(peer, name, peer_device)
     seconds = workload.seconds if seconds is None else float(seconds)
+    options: dict[str, Any] = {"backend": backend, "threads": threads, "batch": batch if batch > 1 else None}
+    line: dict[str, Any] = {"benchmark": name, "backend": backend, "threads": threads, "version": __version__}
+    line |= {"seed": seed, "scale": scale, "batch": batch, "repeats": repeats}
+    if name == "event":
+        return line | compare_methods(
+            seconds, repeats, options, seed=seed, scale=scale, rates=rate, model=model
+        )
     network = workload.build(seed=seed, scale=scale)
     inputs: Mapping[Any, Any] = {}
     if workload.fed:
         steps = round(seconds / workload.dt)
         inputs = spike_inputs(network, seed=seed, steps=steps, dt=workload.dt, batch=batch, activity=activity)
         inputs = on_device(inputs, steps, workload.dt) if backend == "cuda" else inputs
-    options: dict[str, Any] = {"backend": backend, "threads": threads, "batch": batch if batch > 1 else None}
     ours = Ours(lambda: Simulator(network, workload.dt, **options), workload, inputs, seconds)
-    line: dict[str, Any] = {"benchmark": name, "backend": backend, "threads": threads, "version": __version__}
-    line |= {"seed": seed, "scale": scale, "batch": batch, "repeats": repeats}
     line |= {"activity": activity} if workload.fed else {}
     if peer is None:
-        return line | ours.figures([_turn(ours.run) for _ in range(repeats)])
+        return line | ours.figures([turn(ours.run) for _ in range(repeats)])
     settings: dict[str, Any] = {
         "seconds": seconds,
         "scale": scale,
@@ -139,17 +148,6 @@ def run_benchmark(
         if workload.fed:
             beside["peer_samples_per_s"] = batch / beside["peer_wall_s"]
     return line | beside
-
-
-def _turn(run: Callable[[], float]) -> float:
-    """Return the wall seconds of a run: the mean of several where they are short, without the first."""
-    wall = run()
-    if wall >= _LONG_S:
-        return wall
-    walls = [run()]
-    while sum(walls) < _TURN_S:
-        walls.append(run())
-    return statistics.fmean(walls)
 
 
 def check_settings(
@@ -184,11 +182,11 @@ def _in_turns(
     try:
         process = Peer(python, find_script(peer, script), arguments)
         for _ in range(repeats):
-            walls.append(_turn(ours.run))
-            theirs.append(_turn(process.run))
+            walls.append(turn(ours.run))
+            theirs.append(turn(process.run))
         told = process.finish()
     except NotMeasured as reason:
-        walls += [_turn(ours.run) for _ in range(repeats - len(walls))]
+        walls += [turn(ours.run) for _ in range(repeats - len(walls))]
         return walls, {
             "peer": peer, "peer_version": None, "peer_wall_s": None, "ratio": None,
             "peer_note": f"not measured: {reason}",

@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any
 
 from .bench import check_settings
+from .bench_event import in_words
 from .bench_ours import WORKLOADS
 from .bench_peer import PEERS, check_device
 from .engine.workers import available_cores
@@ -66,8 +67,8 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
     ----------
     options : mapping
         What applies to all, as for `run_benchmark`. Without `threads`, each runs with one and with two
-        (with one where the machine has no more, or the backend is another one); without `batch`, `mlp` runs
-        with 1 and 64 samples, the others with one.
+        (with one where the machine has no more, or the backend is another one, and `event` always); without
+        `batch`, `mlp` runs with 1 and 64 samples, the others with one. Only the backend "numba" has `event`.
     peers : sequence of mapping
         As `peers_of` returns them. A workload runs once beside each that knows it, or else alone.
 
@@ -84,14 +85,15 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
     if not 0 < options.get("scale", 1.0) < float("inf"):
         raise SpecError(f"bench.scale: got {options['scale']!r}; allowed is a finite number above 0")
     checked = ("repeats", "seconds", "batch", "activity")
-    many = available_cores() > 1 and options.get("backend", "numba") == "numba"
+    compiled = options.get("backend", "numba") == "numba"
+    many = available_cores() > 1 and compiled
     threads = (options["threads"],) if "threads" in options else (1, 2) if many else (1,)
     found: list[dict[str, Any]] = []
-    for name in WORKLOADS:
+    for name in WORKLOADS if compiled else (name for name in WORKLOADS if name != "event"):
         check_settings(name, **{key: options[key] for key in checked if key in options})
         batches = (options["batch"],) if "batch" in options else BATCHES.get(name, (1,))
         beside = [peer for peer in peers if name in PEERS[peer["peer"]][1]] or [{}]
-        for batch, n, peer in product(batches, threads, beside):
+        for batch, n, peer in product(batches, threads if name != "event" else threads[:1], beside):
             given = {key: value for key, value in peer.items() if value is not None}
             found.append({**options, "name": name, "batch": batch, "threads": n, **given})
     return found
@@ -111,7 +113,12 @@ def run_case(case: Mapping[str, Any]) -> dict[str, Any]:
         What `run_benchmark` returns; where it failed, the arguments and an `error`.
     """
     rest = {key: value for key, value in case.items() if key != "name"}
-    flags = [text for key, value in rest.items() for text in (f"--{key.replace('_', '-')}", str(value))]
+    flags = [
+        text
+        for key, value in rest.items()
+        for one in (value if isinstance(value, list) else [value])
+        for text in (f"--{key.replace('_', '-')}", str(one))
+    ]
     command = [sys.executable, "-c", _PROGRAM, "bench", case["name"], "--json", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
@@ -126,6 +133,8 @@ def summary(line: Mapping[str, Any]) -> str:
     head = f"{line['benchmark']:<14} batch {line['batch']:<3} threads {line['threads']:<2}"
     if "error" in line:
         return f"{head} failed: {line['error']}"
+    if "crossover_hz" in line:
+        return f"{head} {in_words(line)}"
     text = f"{head} {line['wall_s']:.4g} s [{line['wall_min_s']:.4g} to {line['wall_max_s']:.4g}]"
     text += f" for {line['bio_s']:g} s"
     if line["ns_per_event"] is not None:

@@ -121,7 +121,7 @@ def _energy(command: argparse.ArgumentParser) -> None:
 
 def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "name", nargs="?", help="cuba, coba, adex, brunel, microcircuit, sparse, stdp, mlp or conv"
+        "name", nargs="?", help="cuba, coba, adex, brunel, microcircuit, sparse, stdp, mlp, conv or event"
     )
     command.add_argument("--all", action="store_true", help="run every workload, one line each")
     command.add_argument("--repeats", type=_count, metavar="N", help="runs, of which the median is shown")
@@ -132,6 +132,11 @@ def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--activity", type=float, metavar="X", help="share of inputs that fire, for mlp and conv"
     )
+    command.add_argument(
+        "--rate", action="append", type=float, metavar="HZ",
+        help="events per neuron and second, for event; may be repeated; default: 3 to 1000",
+    )  # fmt: skip
+    command.add_argument("--model", metavar="NAME", help="neurons of event: LIF or CurrentLIF")
     _machine(command)
     command.add_argument(
         "--peer", action="append", metavar="NAME", help="run this peer beside it; with --all, may be repeated"

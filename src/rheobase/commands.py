@@ -105,7 +105,8 @@ def bench(args: Namespace) -> Answer | Iterator[Answer]:
     """Measure one workload, beside a peer if one is named, or all of them."""
     from .bench_all import cases, peers_of
 
-    named = ("name", "repeats", "seconds", "scale", "threads", "batch", "seed", "activity", "backend")
+    common = ("name", "repeats", "seconds", "scale", "threads", "batch", "seed", "backend")
+    named = (*common, "activity", "rate", "model")
     options = given(**{name: getattr(args, name) for name in named})
     peers = peers_of(args.peer, args.peer_python, args.peer_script, args.peer_device)
     if args.all == bool(args.name):
@@ -124,6 +125,8 @@ def _shown(value: Any) -> Any:
     """Return a figure as text shows it: several of a kind, such as rates, on one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {number:.3g}" for name, number in value.items())
+    if isinstance(value, list):
+        return ", ".join(_shown(number) if number is None else f"{number:.4g}" for number in value)
     return "-" if value is None else value
 
 

@@ -87,7 +87,7 @@ def test_the_workloads_are_these_and_warm_up_as_their_papers_do():
     settled = {name: (w.warmup, w.seconds) for name, w in bench.WORKLOADS.items() if not w.fed}
     assert settled == {
         "cuba": (0.0, 1.0), "coba": (0.2, 1.0), "adex": (0.0, 1.0), "brunel": (0.0, 1.0),
-        "microcircuit": (0.5, 1.0), "sparse": (0.2, 1.0), "stdp": (0.0, 10.0),
+        "microcircuit": (0.5, 1.0), "sparse": (0.2, 1.0), "stdp": (0.0, 10.0), "event": (0.0, 1.0),
     }  # fmt: skip
     assert {name for name, w in bench.WORKLOADS.items() if w.fed} == {"mlp", "conv"}
 
