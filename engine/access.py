@@ -99,9 +99,8 @@ class Access:
             relay = self.plan.groups[relay_name(part)]
             values = relay.unstored(self.machine.state(relay.name, probe.variable))
         else:
-            stored = self.machine.weights(part.label)
-            values = np.empty_like(stored)
-            values[:, self._order(self.plan.projections[part.label])] = stored
+            planned, stored = self.plan.projections[part.label], self.machine.weights(part.label)
+            values = as_described(planned, self._order(planned), stored).reshape(len(stored), -1)
         ids = np.arange(values.shape[1]) if probe.ids is None else np.asarray(probe.ids, np.int64)
         if ids.size and ids.max() >= values.shape[1]:
             raise SpecError(

@@ -15,6 +15,7 @@ from ..connectivity import OneToOne
 from ..plan import Plan, ProjectionPlan
 from ..poisson import count_table
 from ..random import draw64, paired_bits_array, stream_key
+from ..relays import is_feed
 from ..sources import PoissonSource
 
 
@@ -48,6 +49,7 @@ def _is_private(plan: Plan, p: ProjectionPlan) -> bool:
         and plan.group_of(source).order is None
         and plan.group_of(p.part.target).order is None
         and not any(probe.group is source for probe in plan.probes)
+        and not is_feed(p.part)  # whose counts ask which neuron sent
     )
 
 

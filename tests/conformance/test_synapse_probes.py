@@ -41,6 +41,22 @@ def test_samples_are_what_a_run_that_stops_there_would_show(simulator, conn):
     np.testing.assert_allclose(weights.times, np.arange(30) * DT)
 
 
+def test_a_matrix_without_its_diagonal_is_recorded_as_one_with_zeros_there():
+    net = rb.Network()
+    train = net.add(rb.SpikeSource(5, times=[0, 2e-3, 4e-3], ids=[0, 1, 4]))
+    cells = net.add(rb.Population(5, rb.IF(threshold=1.0)))
+    net.add(rb.Projection(train, cells, rb.one_to_one(), delay=0.0))
+    apart = rb.all_to_all(self_connections=False)
+    learns = net.add(rb.Projection(cells, cells, apart, weight=0.5, rule=RULE))
+    probe = net.add(rb.Probe(learns, "weight", every=9e-3))
+    sim = rb.Simulator(net, DT, backend="reference")
+    first, last = sim.run(10 * DT)[probe].values.reshape(2, 5, 5)
+    np.testing.assert_array_equal(first, 0.5 * (1 - np.eye(5)))
+    np.testing.assert_array_equal(last, sim.weights(learns))
+    assert last[1, 0] > 0.5
+    assert len(np.unique(last)) > 3
+
+
 def test_windows_and_ids_hold_for_synapses_too(simulator):
     whole = simulator(learning(), DT).run(60e-3)
     net = learning(every=7e-3, start=10e-3, stop=45e-3, ids=[5, 1])

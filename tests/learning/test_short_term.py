@@ -251,6 +251,21 @@ def test_counts_and_sizes_speak_of_the_users_network(backend):
     assert "group p.relay: 25 x TsodyksMarkram, level 1" in str(ruled[1].plan)
 
 
+def test_each_spike_of_a_source_that_nobody_records_counts_for_its_own_synapses(backend):
+    net = rb.Network()
+    source = net.add(rb.PoissonSource(3, rate=300.0, name="in"))
+    cells = net.add(rb.Population(9, rb.IF(threshold=99.0)))
+    fan_out = [8, 1, 0]
+    pairs = np.repeat([0, 1, 2], fan_out), np.arange(9)
+    net.add(rb.Projection(source, cells, rb.explicit(*pairs), weight=0.1, rule=RULE, name="p"))
+    unseen = outcome(net, backend=backend)[0].counts.projections[0]
+    spikes = net.add(rb.Probe(source))
+    seen = outcome(net, backend=backend)[0]
+    sent = np.bincount(seen[spikes].ids, minlength=3)
+    assert unseen == seen.counts.projections[0]
+    assert (unseen.events, unseen.sent) == (sent @ fan_out, sent[:2].sum())
+
+
 def test_an_image_may_be_sent_through_a_convolution(compiled):
     def run(backend):
         net = rb.Network(seed=0)
