@@ -1,7 +1,6 @@
 """NIR files, opened with suspicion: HDF5 as a nested dict, of bounded size, from this one file alone.
 
-HDF5 can ask for more memory than the file has bytes, point into other files, load filters from a folder
-of plug-ins, and hold a group within itself; all of it is refused before any data are read.
+Besides what any HDF5 file must be held to, a group may hold itself, and texts may be as long as the file.
 """
 
 from __future__ import annotations
@@ -13,12 +12,9 @@ import numpy as np
 
 from ...engine.memory import available_bytes
 from ...neurons.errors import FormatError
+from ..hdf5 import LINK, fault_of, is_own
 from .graph import DEEPEST, MOST_NODES
 
-#: Filters that HDF5 and h5py bring along: deflate, shuffle, fletcher32, lzf.
-_FILTERS = (1, 2, 3, 32000)
-#: How many times larger than stored compressed data may be: deflate reaches 1032.
-_LARGEST_EXPANSION = 1100
 #: Fields of all nodes together, and rows of texts that are read at a time.
 _MOST_FIELDS, _ROWS = 20 * MOST_NODES, 256
 _BROKEN = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, UnicodeError)
@@ -40,7 +36,7 @@ def read_tree(path: str | Path) -> dict[str, Any]:
         pass  # what the system has to say of the path is told as it is
     try:
         with h5py.File(path, "r") as file:
-            if "node" not in file or not isinstance(file.get("node", getlink=True), h5py.HardLink):
+            if "node" not in file or not is_own(file, "node"):
                 raise FormatError(f"{path}: an HDF5 file, but not of NIR: it has no group 'node'")
             return _Reader(h5py, path).group(file["node"], "node", ())
     except FormatError:
@@ -75,8 +71,8 @@ class _Reader:
             self.fields_left -= 1
             if self.fields_left < 0:
                 raise self.refuse(place, f"there are more than {_MOST_FIELDS} fields")
-            if not isinstance(group.get(name, getlink=True), self.h5py.HardLink):
-                raise self.refuse(place, "a link that may lead to another file; allowed are data")
+            if not is_own(group, name):
+                raise self.refuse(place, LINK)
             entry = group[name]
             inner = isinstance(entry, self.h5py.Group)
             tree[name] = self.group(entry, place, (*above, address)) if inner else self.data(entry, place)
@@ -88,21 +84,12 @@ class _Reader:
             raise self.refuse(where, "allowed are groups and data sets")
         if data.shape is None:
             return None
-        layout = data.id.get_create_plist()
-        filters = [layout.get_filter(i)[0] for i in range(layout.get_nfilters())]
-        if data.is_virtual or data.external or any(number not in _FILTERS for number in filters):
-            raise self.refuse(
-                where, "its data lie in another file, or need a filter that HDF5 does not bring along"
-            )
+        if why := fault_of(data, self.bytes_left):
+            raise self.refuse(where, why)
         text = self.h5py.check_string_dtype(data.dtype)
         if text is None and data.dtype.kind not in "biuf":
             raise self.refuse(where, f"got {data.dtype}; allowed are numbers and texts")
-        size, stored = data.size * data.dtype.itemsize, data.id.get_storage_size()
-        if size > _LARGEST_EXPANSION * max(stored, 1) or size > self.bytes_left:
-            raise self.refuse(
-                where, f"declares {size:.3g} bytes, of which the file holds {stored}; damaged, or too large"
-            )
-        self.bytes_left -= size
+        self.bytes_left -= data.size * data.dtype.itemsize
         return self._texts(data, where) if text is not None else data[()]
 
     def _texts(self, data: Any, where: str) -> Any:

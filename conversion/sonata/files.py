@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from ...neurons.errors import FormatError, MissingExtra, RheobaseError
+from ..hdf5 import check_contents
 
-#: How many times larger than its file what is read of it may be: compression, and numbers never written.
-_LARGEST_EXPANSION = 200
 _LARGEST_TEXT = 64 << 20
 
 
@@ -127,6 +126,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         raise FileNotFoundError(f"{path}: there is no such file")
     try:
         with h5py.File(path, "r") as store:
+            check_contents(store)
             yield store
     except (RheobaseError, FileNotFoundError):
         raise
@@ -164,8 +164,6 @@ def numbers_of(group: Any, name: str, size: int | None = None) -> np.ndarray:
         raise FormatError(f"{place}: got {data.dtype} of shape {data.shape}; allowed is a list of numbers")
     if size is not None and data.size != size:
         raise FormatError(f"{place}: has {data.size} entries; {size} are needed")
-    if data.nbytes > _LARGEST_EXPANSION * Path(group.file.filename).stat().st_size:
-        raise FormatError(f"{place}: claims {data.nbytes} bytes, far more than its file can hold")
     return np.asarray(data[()])
 
 

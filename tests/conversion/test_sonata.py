@@ -286,7 +286,32 @@ def test_a_file_cannot_claim_more_than_it_holds(copy):
     with h5py.File(copy / "network/nodes.h5", "r+") as store:
         del store["nodes/lgn/node_type_id"]
         store["nodes/lgn"].create_dataset("node_type_id", shape=(2**40,), dtype=np.int64, chunks=(2**16,))
-    with pytest.raises(rb.FormatError, match="far more than its file can hold"):
+    with pytest.raises(
+        rb.FormatError, match=r"lgn/node_type_id: declares .* bytes, of which the file holds 0"
+    ):
+        rb.read_sonata(copy / "simulation_config.json")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [h5py.ExternalLink("other.h5", "/ids"), h5py.SoftLink("/nodes/lgn/node_id")],
+    ids=["out", "within"],
+)
+def test_links_are_not_followed(copy, link):
+    with h5py.File(copy / "network/nodes.h5", "r+") as store:
+        del store["nodes/lgn/node_type_id"]
+        store["nodes/lgn/node_type_id"] = link
+    with pytest.raises(rb.FormatError, match="lgn/node_type_id: a link that may lead to another file"):
+        rb.read_sonata(copy / "simulation_config.json")
+
+
+def test_data_that_lie_in_another_file_are_not_read(copy):
+    with h5py.File(copy / "network/nodes.h5", "r+") as store:
+        size = store["nodes/lgn/node_type_id"].size
+        del store["nodes/lgn/node_type_id"]
+        secret = [(str(copy / "models/exc.json"), 0, 8 * size)]
+        store["nodes/lgn"].create_dataset("node_type_id", (size,), "i8", external=secret)
+    with pytest.raises(rb.FormatError, match="lgn/node_type_id: its data lie in another file"):
         rb.read_sonata(copy / "simulation_config.json")
 
 
