@@ -129,11 +129,14 @@ def chosen(label: str, among: range | tuple[int, ...], key: Any) -> range | tupl
         picked = among[key] if key.step != 0 else ()
         if len(picked):
             return picked
-    elif not isinstance(key, (slice, str)) and np.ndim(key) == 1:
-        ids = np.asarray(key)
-        if ids.dtype == bool and ids.size == len(among):
+    elif not isinstance(key, (slice, str, tuple)):  # a tuple would be one place in an image
+        try:
+            ids = np.asarray(key)
+        except ValueError:
+            ids = np.zeros(0)
+        if ids.dtype == bool and ids.shape == (len(among),):
             ids = np.flatnonzero(ids)
-        whole = ids.size > 0 and ids.dtype.kind in "iu"
+        whole = ids.ndim == 1 and ids.size > 0 and ids.dtype.kind in "iu"
         if whole and ids.min() >= 0 and ids.max() < len(among) and np.unique(ids).size == ids.size:
             return tuple(np.asarray(among)[ids].tolist())
     raise SpecError(

@@ -12,6 +12,7 @@ import numpy as np
 from ..neurons.errors import SpecError, nearest
 from .groups import Group, Part, Slice, group_of
 from .parts import Operator, Population, Probe, Projection
+from .random import check_seed
 from .sources import Source
 
 P = TypeVar("P", bound=Part)
@@ -35,9 +36,7 @@ class Network:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-            raise SpecError(f"Network.seed: got {seed!r}; allowed is a whole number from 0 to 2**64 - 1")
-        self.seed = int(seed)
+        self.seed = check_seed("Network.seed", seed)
         self._parts: dict[str, Part] = {}
         self._next: dict[str, int] = {}  # numbers from which names that the network gives are tried
 

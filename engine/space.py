@@ -11,7 +11,7 @@ import numpy as np
 from ..neurons.errors import SpecError
 from .compiled import compiled
 from .profiles import NO_SHAPE, Profile, Shape
-from .random import stream_key, uniform_array
+from .random import check_seed, stream_key, uniform_array
 
 #: Targets of a leaf of the tree: few enough to be alike, many enough to be worth a look at their box.
 _LEAF = 32
@@ -40,7 +40,7 @@ class Positions:
         points = points[:, None] if points.ndim == 1 else points
         if points.ndim != 2 or not 1 <= points.shape[1] <= 3 or not np.isfinite(points).all():
             raise SpecError(
-                f"positions: got shape {np.shape(self.points)}; allowed are finite numbers of shape (n,) or "
+                f"positions: got {_told(self.points)}; allowed are finite numbers of shape (n,) or "
                 "(n, d) with d up to 3"
             )
         points.setflags(write=False)
@@ -59,6 +59,14 @@ class Positions:
         return self.period == other.period and np.array_equal(self.points, other.points)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _told(points: Any) -> str:
+    """Return what was got, for messages: its shape, if it has one."""
+    try:
+        return f"shape {np.shape(points)}"
+    except ValueError:
+        return "rows of different lengths"
 
 
 def positions(points: Any, period: float | Sequence[float] | None = None) -> Positions:
@@ -128,7 +136,9 @@ def scattered(n: int, extent: float | Sequence[float], *, seed: int = 0, periodi
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise SpecError(f"scattered.n: got {n!r}; allowed is a whole number from 1")
     lengths = np.array(_lengths("scattered.extent", extent, np.size(extent)))
-    draws = uniform_array(stream_key(seed, "scattered", "positions"), n * lengths.size)
+    draws = uniform_array(
+        stream_key(check_seed("scattered.seed", seed), "scattered", "positions"), n * lengths.size
+    )
     return Positions(draws.reshape(n, -1) * lengths, tuple(lengths.tolist()) if periodic else None)
 
 

@@ -65,7 +65,7 @@ class SigmaDelta(NeuronModel):
         _, high = range_of(self.f, self.bits)
         if np.any(np.divide(self.threshold, self._step) > high):
             raise SpecError(
-                f"SigmaDelta.bits: got {self.bits} with threshold {self.threshold!r}, step {self._step!r}; "
+                f"SigmaDelta.bits: got {self.bits} with threshold {self.threshold!r}, step {self._step!s}; "
                 f"allowed is a threshold of up to {high} steps. Give more bits, or a larger step"
             )
 

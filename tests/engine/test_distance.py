@@ -228,6 +228,8 @@ def test_scattered_points_fill_their_space_and_differ_by_seed():
         (lambda: rb.scattered(0, 1.0), "scattered.n"),
         (lambda: rb.positions(np.zeros((3, 4))), r"shape \(3, 4\)"),
         (lambda: rb.positions([0.0, np.inf]), "finite"),
+        (lambda: rb.positions([[0.0, 1.0], [2.0]]), "rows of different lengths"),
+        (lambda: rb.scattered(3, 1.0, seed="one"), "scattered.seed: got 'one'"),
         (lambda: rb.positions([0.0, 1.0], period=0.0), "period"),
         (lambda: rb.Population(3, rb.IF(), positions=[0.0, 1.0]), "got 2 points; allowed are 3"),
     ],

@@ -132,6 +132,8 @@ def test_a_model_with_arrays_fits_its_population():
         [-1],
         [0.5],
         [[1]],
+        [[1, 2], [3]],
+        (1, 2),
         [True],
         slice("a"),
     ],
