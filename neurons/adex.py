@@ -106,6 +106,10 @@ class AdEx(Presets, ExpIF):
     a: Value = Parameter(4e-9, unit="S")
     b: Value = Parameter(80.5e-12, unit="A")
 
+    def unit_of(self, variable: str) -> str:
+        """The adaptation is a current."""
+        return "A" if variable == "w" else super().unit_of(variable)
+
     def options(self) -> dict[str, object]:
         """Adapt."""
         return {**super().options(), "adapts": True}

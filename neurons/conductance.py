@@ -122,7 +122,7 @@ class ConductanceLIF(Noisy, Firing):
     @property
     def states(self) -> tuple[State, ...]:  # type: ignore[override]  # those of Firing are a class attribute
         """The potential, a conductance for each receptor, and what firing and noise need."""
-        return (State("v", unit="V"), *self.ports.states("S"), *super().states[1:])
+        return (State("v", unit="V"), *self.ports.states(), *super().states[1:])
 
     @property
     def leak_tau(self) -> Value:

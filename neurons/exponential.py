@@ -134,7 +134,7 @@ class ExpIF(Noisy):
     @property
     def states(self) -> tuple[State, ...]:
         """The potential, the synapses, and what firing and noise need."""
-        return (State("v", unit="V"), *self.ports.states("S"), *Firing.states[1:], *super().states[1:])
+        return (State("v", unit="V"), *self.ports.states(), *Firing.states[1:], *super().states[1:])
 
     @property
     def leak_tau(self) -> Value:

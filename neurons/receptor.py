@@ -130,10 +130,11 @@ class Ports:
     def _rising(self) -> tuple[str, ...]:
         return tuple(port for port, receptor in self.receptors.items() if receptor.tau_rise is not None)
 
-    def states(self, unit: str = "1") -> tuple[State, ...]:
-        """Return the state variables; `unit` is that of the weights."""
+    def states(self, unit: str = "A") -> tuple[State, ...]:
+        """Return the state variables: conductances are in siemens, currents in `unit`."""
         held = [(self.family, port) for port in self.receptors] + [("rise", port) for port in self._rising]
-        return tuple(State(member_of(family, port), unit=unit) for family, port in held)
+        units = {name: unit if r.reversal is None else "S" for name, r in self.receptors.items()}
+        return tuple(State(member_of(family, port), unit=units[port]) for family, port in held)
 
     def decays(self, elapsed: float) -> dict[str, Value]:
         """Return what is left of each after `elapsed`, of its rise, and what a rise of 1 has added to it."""

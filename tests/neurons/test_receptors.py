@@ -121,6 +121,8 @@ def test_state_variables_have_the_unit_of_the_weights():
     assert volts.unit_of("rise_slow") == "A"
     assert rb.CurrentLIF(10 * ms, 5 * ms).unit_of("i") == "1"
     assert [rb.ConductanceLIF().unit_of(name) for name in ("v", "g_excitatory", "ready")] == ["V", "S", "1"]
+    both = rb.AdEx([rb.Receptor("open", 5 * ms, reversal=0.0), rb.Receptor("fed", 5 * ms, tau_rise=1 * ms)])
+    assert [both.unit_of(name) for name in ("g_open", "g_fed", "rise_fed", "w")] == ["S", "A", "A", "A"]
 
 
 def test_a_receptor_is_compared_by_value_and_printed_as_it_is_made():
