@@ -17,7 +17,7 @@ import numpy as np
 from ..learning.rule import PlasticityRule
 from ..learning.short_term import ShortTermRule
 from ..neurons.errors import SpecError, nearest
-from ..neurons.model import NeuronModel
+from ..neurons.model import NeuronModel, State
 from .checks import numbers
 from .connections import with_own_weights
 from .distributions import Distribution
@@ -93,20 +93,19 @@ def change_of(
 
 def _of_population(part: Population, ids: np.ndarray, values: Mapping[str, Any], trials: int) -> Change:
     change, fields = Change(), {}
-    variables = [state.name for state in part.model.used_states]
+    variables = {state.name: state for state in part.model.used_states}
     for name, value in values.items():
         if name in variables:
-            key = part.label, name
-            change.states[key] = (_state(f"{part.label}.{name}", value, ids.size, trials), ids)
+            change.states[part.label, name] = (_state(part, variables[name], value, ids.size, trials), ids)
         else:
-            _check_parameter(part, part.model, name, variables)
+            _check_parameter(part, part.model, name, [*variables])
             fields[name] = _in_slice(f"{part.label}.{name}", getattr(part.model, name), value, ids, part.n)
     if fields:
         model = replace(part.model, **fields)
         if model.used_states != part.model.used_states:
             raise SpecError(
                 f"{part.label}: with {', '.join(fields)} so changed its state variables would be "
-                f"{[s.name for s in model.used_states]} instead of {variables}; {_FIXED}"
+                f"{[s.name for s in model.used_states]} instead of {[*variables]}; {_FIXED}"
             )
         change.part = replace(part, model=model)
     return change
@@ -143,12 +142,16 @@ def _in_slice(where: str, old: Any, value: Any, ids: np.ndarray, n: int) -> Any:
     return whole
 
 
-def _state(where: str, value: Any, n: int, trials: int) -> np.ndarray:
+def _state(part: Part, state: State, value: Any, n: int, trials: int) -> np.ndarray:
+    """Return new values of a state variable, (trials, n), or raise SpecError."""
+    where = f"{part.label}.{state.name}"
     allowed = f"a finite number, or an array of shape ({n},)" + (f" or ({trials}, {n})" if trials > 1 else "")
     given = numbers(where, value, allowed)
     if given.shape not in ((), (n,), (trials, n)) or not np.isfinite(given).all():
         raise SpecError(f"{where}: got shape {given.shape} of {given.min()} to {given.max()}; "
                         f"allowed is {allowed}")  # fmt: skip
+    if state.kind == "integer" and np.any((given != np.floor(given)) | (np.abs(given) >= 2**31)):
+        raise SpecError(f"{where}: got {value!r}; allowed are whole numbers of 31 bits and a sign")
     return np.broadcast_to(given, (trials, n))
 
 
@@ -170,7 +173,7 @@ def _of_source(part: Source, ids: np.ndarray, values: Mapping[str, Any]) -> Sour
 
 def _of_projection(part: Projection, values: Mapping[str, Any], seed: int, trials: int) -> Change:
     change, fields, rule = Change(), {}, part.rule
-    variables = [state.name for state in rule.used_states] if isinstance(rule, ShortTermRule) else []
+    variables = {s.name: s for s in rule.used_states} if isinstance(rule, ShortTermRule) else {}
     for name, value in values.items():
         if name == "weight" and isinstance(rule, PlasticityRule):
             change.weights = numbers(f"{part.label}.weight", value, "numbers")
@@ -180,7 +183,7 @@ def _of_projection(part: Projection, values: Mapping[str, Any], seed: int, trial
             raise SpecError(f"{part.label}.{name}: {_FIXED}")
         elif name in variables:
             key, ids = (relay_name(part), name), np.arange(part.pre.n)
-            change.states[key] = (_state(f"{part.label}.{name}", value, ids.size, trials), ids)
+            change.states[key] = (_state(part, variables[name], value, ids.size, trials), ids)
         elif rule is None:
             raise SpecError(
                 f"{part.label}: has no {name!r}{nearest(name, ['weight'])}; it has a weight, and no rule"

@@ -155,6 +155,8 @@ class Network:
         """
         from .connections import with_own_weights
 
+        if not isinstance(weights, Mapping):
+            raise SpecError(f"Network.with_weights: got {weights!r}; allowed are projections with weights")
         by_name = {}
         for key, value in weights.items():
             part = self._parts.get(str(key.name if isinstance(key, Projection) else key))
@@ -184,6 +186,11 @@ class Network:
         >>> other["probe"].group.model.tau, net["probe"].group.model.tau
         (0.01, 0.02)
         """
+        taken = self._parts.get(part.name or "") if isinstance(part, Part) else None
+        if taken is None or isinstance(part, Group) != isinstance(taken, Group):
+            raise SpecError(
+                f"Network.with_part: got {part!r}; allowed is a part with the name of one like it"
+            )
         copy = Network(self.seed)
         for old in self:
             copy._parts[old.label] = part if old.name == part.name else _moved(old, copy._parts)

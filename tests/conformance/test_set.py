@@ -263,6 +263,8 @@ def test_connections_of_images_are_those_that_deliver(simulator, kind):
         ("plastic", {"weight": 2.0}, r"plastic\.weight: got weights from 2 to 2; .* 0 to 1"),
         ("plastic", {"w_max": 0.05}, r"plastic\.weight: got weights from .* 0 to 0\.05"),
         ("plastic", {"pairing": "nearest"}, r"plastic\.pairing: is an option of STDP"),
+        ("short", {"last": 0.5}, r"short\.last: got 0\.5; allowed are whole numbers"),
+        ("short", {"last": 2**40}, r"short\.last: got 1099511627776; allowed are whole numbers"),
         ("short", {"V": 1.0}, r"short: TsodyksMarkram has no 'V'"),
         ("spikes", {"start": 0.0}, r"spikes holds no parameters"),
         ("nobody", {"v": 0.0}, r"no part is called 'nobody'"),

@@ -401,3 +401,13 @@ def test_other_weights_are_for_projections_of_the_network():
             net.with_weights({key: 2.0})
     with pytest.raises(rb.SpecError, match="weight: got nan"):
         net.with_weights({loop: NAN})
+    with pytest.raises(rb.SpecError, match="with_weights: got 3"):
+        net.with_weights(3)
+
+
+def test_a_part_takes_the_place_of_one_of_its_name_and_kind():
+    net = rb.Network()
+    cells = net.add(pop(name="cells"))
+    for part in (3, pop(name="other"), pop(), rb.Probe(cells, name="cells")):
+        with pytest.raises(rb.SpecError, match="allowed is a part with the name of one like it"):
+            net.with_part(part)
