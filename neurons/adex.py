@@ -107,7 +107,7 @@ class AdEx(Presets, ExpIF):
     b: Value = Parameter(80.5e-12, unit="A")
 
     def unit_of(self, variable: str) -> str:
-        """The adaptation is a current."""
+        """Return the unit of a state variable; the adaptation is a current."""
         return "A" if variable == "w" else super().unit_of(variable)
 
     def options(self) -> dict[str, object]:
