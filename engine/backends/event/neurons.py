@@ -74,7 +74,9 @@ class Kernels:
     @cached_property
     def touch(self) -> Kernel:
         """Bring some neurons to a step, add their input, let them fire."""
-        arguments = [*_ends(self.written), *_own(self.written, self.form), *_outcome()]
+        arguments = [
+            *_ends(self.written), *_own(self.written, self.form), *_outcome(), *_scratch(self.written),
+        ]  # fmt: skip
         return self._kernel("touch", arguments, _touch(self.written, self.form))
 
     @cached_property
@@ -172,6 +174,11 @@ def _outcome() -> list[Argument]:
     ]
 
 
+def _scratch(w: _Written) -> list[Argument]:
+    """Return room for what depends on elapsed time, for all neurons of a call."""
+    return [Argument(name, "f8", True) for name in ("passed", *(f"p_{name}" for name in w.propagators))]
+
+
 def _seen(w: _Written, form: Form) -> list[Argument]:
     return [Argument(f"o_{name}", "i8" if whole else form.real, True) for name, whole in w.states]
 
@@ -224,8 +231,8 @@ def _moved(w: _Written, since: str, to: str) -> str:
     return f"{_states(w)}, = move(({to} - {since}) * tick, {to}, {_all(w)})"
 
 
-def _arrive(w: _Written, since: str, to: str) -> list[str]:
-    """Return the lines that take a neuron from one step to another, held for the first part of it."""
+def _hold(w: _Written, since: str, to: str) -> list[str]:
+    """Return the lines that take a neuron through the first part of a time, for which it is held."""
     lines = []
     if w.hold is not None:
         lines += [
@@ -234,7 +241,44 @@ def _arrive(w: _Written, since: str, to: str) -> list[str]:
             f"    {_moved(w, since, 'rest')}",
             f"    {since} = rest",
         ]
-    return [*lines, f"if {since} < {to}:", f"    {_moved(w, since, to)}"]
+    return lines
+
+
+def _arrive(w: _Written, since: str, to: str) -> list[str]:
+    """Return the lines that take a neuron from one step to another, held for the first part of it."""
+    return [*_hold(w, since, to), f"if {since} < {to}:", f"    {_moved(w, since, to)}"]
+
+
+def _foreknown(w: _Written, form: Form) -> list[str]:
+    """Return the loops that find what depends on elapsed time for all neurons of a call.
+
+    One gathers, the other is plain arithmetic over contiguous arrays, which compilers do for several at once.
+    """
+    propagate = w.rule("propagate")
+    if propagate is None:
+        return []
+    held = [] if w.hold is None else [f"since = max(since, min(s_{w.hold}[i] - 1, now))"]
+    own = _loaded(w, form)[1 + len(w.states) :]
+    needs_neuron = any(line.startswith(f"k_{name}_ ") for line in own for name in propagate.arguments)
+    found = ", ".join(f"p_{name}[k]" for name in w.propagators)
+    lines = ["elapsed = passed[k]", f"{found} = {_call(w, propagate)}"]
+    return [
+        "for k in range(who.size):",
+        *_indent(["i = who[k]", "since = last[i]", *held, "passed[k] = (now - since) * tick"]),
+        "for k in range(who.size):",
+        *_indent([*(["i = who[k]", *own] if needs_neuron else []), *_per_neuron(form, lines)]),
+    ]
+
+
+def _flown(w: _Written) -> list[str]:
+    """Return the lines that take a neuron to this step, by what is known of the time since it was held."""
+    return [
+        *_hold(w, "since", "now"),
+        "if since < now:",
+        *_indent([f"{name} = p_{name}[k]" for name in w.propagators]),
+        *_indent(["elapsed = (now - since) * tick"]),
+        *_indent(_assign(w, w.flow) or ["pass"]),
+    ]
 
 
 def _alone(w: _Written) -> list[str]:
@@ -352,7 +396,7 @@ def _per_neuron(form: Form, lines: list[str]) -> list[str]:
 def _touch(w: _Written, form: Form) -> list[str]:
     body = [
         "since = last[i]",
-        *_arrive(w, "since", "now"),
+        *_flown(w),
         *(f"in_{name} = REAL(x_{name}[k])" for name in w.receptors),
         *_assign(w, w.jump),
         *_assign(w, w.fire, "event"),
@@ -364,7 +408,7 @@ def _touch(w: _Written, form: Form) -> list[str]:
     ]
     if form.foresees:
         body += _note(w)
-    lines = ["n_fired, n_foreseen, bad = 0, 0, -1", "for k in range(who.size):"]
+    lines = [*_foreknown(w, form), "n_fired, n_foreseen, bad = 0, 0, -1", "for k in range(who.size):"]
     lines += _indent([*_loaded(w, form), *_per_neuron(form, body), *_bad(w)])
     return [*lines, "found[0], found[1], found[2] = n_fired, n_foreseen, bad", "return 0"]
 

@@ -141,9 +141,14 @@ class Trial:
             **{f"x_{name}": nothing for name in model.receptors},
             **own,
             **self._outcome(group.name),
+            **self._scratch(model),
         )
         self._blocks.append(block)
         self.tables.groups[k, [loop.G_KERNEL, loop.G_BLOCK]] = block.call
+
+    def _scratch(self, model: ExactFlow) -> dict[str, Any]:
+        room = self.work.zeros.size
+        return {name: np.empty(room) for name in ("passed", *(f"p_{name}" for name in model.propagators))}
 
     def _outcome(self, name: str) -> dict[str, Any]:
         w = self.work
