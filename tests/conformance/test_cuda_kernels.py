@@ -136,6 +136,8 @@ NETWORKS = {
 }
 CASES = [(name, None) for name in NETWORKS] + [("wired", p) for p in ("fixed", "float32", "float64")]
 CASES += [("apart", "float64"), ("learning", "float64")]
+# What differs between cards is the compiler's business: the older one gets the kernels of most kinds.
+CASES = [(*case, (9, 0)) for case in CASES] + [(name, None, (8, 0)) for name in ("wired", "learning", "lif")]
 
 
 def compiled(net, precision, cc):
@@ -152,8 +154,7 @@ def compiled(net, precision, cc):
     return compiler.machine_code(run, types, cc, threads=block), registers
 
 
-@pytest.mark.parametrize("cc", [(8, 0), (9, 0)])
-@pytest.mark.parametrize(("name", "precision"), CASES)
+@pytest.mark.parametrize(("name", "precision", "cc"), CASES)
 def test_every_kind_of_network_becomes_machine_code_without_fused_operations(name, precision, cc):
     code, registers = compiled(NETWORKS[name](), precision, cc)
     assert code.code.startswith(b"\x7fELF")

@@ -30,7 +30,9 @@ def collector(shape, trials=1, start=0):
         net.add(rb.Projection(pop, end, rb.conv2d(), weight=np.ones((1, shape[0], 1, 1))))
     net.add(rb.Probe(pop, name="spikes"))
     plan = make_plan(net, 1e-3, trials=trials)
-    return Collector(plan, start, start + 100, trials > 1)
+    return Collector(
+        plan, start, start + 100, trials > 1, lambda probe: pytest.fail(f"{probe} samples no synapses")
+    )
 
 
 def collected(collector, *chunks):
