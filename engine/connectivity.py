@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..neurons.errors import SpecError
+from .arguments import check_flag
 from .profiles import Profile
 
 
@@ -266,7 +267,7 @@ def all_to_all(*, self_connections: bool = True) -> Dense:
     >>> all_to_all(self_connections=False).kind
     'dense'
     """
-    return Dense(self_connections=bool(self_connections))
+    return Dense(self_connections=check_flag("all_to_all.self_connections", self_connections))
 
 
 def dense(*, self_connections: bool = True) -> Dense:
@@ -283,7 +284,7 @@ def dense(*, self_connections: bool = True) -> Dense:
     >>> dense().kind
     'dense'
     """
-    return Dense(self_connections=bool(self_connections))
+    return Dense(self_connections=check_flag("dense.self_connections", self_connections))
 
 
 def conv2d(
@@ -426,8 +427,12 @@ def _pair(field: str, value: Any, low: int) -> tuple[int, int]:
 
 
 def _drawn(owner: str, self_connections: bool, multiple: bool, procedural: bool) -> dict[str, bool]:
-    if procedural:
+    if check_flag(f"{owner}.procedural", procedural):
         raise SpecError(
             f"{owner}.procedural: got True; rows drawn on the fly are not available yet; leave it False"
         )
-    return {"self_connections": bool(self_connections), "multiple": bool(multiple), "procedural": False}
+    return {
+        "self_connections": check_flag(f"{owner}.self_connections", self_connections),
+        "multiple": check_flag(f"{owner}.multiple", multiple),
+        "procedural": False,
+    }

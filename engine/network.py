@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..neurons.errors import SpecError, nearest
+from .arguments import check_seed
 from .groups import Group, Part, Slice, group_of
 from .parts import Operator, Population, Probe, Projection
-from .random import check_seed
 from .sources import Source
 
 P = TypeVar("P", bound=Part)

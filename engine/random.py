@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ..neurons.errors import SpecError
 from .compiled import compiled
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -24,13 +23,6 @@ _MIX_B = np.uint64(0x94D049BB133111EB)
 _TO_UNIT = 2.0**-52
 #: At which of a step's draws those of each word of a rule begin: words share no random bits.
 FIRST_DRAW = {"uniform": 0, "normal": 1 << 32}
-
-
-def check_seed(field_name: str, seed: Any) -> int:
-    """Return a seed, or raise SpecError."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-        raise SpecError(f"{field_name}: got {seed!r}; allowed is a whole number from 0 to 2**64 - 1")
-    return int(seed)
 
 
 def stream_key(seed: int, part: str, stage: str, trial: int = 0) -> np.uint64:

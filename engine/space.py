@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..neurons.errors import SpecError
+from .arguments import check_flag, check_seed
 from .compiled import compiled
 from .profiles import NO_SHAPE, Profile, Shape
-from .random import check_seed, stream_key, uniform_array
+from .random import stream_key, uniform_array
 
 #: Targets of a leaf of the tree: few enough to be alike, many enough to be worth a look at their box.
 _LEAF = 32
@@ -111,7 +112,8 @@ def grid(
         raise SpecError(f"grid.shape: got {shape!r}; allowed are one to three whole numbers from 1")
     steps = np.array(_lengths("grid.spacing", spacing, sizes.size))
     points = np.indices(tuple(sizes)).reshape(sizes.size, -1).T * steps
-    return Positions(points, tuple((sizes * steps).tolist()) if periodic else None)
+    wraps = check_flag("grid.periodic", periodic)
+    return Positions(points, tuple((sizes * steps).tolist()) if wraps else None)
 
 
 def scattered(n: int, extent: float | Sequence[float], *, seed: int = 0, periodic: bool = False) -> Positions:
@@ -139,7 +141,8 @@ def scattered(n: int, extent: float | Sequence[float], *, seed: int = 0, periodi
     draws = uniform_array(
         stream_key(check_seed("scattered.seed", seed), "scattered", "positions"), n * lengths.size
     )
-    return Positions(draws.reshape(n, -1) * lengths, tuple(lengths.tolist()) if periodic else None)
+    wraps = check_flag("scattered.periodic", periodic)
+    return Positions(draws.reshape(n, -1) * lengths, tuple(lengths.tolist()) if wraps else None)
 
 
 def _lengths(field: str, value: Any, dimensions: int) -> tuple[float, ...]:

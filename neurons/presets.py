@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from .errors import SpecError
+from .errors import SpecError, nearest
 
 
 class Presets:
@@ -34,10 +34,16 @@ class Presets:
         Raises
         ------
         SpecError
-            If there is no set of this name.
+            If there is no set, or no parameter, of this name.
         """
         if name not in cls.PRESETS:
-            near = difflib.get_close_matches(str(name), cls.PRESETS, 1, 0.4)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise SpecError(f"{cls.__name__}.preset: got {name!r}; there are {[*cls.PRESETS]}{meant}")
+            known = [*cls.PRESETS]
+            raise SpecError(f"{cls.__name__}.preset: got {name!r}; there are {known}{nearest(name, known)}")
+        fields = inspect.signature(cls).parameters
+        for change in changes:
+            if change not in fields:
+                raise SpecError(
+                    f"{cls.__name__}.preset: got {change!r}, which is no parameter; there are "
+                    f"{[*fields]}{nearest(change, fields)}"
+                )
         return cls(**{**cls.PRESETS[name], **changes})

@@ -274,9 +274,10 @@ def test_nothing_overflows_whatever_arrives(step_alone, method):
         (lambda: rb.AdEx(method="rk2"), r"AdEx\.method: got 'rk2'"),
         (lambda: rb.AdEx(tau_w=1 * ms).derive(2 * ms), r"AdEx: steps of 0\.002 s with tau_w = 0\.001"),
         (lambda: rb.ExpIF(g_leak=300 * nS).derive(1 * ms), r"ExpIF: steps of 0\.001 s with capac"),
-        (lambda: rb.AdEx.preset("adaptive"), r"AdEx\.preset: got 'adaptive'.*did you mean 'adapting'"),
+        (lambda: rb.AdEx.preset("adaptive"), r"AdEx\.preset: got 'adaptive'.*nearest is 'adapting'"),
+        (lambda: rb.AdEx.preset("tonic", tau_q=1.0), r"AdEx\.preset: got 'tau_q'.*nearest is 'tau_w'"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_what_cannot_work_is_refused(make, message):
     with pytest.raises(rb.SpecError, match=message):

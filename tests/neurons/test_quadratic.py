@@ -144,7 +144,7 @@ def test_no_input_makes_it_overflow(step_alone, method):
 def test_unknown_presets_and_neurons_that_never_stop_are_refused():
     with pytest.raises(rb.SpecError, match=r"Izhikevich\.preset: got 'rs'; there are \['RS'.*"):
         rb.Izhikevich.preset("rs")
-    with pytest.raises(rb.SpecError, match="did you mean 'LTS'"):
+    with pytest.raises(rb.SpecError, match="nearest is 'LTS'"):
         rb.Izhikevich.preset("LTSS")
     with pytest.raises(rb.SpecError, match=r"Izhikevich\.c: got 30\.0 with v_peak 30\.0"):
         rb.Izhikevich.preset("RS", c=30.0)
