@@ -14,7 +14,7 @@ from .errors import SpecError
 from .firing import Firing
 from .model import Parameter, State, Value
 from .noise import Noisy
-from .receptor import Ports, Receptor, check_names, settle_receptors
+from .receptor import Ports, Receiving, Receptor, check_names, settle_receptors
 from .vocabulary import exp, where
 
 #: The concentration of magnesium, in mM, that halves the conductance at 0 V.
@@ -26,7 +26,7 @@ _EXCITATORY_AND_INHIBITORY = (
 
 
 @dataclass(frozen=True, eq=False)
-class ConductanceLIF(Noisy, Firing):
+class ConductanceLIF(Receiving, Noisy, Firing):
     """Leaky integrate-and-fire with synaptic conductances of any number of receptors.
 
     C dv/dt = g_leak (v_rest - v) + sum of g_k B_k(v) (E_k - v) + drive; weights are in siemens and add to
@@ -202,16 +202,3 @@ class ConductanceLIF(Noisy, Firing):
         if refractory:
             return where(now >= ready, moved, v), g, rise
         return moved, g, rise
-
-    @staticmethod
-    def jump(v: Any, g: Any, rise: Any, pending: Any, input: Any, reset_by: Any, ports: Any, rising: Any,
-             reset: Any, reset_delay: Any) -> Any:  # fmt: skip
-        """Add the input to the conductances; carry out the soft reset that the last spike left pending."""
-        if reset_delay and reset == "soft":
-            v = v - pending * reset_by
-        for port in ports:
-            if port in rising:
-                rise[port] = rise[port] + input[port]
-            else:
-                g[port] = g[port] + input[port]
-        return v, g, rise

@@ -15,7 +15,7 @@ from .errors import SpecError
 from .firing import Firing
 from .model import MOST_STEPS, Parameter, State, Value, steps_of
 from .noise import Noisy
-from .receptor import Ports, Receptor, check_names, settle_receptors
+from .receptor import Ports, Receiving, Receptor, check_names, settle_receptors
 from .vocabulary import exp, minimum, where
 
 Method = Literal["euler", "heun", "rk4"]
@@ -30,7 +30,7 @@ _STEEPEST = 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class ExpIF(Noisy):
+class ExpIF(Receiving, Noisy):
     """Exponential integrate-and-fire.
 
     C dv/dt = g_leak (v_rest - v) + g_leak D exp((v - threshold) / D) + drive + sum of synapses;
@@ -152,7 +152,6 @@ class ExpIF(Noisy):
             **super().options(),
             **self.ports.options(),
             "conducting": tuple(r.name for r in self.synapses if r.reversal is not None),
-            "alone": () if self.synapses else ("",),
             "points": tuple(tableau) if "end" in tableau else (*tableau, "end"),
             "looked": tuple(tableau),
             "further": tuple(point for point, (_, ahead) in tableau.items() if ahead),
@@ -235,16 +234,3 @@ class ExpIF(Noisy):
                 if point in further and adapts:
                     at_w = w + ahead[point] * slope_w
         return moved, turned if adapts else w, g, rise
-
-    @staticmethod
-    def jump(v: Any, g: Any, rise: Any, now: Any, ready: Any, input: Any, ports: Any, rising: Any, alone: Any,
-             refractory: Any) -> Any:  # fmt: skip
-        """Add the input to the synapses, or to v where there are none."""
-        for port in alone:
-            v = where(now >= ready, v + input[port], v) if refractory else v + input[port]
-        for port in ports:
-            if port in rising:
-                rise[port] = rise[port] + input[port]
-            else:
-                g[port] = g[port] + input[port]
-        return v, g, rise

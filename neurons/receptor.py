@@ -18,6 +18,7 @@ from .model import NeuronModel, Parameter, State, Value, decay_of
 from .parameters import Parameterised
 from .propagators import response, transfer
 from .unroll import ARRIVED, member_of
+from .vocabulary import where
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,8 +124,17 @@ class Ports:
         return tuple(receptor.name for receptor in self.receptors.values())
 
     def options(self) -> dict[str, object]:
-        """Return what rules loop over: all ports, and those that take time to rise."""
-        return {"ports": tuple(self.receptors), "rising": self._rising}
+        """Return what rules loop over: all ports, those that take time to rise, and v where there are none.
+
+        `synaptic` says what currents or conductances are called.
+        """
+        alone = () if self.receptors else ("",)
+        return {
+            "ports": tuple(self.receptors),
+            "rising": self._rising,
+            "alone": alone,
+            "synaptic": self.family,
+        }
 
     @property
     def _rising(self) -> tuple[str, ...]:
@@ -156,6 +166,26 @@ class Ports:
                 moved = response((receptor.tau_rise, receptor.tau, tau), elapsed) / np.asarray(tau)
                 constants[member_of("gain_rise", port)] = resistance * receptor.growth * moved
         return constants
+
+
+class Receiving:
+    """Adds how input is taken to a model with ports."""
+
+    @staticmethod
+    def jump(v: Any, synaptic: Any, rise: Any, pending: Any, now: Any, ready: Any, input: Any, reset_by: Any,
+             ports: Any, rising: Any, alone: Any, reset: Any, reset_delay: Any,
+             refractory: Any) -> Any:  # fmt: skip
+        """Add the input to the ports, or to v without any; carry out a soft reset that is pending."""
+        if reset_delay and reset == "soft":
+            v = v - pending * reset_by
+        for port in alone:
+            v = where(now >= ready, v + input[port], v) if refractory else v + input[port]
+        for port in ports:
+            if port in rising:
+                rise[port] = rise[port] + input[port]
+            else:
+                synaptic[port] = synaptic[port] + input[port]
+        return v, synaptic, rise
 
 
 def settle_receptors(model: NeuronModel, given: Any) -> None:

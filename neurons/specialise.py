@@ -18,7 +18,7 @@ from typing import Any
 
 from . import vocabulary
 from .errors import SpecError
-from .unroll import families_of, name_members, unroll
+from .unroll import families_of, name_families, name_members, unroll
 
 _ARITHMETIC = (
     ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitAnd, ast.BitOr, ast.USub, ast.UAdd, ast.Not, ast.And, ast.Or,
@@ -95,7 +95,7 @@ def _specialise(
     words: tuple[str, ...],
 ) -> Variant:
     where = f"rule {function.__qualname__}"
-    original = _parse(function, where)
+    original = name_families(_parse(function, where), dict(options))
     _check(original, where, words)
     families = families_of(original)
     folded = _Folder(dict(options), where).visit(unroll(original, dict(options), where))

@@ -16,7 +16,7 @@ from .firing import Firing
 from .model import Parameter, State, Value, decay_of
 from .noise import Noisy
 from .propagators import transfer
-from .receptor import Ports, Receptor, check_names
+from .receptor import Ports, Receiving, Receptor, check_names
 from .unroll import member_of
 from .vocabulary import exp, where
 
@@ -25,7 +25,7 @@ ALONE = ""
 
 
 @dataclass(frozen=True, eq=False)
-class Currents(Noisy, Firing, ExactFlow):
+class Currents(Receiving, Noisy, Firing, ExactFlow):
     """Base class of the models that integrate any number of synaptic currents exactly, and fire."""
 
     tau: Value = Parameter(unit="s", above=0.0)
@@ -106,19 +106,6 @@ class Currents(Noisy, Firing, ExactFlow):
         for port in rising:
             i[port] = i[port] + climb[port] * rise[port]
             rise[port] = decay_rise[port] * rise[port]
-        return v, i, rise
-
-    @staticmethod
-    def jump(v: Any, i: Any, rise: Any, pending: Any, input: Any, reset_by: Any, ports: Any, rising: Any,
-             reset: Any, reset_delay: Any) -> Any:  # fmt: skip
-        """Add the input to the currents; carry out the soft reset that the last spike left pending."""
-        if reset_delay and reset == "soft":
-            v = v - pending * reset_by
-        for port in ports:
-            if port in rising:
-                rise[port] = rise[port] + input[port]
-            else:
-                i[port] = i[port] + input[port]
         return v, i, rise
 
     @property

@@ -3,7 +3,8 @@
 `for port in ports:`, and `sum(... for port in ports)` within an expression, go over an option that is a
 tuple of names. `g[port]` is then one number for each: the argument `g_ampa` where port is "ampa". An
 empty name leaves `g` as it is, and `input[port]` is what arrived at that port, an argument of the port's
-own name. An argument indexed so stands for all its members, in the order of their first use; returned
+own name. A family may go by the name that an option gives it: one rule for currents `i` and conductances
+`g`. An argument indexed so stands for all its members, in the order of their first use; returned
 whole, it returns them all. (Called as plain Python, such an argument is a dict.)
 """
 
@@ -25,6 +26,17 @@ def families_of(tree: ast.FunctionDef) -> frozenset[str]:
     """Return what a rule indexes: arguments with a number for each name."""
     indexed = [node.value for node in ast.walk(tree) if isinstance(node, ast.Subscript)]
     return frozenset(value.id for value in indexed if isinstance(value, ast.Name))
+
+
+def name_families(tree: ast.FunctionDef, options: Mapping[str, object]) -> ast.FunctionDef:
+    """Call each family that is an option by what the option says."""
+    called = {family: str(options[family]) for family in families_of(tree) & {*options}}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = called.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg = called.get(node.arg, node.arg)
+    return tree
 
 
 def member_of(family: str, port: str) -> str:

@@ -342,3 +342,16 @@ def test_a_name_that_would_collide_or_is_none_is_refused(port):
 
     with pytest.raises(rb.SpecError, match=r"rule .*arriving: .*choose another name than"):
         specialise(arriving, {"ports": ("a", port)})
+
+
+def test_a_family_goes_by_the_name_that_an_option_gives_it():
+    def take(v, held, input, ports):
+        for port in ports:
+            held[port] = held[port] + input[port]
+        return v, held
+
+    # `held` is an option here: its value is what the family is called.
+    folded = {called: specialise(take, {"ports": ("ampa", "gaba"), "held": called}) for called in ("g", "i")}
+    assert folded["g"].arguments == ("v", "g_ampa", "g_gaba", "ampa", "gaba")
+    assert folded["i"].arguments == ("v", "i_ampa", "i_gaba", "ampa", "gaba")
+    assert folded["g"].bind({})(0.0, 1.0, 2.0, 10.0, 20.0) == (0.0, 11.0, 22.0)
