@@ -18,7 +18,7 @@ from ..learning.rule import PlasticityRule
 from ..learning.short_term import ShortTermRule
 from ..neurons.errors import SpecError, nearest
 from ..neurons.model import NeuronModel, State
-from .checks import numbers
+from .checks import check_array, numbers
 from .connections import with_own_weights
 from .distributions import Distribution
 from .groups import Group, Part, Slice, ids_of
@@ -144,12 +144,8 @@ def _in_slice(where: str, old: Any, value: Any, ids: np.ndarray, n: int) -> Any:
 
 def _state(part: Part, state: State, value: Any, n: int, trials: int) -> np.ndarray:
     """Return new values of a state variable, (trials, n), or raise SpecError."""
-    where = f"{part.label}.{state.name}"
-    allowed = f"a finite number, or an array of shape ({n},)" + (f" or ({trials}, {n})" if trials > 1 else "")
-    given = numbers(where, value, allowed)
-    if given.shape not in ((), (n,), (trials, n)) or not np.isfinite(given).all():
-        raise SpecError(f"{where}: got shape {given.shape} of {given.min()} to {given.max()}; "
-                        f"allowed is {allowed}")  # fmt: skip
+    where, shapes = f"{part.label}.{state.name}", [(n,), (trials, n)][: min(trials, 2)]
+    given = np.asarray(check_array(where, value, *shapes, low=state.low, high=state.high))
     if state.kind == "integer" and np.any((given != np.floor(given)) | (np.abs(given) >= 2**31)):
         raise SpecError(f"{where}: got {value!r}; allowed are whole numbers of 31 bits and a sign")
     return np.broadcast_to(given, (trials, n))

@@ -58,14 +58,20 @@ def numbers(field_name: str, value: Any, allowed: str) -> np.ndarray:
         raise SpecError(f"{field_name}: got {str(value)[:60]!r}; allowed is {allowed}") from None
 
 
-def check_array(field_name: str, value: Any, shape: tuple[int, ...], *, low: float | None = None) -> Any:
-    """Return a finite number or a read-only float64 array of this shape, or raise SpecError."""
-    allowed = "a finite number" + (f" or an array of shape {shape}" if shape else "")
-    allowed += "" if low is None else f", not below {low:g}"
+def check_array(
+    field_name: str,
+    value: Any,
+    *shapes: tuple[int, ...],
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """Return a finite number or a read-only float64 array of one of these shapes, or raise SpecError."""
+    names = " or ".join(str(shape) for shape in shapes if shape)
+    allowed = "a finite number" + (f" or an array of shape {names}" if names else "") + _within(low, high)
     array = numbers(field_name, value, allowed)
-    if array.shape not in ((), shape):
+    if array.shape not in ((), *shapes):
         raise SpecError(f"{field_name}: got shape {array.shape}; allowed is {allowed}")
-    if not np.all(np.isfinite(array)) or (low is not None and np.any(array < low)):
+    if not np.all(np.isfinite(array)) or _outside(array, low, high):
         shown = value if array.size < 8 else f"values from {array.min()} to {array.max()}"
         raise SpecError(f"{field_name}: got {shown}; allowed is {allowed}")
     if array.ndim == 0:
@@ -74,9 +80,31 @@ def check_array(field_name: str, value: Any, shape: tuple[int, ...], *, low: flo
     return array
 
 
-def check_values(field_name: str, value: Any, shape: tuple[int, ...]) -> Any:
+def _within(low: float | None, high: float | None) -> str:
+    """Say between which bounds a value must be; nothing where there are none."""
+    bounds = (("not below", low), ("not above", high))
+    return "".join(f", {words} {bound:g}" for words, bound in bounds if bound is not None)
+
+
+def _outside(array: np.ndarray, low: float | None, high: float | None) -> bool:
+    return bool((low is not None and np.any(array < low)) or (high is not None and np.any(array > high)))
+
+
+def check_values(
+    field_name: str,
+    value: Any,
+    shape: tuple[int, ...],
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
     """Return a number, a read-only array of this shape, or a distribution, or raise SpecError."""
-    return value if isinstance(value, Distribution) else check_array(field_name, value, shape)
+    if not isinstance(value, Distribution):
+        return check_array(field_name, value, shape, low=low, high=high)
+    bounds = _within(low, high)
+    if bounds and _outside(value.table(), low, high):
+        raise SpecError(f"{field_name}: got {value}; allowed is a distribution of values{bounds}")
+    return value
 
 
 def check_spikes(label: str, times: Any, ids: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -175,7 +203,7 @@ def check_projection(projection: Projection) -> tuple[Any, Any]:
 def _check_sign(projection: Projection, weight: Any, longest: float) -> None:
     """Refuse weights below what the target's model takes: no conductance is negative."""
     model = getattr(projection.target, "model", None)
-    least: float = getattr(model, "least_weight", -np.inf)
+    least = -np.inf if model is None else model.least_weight(projection.receptor_name)
     if least == -np.inf:
         return
     values = projection.connectivity.values if isinstance(projection.connectivity, Sparse) else 1.0
@@ -188,9 +216,9 @@ def _check_sign(projection: Projection, weight: Any, longest: float) -> None:
         lowest = min(lowest, projection.rule.bounds[0])
     if lowest < least:
         raise SpecError(
-            f"{projection.label}.weight: got {lowest:g}; {type(model).__name__} takes conductances, allowed "
-            f"are weights from {least:g}. What inhibits is a receptor with a low reversal potential; a "
-            "distribution may have low=0"
+            f"{projection.label}.weight: got {lowest:g}; {projection.receptor_name!r} of "
+            f"{type(model).__name__} is a conductance, allowed are weights from {least:g}. What inhibits is "
+            "a receptor with a low reversal potential; a distribution may have low=0"
         )
 
 

@@ -81,7 +81,7 @@ class Population(Group):
             raise SpecError(
                 f"{self.label}.model: its arrays describe {size} neurons, the population has {self.n}"
             )
-        known = [state.name for state in self.model.used_states]
+        known = {state.name: state for state in self.model.used_states}
         if not isinstance(self.initial, Mapping):
             raise SpecError(f"{self.label}.initial: got {self.initial!r}; allowed is a dict from variables")
         initial = {}
@@ -89,9 +89,10 @@ class Population(Group):
             if key not in known:
                 raise SpecError(
                     f"{self.label}.initial: unknown state variable {key!r}{nearest(key, known)}; "
-                    f"{self.model!r} has {known}"
+                    f"{self.model!r} has {[*known]}"
                 )
-            initial[key] = check_values(f"{self.label}.initial[{key!r}]", value, (self.n,))
+            where, state = f"{self.label}.initial[{key!r}]", known[key]
+            initial[key] = check_values(where, value, (self.n,), low=state.low, high=state.high)
         object.__setattr__(self, "initial", initial)
 
     @property

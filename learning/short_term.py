@@ -92,10 +92,10 @@ class TsodyksMarkram(ShortTermRule):
     tau_facil: Value = Parameter(0.0, unit="s", low=0.0)
 
     states: ClassVar[tuple[State, ...]] = (
-        State("x", 1.0),
-        State("u"),
-        State("released"),
-        State("last", -1.0, "integer"),
+        State("x", 1.0, low=0.0, high=1.0),
+        State("u", low=0.0, high=1.0),
+        State("released", low=0.0, high=1.0),
+        State("last", -1.0, "integer", low=-1.0),
     )
 
     def initial(self) -> dict[str, Value]:

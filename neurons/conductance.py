@@ -114,10 +114,9 @@ class ConductanceLIF(Receiving, Noisy, Firing):
         """What projections call the receptors."""
         return self.ports.names
 
-    @property
-    def least_weight(self) -> float:
-        """No conductance is negative."""
-        return 0.0
+    def least_weight(self, receptor: str) -> float:
+        """Return the smallest weight that a receptor can take."""
+        return self.ports.least(receptor)
 
     @property
     def states(self) -> tuple[State, ...]:  # type: ignore[override]  # those of Firing are a class attribute

@@ -131,6 +131,10 @@ class ExpIF(Receiving, Noisy):
         """What projections call the synapses, or what moves v at once; and what flows for a step."""
         return (*(self.ports.names or ("input",)), "current")
 
+    def least_weight(self, receptor: str) -> float:
+        """Return the smallest weight that a receptor can take."""
+        return self.ports.least(receptor)
+
     @property
     def states(self) -> tuple[State, ...]:
         """The potential, the synapses, and what firing and noise need."""

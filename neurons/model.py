@@ -60,12 +60,16 @@ class State:
         "float", or "integer" for counters and step numbers (32 bits).
     unit
         Its unit, "1" where dimensionless.
+    low, high
+        The least and the largest value that it may be given, where there are such.
     """
 
     name: str
     initial: float = 0.0
     kind: Literal["float", "integer"] = "float"
     unit: str = "1"
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -128,9 +132,8 @@ class NeuronModel(Parameterised):
         """Largest magnitude of an integer payload (1 for unit spikes)."""
         return 1
 
-    @property
-    def least_weight(self) -> float:
-        """Smallest weight that the model can take: minus infinity, or 0 for conductances."""
+    def least_weight(self, receptor: str) -> float:
+        """Return the smallest weight that a receptor can take: minus infinity, or 0 for conductances."""
         return -np.inf
 
     def derive(self, elapsed: float) -> dict[str, Value]:

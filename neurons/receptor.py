@@ -141,10 +141,22 @@ class Ports:
         return tuple(port for port, receptor in self.receptors.items() if receptor.tau_rise is not None)
 
     def states(self, unit: str = "A") -> tuple[State, ...]:
-        """Return the state variables: conductances are in siemens, currents in `unit`."""
+        """Return the state variables: conductances are in siemens and not negative, currents in `unit`."""
         held = [(self.family, port) for port in self.receptors] + [("rise", port) for port in self._rising]
-        units = {name: unit if r.reversal is None else "S" for name, r in self.receptors.items()}
-        return tuple(State(member_of(family, port), unit=units[port]) for family, port in held)
+        conducts = {port: receptor.reversal is not None for port, receptor in self.receptors.items()}
+        return tuple(
+            State(
+                member_of(family, port),
+                unit="S" if conducts[port] else unit,
+                low=0.0 if conducts[port] else None,
+            )
+            for family, port in held
+        )
+
+    def least(self, name: str) -> float:
+        """Return the smallest weight of what projections call so: no conductance is negative."""
+        conducts = any(r.name == name and r.reversal is not None for r in self.receptors.values())
+        return 0.0 if conducts else -np.inf
 
     def decays(self, elapsed: float) -> dict[str, Value]:
         """Return what is left of each after `elapsed`, of its rise, and what a rise of 1 has added to it."""

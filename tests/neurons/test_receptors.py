@@ -255,10 +255,31 @@ def test_weights_in_siemens_arrive_whole_on_the_grid():
 )
 def test_a_negative_conductance_is_refused(pattern, weight):
     source, cells = rb.SpikeSource(3), rb.Population(3, rb.ConductanceLIF())
-    with pytest.raises(rb.SpecError, match=r"weight: got -.*ConductanceLIF takes conductances.*low=0"):
+    with pytest.raises(rb.SpecError, match=r"weight: got -.*'excitatory' of ConductanceLIF is a .*low=0"):
         rb.Projection(source, cells, pattern, weight=weight)
+    mixed = rb.AdEx([rb.Receptor("ampa", 5 * ms, reversal=0.0), rb.Receptor("gap", 5 * ms)])
+    with pytest.raises(rb.SpecError, match=r"weight: got -.*'ampa' of AdEx is a conductance"):
+        rb.Projection(source, rb.Population(3, mixed), pattern, weight=weight)
+    rb.Projection(source, rb.Population(3, mixed), pattern, weight=weight, receptor="gap")
     rb.Projection(source, rb.Population(3, rb.CurrentLIF(10 * ms, 5 * ms)), pattern, weight=weight)
     rb.Projection(source, cells, rb.random(p=0.5), weight=rb.normal(1 * nS, 0.5 * nS, low=0.0))
+
+
+@pytest.mark.parametrize("value", [-1 * nS, [0.0, -1 * nS], rb.normal(1 * nS, 0.5 * nS)])
+def test_no_conductance_starts_below_zero_nor_is_set_so(value):
+    rising = rb.Receptor("ampa", 5 * ms, tau_rise=1 * ms, reversal=0.0)
+    for model in (rb.ConductanceLIF([rising]), rb.AdEx([rising, rb.Receptor("gap", 5 * ms)])):
+        for variable in ("g_ampa", "rise_ampa"):
+            with pytest.raises(rb.SpecError, match=rf"initial\['{variable}'\]: got .* not below 0"):
+                rb.Population(2, model, initial={variable: value})
+        net = rb.Network()
+        currents = {"g_gap": value} if "gap" in model.receptors else {}
+        drawn = {"g_ampa": rb.normal(1 * nS, 0.5 * nS, low=0.0), **currents}
+        cells = net.add(rb.Population(2, model, initial=drawn, name="cells"))
+        sim = rb.Simulator(net, DT, backend="reference")
+        sim.set(cells, **sim.state(cells))
+        with pytest.raises(rb.SpecError, match=r"cells\.g_ampa: got .* not below 0"):
+            sim.set(cells, g_ampa=value)
 
 
 def test_small_conductances_end_at_zero_and_not_as_subnormal_numbers(step_alone):
