@@ -142,4 +142,4 @@ class Circuit:
     @property
     def output(self) -> Cell:
         """The cell whose totals are the answer."""
-        return next(reversed(self.cells.values()))
+        return [*self.cells.values()][-1]
