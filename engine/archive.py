@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..neurons.errors import FormatError, SpecError
+from .arguments import check_path
 
 HEADER = "header.json"
 _LARGEST_HEADER = 64 << 20
@@ -103,7 +104,7 @@ def read_archive(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str,
     OSError
         If there is no such file, or it cannot be read.
     """
-    members = _members(Path(path))
+    members = _members(check_path("path", path))
     header = _header(path, members.pop(HEADER, None))
     found = header.get("format")
     if found != kind:
@@ -141,14 +142,14 @@ def read_arrays(path: str | Path, wanted: Callable[[str], bool] = bool) -> dict[
     FormatError, OSError
         As `read_archive`.
     """
-    members = _members(Path(path), expansion=_LARGEST_EXPANSION)
+    members = _members(check_path("path", path), expansion=_LARGEST_EXPANSION)
     names = [name for name in members if name != HEADER and wanted(name.removesuffix(".npy"))]
     return {name.removesuffix(".npy"): _unpack(path, name, members[name]) for name in names}
 
 
 def archive_kind(path: str | Path) -> str:
     """Return what a file says that it holds; an empty text of a plain `.npz`. Errors as `read_archive`."""
-    head = _members(Path(path), expansion=_LARGEST_EXPANSION).get(HEADER)
+    head = _members(check_path("path", path), expansion=_LARGEST_EXPANSION).get(HEADER)
     return "" if head is None else str(_header(path, head).get("format"))
 
 
@@ -162,7 +163,7 @@ def field(path: str | Path, data: Any, key: str, kind: type | tuple[type, ...]) 
 
 def check_target(path: str | Path) -> Path:
     """Return where a file is to be written, or raise the OSError that writing it would meet."""
-    target = Path(path)
+    target = check_path("path", path)
     if not target.name or target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder; allowed is a file", str(target))
     if not target.parent.is_dir():

@@ -1,7 +1,9 @@
-"""Checks of plain arguments, for whoever takes them: seeds, and choices of yes or no."""
+"""Checks of plain arguments, for whoever takes them: seeds, choices of yes or no, and paths."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,3 +23,11 @@ def check_flag(where: str, value: object) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise SpecError(f"{where}: got {value!r}; allowed is True or False")
     return bool(value)
+
+
+def check_path(where: str, value: object) -> Path:
+    """Return the path of a file, whether or not there is one, or raise SpecError."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or "\0" in text:
+        raise SpecError(f"{where}: got {value!r}; allowed is the path of a file, a text or a pathlib.Path")
+    return Path(text)

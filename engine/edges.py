@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import FormatError, SpecError, nearest
+from .arguments import check_path
 from .connectivity import Explicit, explicit
 from .groups import Group, Slice
 from .parts import Projection
@@ -97,7 +98,7 @@ def read_edges(
     """
     if first not in (0, 1) or isinstance(first, bool):
         raise SpecError(f"read_edges.first: got {first!r}; allowed is 0 or 1")
-    names, rows, lines = _table(Path(path))
+    names, rows, lines = _table(check_path("read_edges.path", path))
     columns = dict(zip(names, rows.T, strict=True))
     for name, column in columns.items():
         bad = ~np.isfinite(column)

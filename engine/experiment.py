@@ -12,6 +12,7 @@ import numpy as np
 
 from ..neurons.errors import FormatError, SpecError, nearest
 from .archive import read_arrays, replace_file, write_archive
+from .arguments import check_path
 from .encoding import Classes
 from .network import Network
 from .serialise import network_from_dict, network_to_dict
@@ -69,7 +70,7 @@ def save_network(net: Network, path: str | Path) -> None:
     ...     rb.Network.load(f"{folder}/net.toml")["exc"].n
     400
     """
-    if Path(path).suffix == ".npz":
+    if check_path("Network.save.path", path).suffix == ".npz":
         raise SpecError(f"save: got {str(path)!r}; allowed is a .toml file, with an .npz of arrays beside it")
     arrays: dict[str, np.ndarray] = {}
     text = toml_text(network_to_dict(net, arrays))
@@ -105,7 +106,7 @@ def read_experiment(
     path: str | Path, *, models: Classes | None = None, rules: Classes | None = None
 ) -> Experiment:
     """Read an experiment: a network with its [simulator] and [run] tables. Errors as in `load_network`."""
-    path = Path(path)
+    path = check_path("Network.load.path", path)
     if path.stat().st_size > _LARGEST_TEXT:
         raise FormatError(
             f"{path}: larger than {_LARGEST_TEXT} bytes; large arrays belong in {_companion(path)}"

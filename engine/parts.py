@@ -17,6 +17,7 @@ from ..learning.rule import PlasticityRule
 from ..learning.short_term import ShortTermRule
 from ..neurons.errors import SpecError, nearest
 from ..neurons.model import NeuronModel
+from .arguments import check_path
 from .checks import (
     check_array,
     check_correlation,
@@ -299,11 +300,10 @@ class Probe(Part):
                     f"{self.label}.stop: got {stop}; allowed is a time after start={self.start} s"
                 )
         if self.spool is not None:
-            if not isinstance(self.spool, (str, os.PathLike)):
-                raise SpecError(f"{self.label}.spool: got {self.spool!r}; allowed is the path of a file")
+            path = check_path(f"{self.label}.spool", self.spool)
             if self.variable != "spikes":
                 raise SpecError(f"{self.label}.spool: only spikes can be spooled, not {self.variable!r}")
-            object.__setattr__(self, "spool", os.fspath(self.spool))
+            object.__setattr__(self, "spool", os.fspath(path))
         if self.ids is not None:
             ids = np.array(self.ids)
             whole = ids.ndim == 1 and ids.size > 0 and ids.dtype.kind in "iu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -111,6 +112,7 @@ def grid(
     if sizes.ndim != 1 or not 1 <= sizes.size <= 3 or sizes.dtype.kind not in "iu" or np.any(sizes < 1):
         raise SpecError(f"grid.shape: got {shape!r}; allowed are one to three whole numbers from 1")
     steps = np.array(_lengths("grid.spacing", spacing, sizes.size))
+    _check_room("grid.shape", shape, math.prod(sizes.tolist()) * sizes.size)
     points = np.indices(tuple(sizes)).reshape(sizes.size, -1).T * steps
     wraps = check_flag("grid.periodic", periodic)
     return Positions(points, tuple((sizes * steps).tolist()) if wraps else None)
@@ -138,11 +140,24 @@ def scattered(n: int, extent: float | Sequence[float], *, seed: int = 0, periodi
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise SpecError(f"scattered.n: got {n!r}; allowed is a whole number from 1")
     lengths = np.array(_lengths("scattered.extent", extent, np.size(extent)))
+    _check_room("scattered.n", n, int(n) * lengths.size)
     draws = uniform_array(
         stream_key(check_seed("scattered.seed", seed), "scattered", "positions"), n * lengths.size
     )
     wraps = check_flag("scattered.periodic", periodic)
     return Positions(draws.reshape(n, -1) * lengths, tuple(lengths.tolist()) if wraps else None)
+
+
+def _check_room(field: str, value: Any, coordinates: int) -> None:
+    """Refuse more coordinates than fit into memory, where they are held thrice while they are worked out."""
+    from .memory import available_bytes  # it knows of parts, which have positions
+
+    needed, left = 24.0 * coordinates, available_bytes()
+    if needed > left:
+        raise SpecError(
+            f"{field}: got {value!r}, which needs about {needed / 1e9:.3g} GB, and {left / 1e9:.3g} GB are "
+            "available; allowed are fewer points"
+        )
 
 
 def _lengths(field: str, value: Any, dimensions: int) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.arguments import check_path
 from ...engine.network import Network
 from ...neurons.errors import ConversionError, FormatError, nearest
 from .edges import read_edges
@@ -56,7 +57,7 @@ def read_sonata(path: str | Path, *, seed: int = 0) -> Network:
     `nsyns` where that is given; delays and time constants in ms. Values of a node or an edge come before
     those of its type, and those before the template's own.
     """
-    config = Config(Path(path))
+    config = Config(check_path("read_sonata.path", path))
     circuit = config
     for key in ("network", "circuit"):
         if isinstance(config.data.get(key), str):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...engine.archive import replace_file
+from ...engine.arguments import check_path
 from ...engine.records import SpikeRecord
 from ...neurons.errors import FormatError, MissingExtra, SpecError
 from .files import ids_of, numbers_of, open_hdf5, populations_of
@@ -38,7 +39,7 @@ def read_sonata_spikes(path: str | Path) -> dict[str, tuple[np.ndarray, np.ndarr
         If h5py is not installed.
     """
     found = {}
-    with open_hdf5(Path(path)) as store:
+    with open_hdf5(check_path("read_sonata_spikes.path", path)) as store:
         for name, group in populations_of(store, "spikes").items():
             times = numbers_of(group, "timestamps").astype(np.float64)
             ids = ids_of(group, "node_ids", times.size)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rheobase as rb
+from rheobase.conversion.sonata import read_sonata_spikes
 from rheobase.engine.distributions import Distribution
 from rheobase.engine.experiment import read_experiment
 from rheobase.engine.groups import Group, Part, Slice
@@ -214,6 +215,21 @@ def test_two_classes_of_one_name_are_not_written(tmp_path):
 
 
 POPULATION = '[[population]]\nname = "exc"\nn = 4\nmodel = "IF"\n'
+
+
+@pytest.mark.parametrize("path", [3, None, b"net.toml", "net\0.toml"])
+def test_what_is_no_path_is_refused_by_whoever_reads_or_writes(path):
+    net = rb.Network()
+    net.add(rb.Population(1, rb.IF()))
+    sim = rb.Simulator(net, dt=1e-3, backend="reference")
+    result = sim.run(1e-3)
+    callers = [
+        rb.Network.load, rb.Result.load, rb.Simulator.resume, rb.read_edges, rb.read_sonata,
+        read_sonata_spikes, net.save, result.save, sim.checkpoint, lambda path: rb.write_nir(net, path),
+    ]  # fmt: skip
+    for call in callers:
+        with pytest.raises(rb.SpecError, match=r"path: got .*; allowed is the path of a file"):
+            call(path)
 
 
 @pytest.mark.parametrize(
