@@ -12,6 +12,7 @@ from .specialise import Variant
 #: What each word of the vocabulary is counted as.
 _KINDS = {
     "exp": "exp",
+    "sqrt": "sqrt",
     "where": "select",
     "minimum": "compare",
     "maximum": "compare",
@@ -63,8 +64,8 @@ def operations(model: NeuronModel) -> dict[str, int]:
     """Return the arithmetic of one update of one neuron: flow, jump and fire together.
 
     Kinds are "add" (also subtraction and negation), "multiply", "divide", "compare" (also minimum,
-    maximum and the threshold), "select", "round" (floor, nearest power of two), "exp", "random" and
-    "logic". Summing the input over synapses is not part of it.
+    maximum and the threshold), "select", "round" (floor, nearest power of two), "exp", "sqrt",
+    "random" and "logic". Summing the input over synapses is not part of it.
 
     Parameters
     ----------

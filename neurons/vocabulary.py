@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 #: Every word a rule may call. Backends must supply each of them.
-WORDS = ("exp", "where", "minimum", "maximum", "floor", "nearest_pow2", "spike", "uniform", "normal")
+WORDS = (
+    "exp", "sqrt", "where", "minimum", "maximum", "floor", "nearest_pow2", "spike", "uniform", "normal",
+)  # fmt: skip
 #: Those of them that draw a random number.
 DRAWS = ("uniform", "normal")
 
@@ -52,6 +54,11 @@ def exp(x: Any) -> Any:
     y = p * (r * r) + r + real(1.0)
     with np.errstate(invalid="ignore"):  # NaN has no exponent; it stays NaN through y
         return np.ldexp(y, k.astype(np.int32))
+
+
+def sqrt(x: Any) -> Any:
+    """Return the square root, correctly rounded, so it is the same on every backend."""
+    return np.sqrt(x)
 
 
 def where(condition: Any, chosen: Any, otherwise: Any) -> Any:

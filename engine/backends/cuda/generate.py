@@ -27,7 +27,8 @@ from {package}.push import push
 from {package}.rings import Run, fixed_cells, float_cells, ring_word
 from {package}.send import refuse, sample, send
 from {package}.words import LANES, atomic_add, device, f4, f8, floor, i4, i8, lowest, maximum, minimum, mul
-from {package}.words import nearest_pow2, normal_of, parted, post, spike, u4, uniform_of, where, {exp} as exp
+from {package}.words import nearest_pow2, normal_of, parted, post, spike, sqrt, u4, uniform_of, where
+from {package}.words import {exp} as exp
 
 f4 = real = {real}'''
 

@@ -116,6 +116,14 @@ mul = _primitive(_simulated_mul, _compiled_mul)
 floor = _primitive(_simulated_floor, _compiled_floor)
 
 
+def _compiled_sqrt(x: Any) -> Any:
+    return math.sqrt(x)
+
+
+#: Return the square root, correctly rounded.
+sqrt = np.sqrt if SIMULATED else device(_compiled_sqrt)
+
+
 @device
 def where(condition: Any, chosen: Any, otherwise: Any) -> Any:
     """Return `chosen` where the condition holds."""

@@ -19,7 +19,8 @@ from ....neurons.vocabulary import (
 from .words import bits_of, float64_of, float_from, wide_bits_of
 
 __all__ = [
-    "absolute", "exp", "expm1", "f4", "floor", "log", "maximum", "minimum", "nearest_pow2", "spike", "where",
+    "absolute", "exp", "expm1", "f4", "floor", "log", "maximum", "minimum", "nearest_pow2", "spike", "sqrt",
+    "where",
 ]  # fmt: skip
 
 f4 = np.float32
@@ -79,6 +80,12 @@ def _exp64(x: Any) -> Any:
     y = p * (r * r) + r + 1.0
     # As above, with 52 bits of mantissa: y in [0.7, 1.5), k in [-1022, 1023].
     return float64_of(np.int64(wide_bits_of(y) + (np.int64(k) << np.int64(52))))
+
+
+@njit(inline="always")
+def sqrt(x: Any) -> Any:
+    """Return the square root."""
+    return np.sqrt(x)
 
 
 @njit(inline="always")
