@@ -1,0 +1,209 @@
+"""Circuits as networks: each linear map equals torch's, and silence leaves the totals of a forward pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+from rheobase.conversion.build import build
+from rheobase.conversion.circuit import Cell, Circuit, Code, Term
+from rheobase.conversion.pairs import pairs_of
+
+IMAGE = (4, 7, 6)
+
+
+def conv_options(**others):
+    plain = {
+        "image": IMAGE,
+        "stride": (1, 1),
+        "padding": ((0, 0), (0, 0)),
+        "dilation": (1, 1),
+        "groups": 1,
+    }
+    return plain | others
+
+
+def symmetric(padding):
+    return {"padding": tuple((p, p) for p in padding)}
+
+
+def applied(term, x, n_out):
+    pairs = pairs_of(term, x.shape[1])
+    out = np.zeros((len(x), n_out))
+    for i, sample in enumerate(x):
+        np.add.at(out[i], pairs.targets, pairs.weights * sample[pairs.sources])
+    return out
+
+
+@pytest.fixture(scope="module")
+def functional():
+    return pytest.importorskip("torch").nn.functional
+
+
+def images(seed=0, n=3):
+    return np.random.default_rng(seed).normal(size=(n, np.prod(IMAGE)))
+
+
+def check(term, expected):
+    expected = expected.numpy().reshape(3, -1)
+    np.testing.assert_allclose(applied(term, images(), expected.shape[1]), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"padding": (1, 2), "stride": (2, 1)},
+        {"dilation": (2, 1), "padding": (2, 0)},
+        {"groups": 2},
+        {"groups": 4},
+    ],
+)
+def test_pairs_of_a_convolution_are_those_of_torch(functional, how):
+    import torch
+
+    weight = np.random.default_rng(1).normal(size=(8, 4 // how.get("groups", 1), 3, 2))
+    ours = conv_options(**how) | symmetric(how.get("padding", (0, 0)))
+    image = torch.from_numpy(images()).reshape(3, *IMAGE)
+    check(
+        Term("x", "conv", {"weight": weight}, ours),
+        functional.conv2d(image, torch.from_numpy(weight), **how),
+    )
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"stride": (2, 3), "padding": (1, 0), "output_padding": (1, 2)},
+        {"dilation": (1, 2), "padding": (1, 1), "groups": 2},
+    ],
+)
+def test_pairs_of_a_transposed_convolution_are_those_of_torch(functional, how):
+    import torch
+
+    weight = np.random.default_rng(2).normal(size=(4, 3, 3, 2))
+    ours = conv_options(**{"output_padding": (0, 0)} | how) | symmetric(how.get("padding", (0, 0)))
+    image = torch.from_numpy(images()).reshape(3, *IMAGE)
+    check(
+        Term("x", "conv_transpose", {"weight": weight}, ours),
+        functional.conv_transpose2d(image, torch.from_numpy(weight), **how),
+    )
+
+
+@pytest.mark.parametrize("count_padding", [True, False])
+@pytest.mark.parametrize("padding", [(0, 0), (1, 1)])
+def test_pairs_of_a_mean_over_windows_are_those_of_torch(functional, count_padding, padding):
+    import torch
+
+    how = {"image": IMAGE, "size": (3, 2), "stride": (2, 1), "count_padding": count_padding}
+    image = torch.from_numpy(images()).reshape(3, *IMAGE)
+    expected = functional.avg_pool2d(image, (3, 2), (2, 1), padding, count_include_pad=count_padding)
+    check(Term("x", "mean_pool", {}, how | symmetric(padding)), expected)
+
+
+def test_pairs_of_rows_and_wires_follow_their_index():
+    rng = np.random.default_rng(3)
+    weight, x = rng.normal(size=(5, 6)), rng.normal(size=(2, 12))
+    index = np.array([[3, 1, -1, 7, 7, 0], [11, 10, 9, 8, -1, -1]])
+    rows = np.where(index >= 0, x[:, index], 0.0)
+    linear = Term("x", "linear", {"weight": weight}, index=index)
+    np.testing.assert_allclose(applied(linear, x, 10), (rows @ weight.T).reshape(2, 10))
+    np.testing.assert_allclose(applied(Term("x", "wire", index=index), x, 12), rows.reshape(2, 12))
+
+
+def hand_made():
+    """A circuit with every pattern of synapses; all weights times theta are multiples of 1/4096."""
+    rng = np.random.default_rng(4)
+
+    def weights(*shape):
+        return rng.integers(-40, 40, shape) / 64
+
+    def conv(source, weight, image, padding=((1, 1), (1, 1)), **others):
+        return Term(source, "conv", {"weight": weight}, conv_options(image=image, padding=padding, **others))
+
+    pooling = {"image": (4, 6, 6), "size": (2, 2), "stride": (2, 2), "count_padding": True}
+    three = weights(4, 4, 3, 3)
+    first = (conv("input", weights(4, 2, 3, 3), (2, 6, 6)),)
+    block = (
+        Term("pool", "wire"),
+        conv("pool", three, (4, 3, 3)),
+        conv("conv", three, (4, 6, 6), ((0, 2), (1, 1)), stride=(2, 2)),
+    )
+    turn = np.arange(36).reshape(3, 12)[::-1]
+    output = (
+        Term("turned", "linear", {"weight": weights(5, 36)}),
+        Term("block", "linear", {"weight": weights(5, 36)}),
+    )
+    per_channel = np.repeat([0.5, 1.0, 2.0, 0.5], 36)
+    cells = [
+        Cell("input", (2, 6, 6), code=Code(np.full(72, 1 / 64), 0, 255)),
+        Cell("conv", (4, 6, 6), first, weights(144), function="relu", code=Code(per_channel, 0, 15)),
+        Cell(
+            "pool",
+            (4, 3, 3),
+            (Term("conv", "mean_pool", {}, pooling | symmetric((0, 0))),),
+            code=Code(np.full(36, 0.5), -31, 31),
+        ),
+        Cell("block", (4, 3, 3), block, function="relu", code=Code(rng.choice([0.25, 0.5], 36), 0, 15)),
+        Cell("turned", (3, 12), (Term("block", "wire", index=turn),), code=Code(np.full(36, 0.25), -7, 7)),
+        Cell("output", (5,), output, weights(5)),
+    ]
+    return Circuit({cell.name: cell for cell in cells})
+
+
+def settled(circuit, x):
+    """Compute u and n of every cell layer by layer, in float64."""
+    totals, told = {}, {"input": x}
+    for name, cell in list(circuit.cells.items())[1:]:
+        bias = np.zeros(cell.n) if cell.bias is None else cell.bias
+        terms = [
+            applied(term, told[term.source] * circuit.cells[term.source].code.theta, cell.n)
+            for term in cell.terms
+        ]
+        totals[name] = bias + sum(terms)
+        if cell.code is not None:
+            told[name] = np.clip(
+                np.floor(totals[name] / cell.code.theta + 0.5), cell.code.low, cell.code.high
+            )
+    return totals, told
+
+
+@pytest.mark.parametrize(
+    ("backend", "events"), [("reference", "pow2"), ("reference", "unit"), ("numba", "pow2")]
+)
+def test_at_silence_every_cell_holds_what_a_forward_pass_does(backend, events):
+    circuit = hand_made()
+    x = np.random.default_rng(5).integers(0, 256, (3, 72))
+    totals, told = settled(circuit, x)
+    net = build(circuit, events=events)
+    kinds = {p.name: p.connectivity.kind for p in net.projections}
+    assert kinds == {
+        "frame->input": "one_to_one", "input->conv": "conv2d", "conv->pool": "conv2d",
+        "pool->block": "one_to_one", "pool->block 2": "conv2d", "conv->block": "explicit",
+        "block->turned": "explicit", "turned->output": "dense", "block->output": "dense",
+    }  # fmt: skip
+    simulator = rb.Simulator(net, 1e-3, backend=backend, batch=3, precision="fixed")
+    assert all(
+        r.grid is None or r.grid.rounding == 0 for g in simulator.plan.groups.values() for r in g.receptors
+    )
+    counts = simulator.run(0.15, inputs={"frame": x[:, None]}).counts
+    # One more step, in which nothing is told any more.
+    assert simulator.run(1e-3).counts.spikes == 0 < counts.spikes
+    for name, expected in totals.items():
+        state = simulator.state(name)
+        np.testing.assert_array_equal(state["u" if "u" in state else "v"], expected)
+        if name in told:
+            np.testing.assert_array_equal(state["n"], told[name])
+            assert np.unique(told[name]).size > 4
+
+
+def test_a_cell_that_tells_nothing_cannot_be_heard():
+    cells = [
+        Cell("input", (2,), code=Code(np.ones(2), 0, 1)),
+        Cell("sum", (2,), (Term("input", "wire"),)),
+        Cell("output", (2,), (Term("sum", "wire"),)),
+    ]
+    with pytest.raises(rb.ConversionError, match="output: hears sum, which tells nothing"):
+        build(Circuit({cell.name: cell for cell in cells}))
