@@ -25,9 +25,9 @@ class Term:
     source : str
         The cell that tells.
     op : "linear", "conv", "conv_transpose", "mean_pool" or "wire"
-        As in `graph.OPERATIONS`; "wire" adds values as they are.
+        As in `graph.OPERATIONS`; "wire" adds values as they are, or each times its `weight`.
     values, options : mapping
-        As there, without a bias.
+        As there, without a bias; of "wire", {} or {"weight": array (n,)}.
     index : int64 array or None
         Where each value that `op` reads stands in the source, -1 for none (a zero); None if all are read as
         they are.
@@ -143,3 +143,10 @@ class Circuit:
     def output(self) -> Cell:
         """The cell whose totals are the answer."""
         return [*self.cells.values()][-1]
+
+    @property
+    def told(self) -> frozenset[str]:
+        """Names of the cells whose values others need as events: those that are to have a code."""
+        heard = {term.source for cell in self.cells.values() for term in cell.terms}
+        rows = [cell.rows for cell in self.cells.values() if cell.rows is not None]
+        return frozenset(heard | {name for row in rows for name, what, _ in row.reads if what == "told"})
