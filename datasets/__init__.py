@@ -6,6 +6,7 @@ if __name__ != "rheobase.datasets":
         "sys.path before the package you meant; import rheobase.datasets, or start Python elsewhere"
     )
 
-from .digits import Digits, digits
+from .digits import Digits, calibration_digits, digits
+from .mnist import read_mnist
 
-__all__ = ["Digits", "digits"]
+__all__ = ["Digits", "calibration_digits", "digits", "read_mnist"]

@@ -1,4 +1,4 @@
-"""A thousand handwritten digits that ship with the package."""
+"""Handwritten digits that ship with the package: a thousand to score on, and others to calibrate on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Digits:
     labels : array of uint8, shape (n,)
         The digit, 0 to 9.
     places : array of uint16, shape (n,)
-        Where each digit stands in the test set of MNIST.
+        Where each digit stands in its part of MNIST.
     source : str
         Where the digits come from.
     """
@@ -63,20 +63,48 @@ def digits() -> Digits:
     >>> digits().images.shape
     (1000, 28, 28)
     """
-    path = files("rheobase.datasets") / "data" / "digits.npz"
+    return _read("digits")
+
+
+def calibration_digits() -> Digits:
+    """Return 400 training digits of MNIST, 40 of each class, to set thresholds and scales on.
+
+    They are among the digits that the networks in `rheobase.models` were trained on, and none of those
+    that `digits` returns.
+
+    Returns
+    -------
+    Digits
+        As from `digits`.
+
+    Raises
+    ------
+    ValueError
+        If the file in the package is damaged.
+
+    Examples
+    --------
+    >>> calibration_digits().pixels.shape
+    (400, 784)
+    """
+    return _read("calibration_digits")
+
+
+def _read(name: str) -> Digits:
+    path = files("rheobase.datasets") / "data" / f"{name}.npz"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            data = {name: stored[name] for name in ("images", "labels", "places", "sha256", "source")}
+            data = {key: stored[key] for key in ("images", "labels", "places", "sha256", "source")}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"datasets.digits: {path} cannot be read ({error}); install rheobase again"
+            f"datasets.{name}: {path} cannot be read ({error}); install rheobase again"
         ) from None
     found = hashlib.sha256(data["images"].tobytes() + data["labels"].tobytes()).hexdigest()
     if found != str(data["sha256"]):
         raise ValueError(
-            f"datasets.digits: {path} is damaged: its digits have SHA-256 {found[:12]}..., "
+            f"datasets.{name}: {path} is damaged: its digits have SHA-256 {found[:12]}..., "
             f"expected {str(data['sha256'])[:12]}...; install rheobase again"
         )
-    for name in ("images", "labels", "places"):
-        data[name].setflags(write=False)
+    for array in ("images", "labels", "places"):
+        data[array].setflags(write=False)
     return Digits(data["images"], data["labels"], data["places"], str(data["source"]))

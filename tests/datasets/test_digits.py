@@ -56,6 +56,15 @@ def test_the_checksums_are_those_that_the_shipped_network_was_trained_with(train
     assert hashlib.sha256(training_checksums.tobytes()).hexdigest() == expected
 
 
+def test_digits_to_calibrate_on_are_training_digits_forty_of_each_class(training_checksums):
+    others = rb.datasets.calibration_digits()
+    assert np.bincount(others.labels).tolist() == [40] * 10
+    sums = [int.from_bytes(hashlib.sha256(i.tobytes()).digest()[:4], "little") for i in others.images]
+    assert np.isin(np.array(sums, np.uint32), training_checksums).all()
+    # The training set of MNIST is known to begin 5 0 4 1 9 2 1 3 1 4.
+    assert others.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+
+
 def test_digits_are_read_only_and_pixels_lie_between_zero_and_one(digits):
     with pytest.raises(ValueError, match="read-only"):
         digits.images[0, 0, 0] = 1
