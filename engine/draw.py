@@ -64,10 +64,14 @@ class Synapses:
         return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
 
 
+#: Rows of which the counting is worth a thread.
+_ROWS = 64
+
+
 def degrees_of(recipe: Recipe, threads: int = 1) -> np.ndarray:
     """Return the number of synapses of every source, int64."""
     degrees = np.empty(recipe.n_pre, np.int64)
-    rows = stretches(recipe.n_pre, -(-recipe.n_pre // (16 * threads)))
+    rows = stretches(recipe.n_pre, max(-(-recipe.n_pre // (16 * threads)), _ROWS))
     side_by_side([lambda row: count_rows(recipe, *row, degrees)] * threads, rows)
     return degrees
 

@@ -39,12 +39,15 @@ def estimate_bytes(
         elif p.storage == "dense":
             total += p.expected * (16 if float64 else 8)  # the matrix, and its tiles
     held = trials if any(p.delays[-1] for p in projections.values()) else min(trials, _HELD)
+    delays_of: dict[str, list[tuple[int, ...]]] = {name: [] for name in groups}
+    for p in projections.values():
+        delays_of[p.part.source.label].append(p.delays)
     for group in groups.values():
         # Where each delay's synapses of a source start, and again while they are being placed.
-        mine = [len(p.delays) for p in projections.values() if p.part.source is group.part]
-        total += group.n * max(mine, default=0) * 8
+        mine = delays_of[group.name]
+        total += group.n * max(map(len, mine), default=0) * 8
         width = len(group.part.model.used_states) if isinstance(group.part, Population) else 1
-        longest = max((p.delays[-1] for p in projections.values() if p.part.source is group.part), default=1)
+        longest = max((delays[-1] for delays in mine), default=1)
         total += trials * group.n * (width + 2 * len(group.receptors)) * (8 if float64 else 4)
         total += held * group.n * 8 * (longest + 1)
     # Some backends keep the events of a stretch of steps.

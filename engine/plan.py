@@ -233,7 +233,7 @@ class Plan:
         """Number of levels of zero delay."""
         return 1 + max((group.level for group in self.groups.values()), default=0)
 
-    @property
+    @cached_property
     def max_delay(self) -> int:
         """Longest delay in steps."""
         return max((p.delays[-1] for p in self.projections.values() if p.delays), default=1)

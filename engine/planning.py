@@ -101,13 +101,16 @@ def make_plan(
         for p in running.projections
     }
     levels = assign_levels(running, projections)
+    arriving: dict[str, list[ProjectionPlan]] = {group.label: [] for group in running.of(Group)}
+    for planned in projections.values():
+        arriving[planned.part.target.label].append(planned)
     imaged = _imaged(running)
     groups = {
         group.label: GroupPlan(
             name=group.label,
             part=group,
             level=levels[group.label],
-            receptors=_plan_receptors(group, projections, bounds),
+            receptors=_plan_receptors(group, arriving[group.label], bounds),
             order=_channel_last(group) if group.label in imaged else None,
             payload_bound=bounds[group.name],
         )
@@ -291,16 +294,14 @@ def _check_degree(p: Projection, k: int, n: int, multiple: bool, selves: bool, w
 
 
 def _plan_receptors(
-    group: Group, projections: dict[str, ProjectionPlan], bounds: dict[Any, int]
+    group: Group, arriving: list[ProjectionPlan], bounds: dict[Any, int]
 ) -> tuple[ReceptorPlan, ...]:
     planned = []
     for name in group.receptors:
-        arriving = [
-            p for p in projections.values() if p.part.target is group and p.part.receptor_name == name
-        ]
-        fixed = [_load(p, bounds[p.part.source.name]) for p in arriving if p.arithmetic == "fixed"]
+        mine = [p for p in arriving if p.part.receptor_name == name]
+        fixed = [_load(p, bounds[p.part.source.name]) for p in mine if p.arithmetic == "fixed"]
         grid: Grid | None = choose_grid(f"{group.label}.{name}", fixed) if fixed else None
-        planned.append(ReceptorPlan(name, grid, any(p.arithmetic == "float" for p in arriving)))
+        planned.append(ReceptorPlan(name, grid, any(p.arithmetic == "float" for p in mine)))
     return tuple(planned)
 
 

@@ -17,13 +17,14 @@ def side_by_side(workers: Sequence[Callable[[Item], object]], items: Iterable[It
 
     Workers must let go of the interpreter while they compute, and no result may depend on who took what.
     """
-    shared = iter(list(items))
+    waiting = list(items)
+    shared = iter(waiting)
 
     def work(worker: Callable[[Item], object]) -> None:
         for item in shared:
             worker(item)
 
-    if len(workers) == 1:
+    if len(workers) == 1 or len(waiting) < 2:
         work(workers[0])
         return
     with ThreadPoolExecutor(len(workers)) as pool:

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from . import vocabulary
@@ -53,10 +53,15 @@ class Variant:
     def bind(self, words: Mapping[str, Any]) -> Callable[..., Any]:
         """Return the variant as a Python function whose words mean what `words` says."""
         namespace: dict[str, Any] = dict(words)
-        exec(compile(self.source(), f"<{self.name}>", "exec"), namespace)
+        exec(_code_of(self), namespace)
         bound = namespace[self.name]
         assert isinstance(bound, FunctionType)
         return bound
+
+
+@lru_cache(maxsize=512)
+def _code_of(variant: Variant) -> CodeType:
+    return compile(variant.source(), f"<{variant.name}>", "exec")
 
 
 def specialise(

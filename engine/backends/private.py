@@ -34,7 +34,6 @@ def private_sources(plan: Plan) -> dict[str, ProjectionPlan]:
 def _is_private(plan: Plan, p: ProjectionPlan) -> bool:
     """Whether a source feeds one target each by one weight, and nobody else looks."""
     source = p.part.source
-    others = [q for q in plan.projections.values() if q.part.source is source]
     return (
         isinstance(source, PoissonSource)
         and np.ndim(source.rate) == 0
@@ -43,7 +42,7 @@ def _is_private(plan: Plan, p: ProjectionPlan) -> bool:
         and len(p.delays) == 1
         and p.rule is None
         and p.arithmetic == "fixed"
-        and len(others) == 1
+        and sum(q.part.source is source for q in plan.projections.values()) == 1
         and p.part.pre is source
         and p.part.post is p.part.target
         and plan.group_of(source).order is None

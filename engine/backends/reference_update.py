@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ class Neurons:
         whole = {"now"} | {state.name for state in self.model.used_states if state.kind == "integer"}
         whole |= {name for name, value in self._constants.items() if np.asarray(value).dtype.kind == "i"}
         self._rules = [
-            (rule, _narrow(rule, whole).bind(words)) for rule in (rules.flow, rules.jump, rules.fire)
+            (rule, _narrow(rule, frozenset(whole)).bind(words))
+            for rule in (rules.flow, rules.jump, rules.fire)
         ]
         self._places = np.arange(group.n)
 
@@ -66,7 +68,8 @@ class Neurons:
         return sent
 
 
-def _narrow(rule: Variant, whole: set[str]) -> Variant:
+@lru_cache(maxsize=256)
+def _narrow(rule: Variant, whole: frozenset[str]) -> Variant:
     """Return a rule whose whole numbers become the plan's type where they meet others."""
     tree = as_float32(rule.tree, [name for name in rule.arguments if name in whole])
     return Variant(rule.name, tree, rule.arguments, rule.n_returned, rule.words)

@@ -1,6 +1,9 @@
 """Plans: what they decide, how they print and differ, and what they refuse before anything is built."""
 
+import cProfile
+import pstats
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -217,3 +220,20 @@ def test_a_simulator_says_how_its_synapses_lie_in_memory():
     drawn.add(rb.Projection(pop, pop, rb.random(p=1.0), weight=rb.normal(1.0, 0.1)))
     for precision, size in ((None, 4), ("float64", 12)):
         assert f" 1,600 synapses of {size} bytes" in str(rb.Simulator(drawn, 1e-3, precision=precision))
+
+
+def test_another_population_of_the_same_model_costs_little_however_many_there_are():
+    def calls(n):
+        net = rb.Network()
+        chain = [net.add(rb.Population(3, rb.LIF(20e-3))) for _ in range(n)]
+        for pre, post in pairwise(chain):
+            net.add(rb.Projection(pre, post, rb.one_to_one()))
+        with cProfile.Profile() as profile:
+            rb.Simulator(net, 1e-3, backend="reference")
+        return pstats.Stats(profile).total_calls
+
+    calls(2)
+    few, some, many = (calls(n) for n in (50, 150, 250))
+    # Rules are prepared once (it took 20,000 calls), and nobody asks every part about every other.
+    assert some - few < 100 * 5000
+    assert many - some < 1.1 * (some - few)

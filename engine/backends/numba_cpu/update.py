@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ....neurons.model import NeuronModel
+from ....neurons.model import NeuronModel, Rules
 from ..draws import Draw
 from .kernel import INLINE, INTO_LOOP, Argument, Kernel, kernel_from_source
 from .latch import split_latches
@@ -61,13 +61,24 @@ _NOISE = (
 
 def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
     """Return the update kernel of a model's variant; equal variants share one."""
-    rules = model.rules
     states = tuple((state.name, state.kind == "integer") for state in model.used_states)
+    return _kernel_of(model.rules, states, model.constant_names, model.receptors, model.payload, shape)
+
+
+@lru_cache(maxsize=256)
+def _kernel_of(
+    rules: Rules,
+    states: tuple[tuple[str, bool], ...],
+    constants: tuple[str, ...],
+    receptors: tuple[str, ...],
+    payload: str,
+    shape: Shape,
+) -> Kernel:
     names = dict(states)
     integers = shape.integers | {"now"} | {name for name, whole in states if whole}
     moving = {name for rule in (rules.flow, rules.jump) for name in returned(rule, names)}
     still = {name for name, whole in states if whole} - moving
-    fire, *latches = split_latches(rules.fire, names, still, {*model.constant_names, "now"})
+    fire, *latches = split_latches(rules.fire, names, still, {*constants, "now"})
     moves, latched = (
         tuple(rule_of(variant, names, integers) for variant in variants)
         for variants in ((rules.flow, rules.jump, fire), latches)
@@ -78,9 +89,9 @@ def update_kernel(model: NeuronModel, shape: Shape) -> Kernel:
         latched,
         waits((rules.flow, rules.jump, fire), still) if quiet else None,
         states,
-        model.constant_names,
-        model.receptors,
-        model.payload,
+        constants,
+        receptors,
+        payload,
         shape,
     )
 
