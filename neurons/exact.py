@@ -63,7 +63,9 @@ class ExactFlow:
       the state variable `v` with the constant `threshold`.
     """
 
-    #: The integer state variable that says from which step on the neuron moves; None if it always does.
+    #: The integer state variable that says from which step on the neuron moves; None if it always does. Rules
+    #: compare it with `now` and no more, and only `fire` changes it, where it sends: which step before `now`
+    #: it holds makes no difference.
     hold: ClassVar[str | None] = None
     propagate: ClassVar[Callable[..., Any] | None] = None
     crossing: ClassVar[Callable[..., Any] | None] = None

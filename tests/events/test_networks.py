@@ -277,3 +277,26 @@ def test_images_and_dense_layers_reach_the_neurons_that_they_reach_in_a_clocked_
         assert len(clocked[probe]) > 5
         assert np.array_equal(event[probe].steps, clocked[probe].steps * 10**12)
         assert np.array_equal(event[probe].ids, clocked[probe].ids)
+
+
+def test_rows_of_any_length_and_neurons_that_are_held_meanwhile_are_those_of_a_clocked_run():
+    # Rows longer than a kernel's block and shorter than a vector, while some of their neurons are refractory.
+    dt, n = 1e-4, 611
+    rng = np.random.default_rng(12)
+    net = rb.Network(seed=2)
+    steps = np.sort(rng.integers(0, 1500, 400))
+    source = net.add(rb.SpikeSource(4, times=steps * dt, ids=rng.integers(0, 4, 400)))
+    model = rb.LIF(rng.uniform(5e-3, 20e-3, n), refractory=rng.integers(0, 60, n) * dt, v_reset=-0.1)
+    cells = net.add(rb.Population(n, model))
+    for width, pre in ((n, source[:2]), (258, source[2:3]), (3, source[3:])):
+        targets = np.tile(np.sort(rng.permutation(n)[:width]), pre.n)
+        pairs = np.repeat(np.arange(pre.n), width), targets
+        net.add(rb.Projection(pre, cells[:], rb.explicit(*pairs), weight=rng.uniform(0, 0.4, targets.size)))
+    probe, v = net.add(rb.Probe(cells)), net.add(rb.Probe(cells, "v", every=7e-3))
+    event = rb.Simulator(net, dt, method="event", precision="float64").run(0.15)
+    clocked = rb.Simulator(net, dt, backend="reference", precision="float64").run(0.15)
+    a, b = event[probe], clocked[probe]
+    assert len(b) > 5 * n
+    assert np.array_equal(a.steps, b.steps * 10**11)
+    assert np.array_equal(a.ids, b.ids)
+    assert np.allclose(event[v].values[:, :21], clocked[v].values[:, :21], rtol=0, atol=1e-12)

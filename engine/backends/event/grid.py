@@ -79,10 +79,9 @@ class GridMachine(EventMachine):
         """Set all state from a snapshot of any clocked backend."""
         self.now = int(snapshot["now"][0])
         for k, trial in enumerate(self._trials):
-            for name, states in trial.states.items():
-                for key, values in states.items():
-                    values[:] = snapshot[f"state/{name}/{key}"][k]
-                trial.last[name][:] = self.now - 1
+            for name in trial.states:
+                states = {key: snapshot[f"state/{name}/{key}"][k] for key in trial.states[name]}
+                trial.set_state(name, states, self.now - 1)
             trial.set_pending(self._arrivals(snapshot, k), self.now)
             trial.begin_again(self.now)
         for record in self._records.values():

@@ -14,7 +14,7 @@ from numba import carray
 from ...compiled import compiled, inlined
 from ...random import draw64, to_unit
 from ..numba_cpu.words import bare, invoke, pointer
-from .neurons import NEVER
+from .marks import NEVER
 from .queue import PENDING, Queue, drop_first, push, ready
 from .synapses import DELAY, DELAYS, GROUP, LEVEL, RECEPTOR, ROWS, Synapses
 

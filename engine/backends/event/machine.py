@@ -130,7 +130,7 @@ class EventMachine(Machine):
         for name in self._trials[0].states:
             for key in self._trials[0].states[name]:
                 out[f"state/{name}/{key}"] = np.stack([t.states[name][key] for t in self._trials])
-            out[f"last/{name}"] = np.stack([t.last[name] for t in self._trials])
+            out[f"last/{name}"] = np.stack([t.since(name) for t in self._trials])
             out[f"due/{name}"] = np.stack([t.due(name) for t in self._trials])
         pending = [trial.pending() for trial in self._trials]
         sizes = [len(events) for events in pending]
@@ -152,10 +152,9 @@ class EventMachine(Machine):
         self.now = int(snapshot["now"][0])
         check_queue(self._trials, self._synapses, events, snapshot["queue/trials"], self.now)
         for k, trial in enumerate(self._trials):
-            for name, states in trial.states.items():
-                for key, values in states.items():
-                    values[:] = snapshot[f"state/{name}/{key}"][k]
-                trial.last[name][:] = snapshot[f"last/{name}"][k]
+            for name in trial.states:
+                states = {key: snapshot[f"state/{name}/{key}"][k] for key in trial.states[name]}
+                trial.set_state(name, states, snapshot[f"last/{name}"][k])
                 trial.due(name)[:] = snapshot[f"due/{name}"][k]
             trial.set_pending(events[snapshot["queue/trials"] == k], self.now)
         for record in self._records.values():

@@ -8,7 +8,7 @@ import numpy as np
 
 from ....neurons.errors import FormatError
 from . import loop
-from .neurons import NEVER
+from .marks import NEVER
 from .synapses import DELAY, GROUP, LEVEL, ROWS, Synapses
 
 if TYPE_CHECKING:

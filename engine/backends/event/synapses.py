@@ -9,6 +9,7 @@ import numpy as np
 from ...layout import Cells, conv_kernel, described_weights, grid_of, stored_weights
 from ...plan import Plan, ProjectionPlan
 from ...tables import delay_table
+from .touch import LANES
 
 #: Columns of `Synapses.projections`: target group, receptor, level of the target, delay (-1 where each
 #: synapse has its own), first row in `starts`, first entry in `delays`.
@@ -69,7 +70,8 @@ def make_synapses(plan: Plan) -> Synapses:
         table,
         _joined(starts, np.int64),
         _joined(targets, np.int32),
-        _joined(weights, np.float64),
+        # A kernel reads beyond the last of a row.
+        _joined([*weights, np.zeros(LANES)], np.float64),
         _joined(delays, np.int64),
         np.searchsorted(sources, np.arange(len(groups) + 1)).astype(np.int64),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from ..base import TimedFeed
 from ..numba_cpu.kernel import Block
 from ..numba_cpu.words import invoke
 from . import loop
-from .neurons import NEVER, Form, Kernels, constants_of, kernels_of
+from .marks import NEVER, marked, unmarked
+from .neurons import Kernels, constants_of, kernels_of
 from .queue import PENDING, fill, grown, listed, make_queue, push
 from .synapses import Synapses
+from .touch import LANES
+from .written import Form
 
 #: Events that a queue holds at first, beside some for each neuron, and events that are recorded at a time.
 _PENDING, _RECORDED = 1024, 1 << 16
@@ -43,7 +47,8 @@ class Trial:
         self.plan, self.index, self._synapses = plan, index, synapses
         self._groups = list(plan.groups.values())
         self.states: dict[str, dict[str, np.ndarray]] = {}
-        self.last: dict[str, np.ndarray] = {}
+        self._last: dict[str, np.ndarray] = {}
+        self._holds: dict[str, str | None] = {}
         self._kernels: dict[str, Kernels] = {}
         self._own: dict[str, dict[str, Any]] = {}
         self._blocks: list[Block] = []
@@ -71,14 +76,14 @@ class Trial:
             touched=np.zeros(max(total, 1), np.int32),
             waiting=np.zeros(total, np.int32),
             n_touched=np.zeros(max(len(sizes), 1), np.int64),
-            inputs=np.zeros((max(receptors, 1), largest)),
+            inputs=np.zeros((max(receptors, 1), largest + LANES)),
             fired=np.zeros(largest, np.int32),
             foreseen=np.zeros(largest, np.int32),
             found=np.zeros(3, np.int64),
             sent=np.zeros(total, np.int64),
             updates=np.zeros(max(len(sizes), 1), np.int64),
             spikes=np.zeros((_RECORDED, 3), np.int64),
-            zeros=np.zeros(max(int(rows), largest)),
+            zeros=np.zeros(max(int(rows), largest) + LANES),
             words=words,
         )
 
@@ -125,10 +130,12 @@ class Trial:
         self._kernels[group.name] = kernels_of(model, form, whole)
         first = initial_state(self.plan, group, self.index)
         kinds = {s.name: np.int64 if s.kind == "integer" else real for s in model.used_states}
-        self.states[group.name] = {name: value.astype(kinds[name]) for name, value in first.items()}
+        self.states[group.name] = {name: np.empty(group.n, kind) for name, kind in kinds.items()}
+        self._last[group.name] = np.empty(group.n, np.int64)
+        self._holds[group.name] = model.hold if model.hold in kinds else None
         # Where there are steps, first values hold one step before the first: `flow` comes before all else.
-        self.last[group.name] = np.full(group.n, -self.plan.stride, np.int64)
-        own: dict[str, Any] = {"tick": self.plan.dt, "first": 0, "last": self.last[group.name]}
+        self.set_state(group.name, first, -self.plan.stride)
+        own: dict[str, Any] = {"tick": self.plan.dt, "first": 0, "last": self._last[group.name]}
         own |= {f"s_{name}": value for name, value in self.states[group.name].items()}
         for name, value in constants.items():
             kept = np.minimum(value, NEVER // 2) if name in whole else value
@@ -141,14 +148,10 @@ class Trial:
             **{f"x_{name}": nothing for name in model.receptors},
             **own,
             **self._outcome(group.name),
-            **self._scratch(model),
+            **self._kernels[group.name].room(),
         )
         self._blocks.append(block)
         self.tables.groups[k, [loop.G_KERNEL, loop.G_BLOCK]] = block.call
-
-    def _scratch(self, model: ExactFlow) -> dict[str, Any]:
-        room = self.work.zeros.size
-        return {name: np.empty(room) for name in ("passed", *(f"p_{name}" for name in model.propagators))}
 
     def _outcome(self, name: str) -> dict[str, Any]:
         w = self.work
@@ -241,6 +244,18 @@ class Trial:
         self.work.sent[:] = 0
         self.work.updates[:] = 0
         return tally
+
+    def since(self, name: str) -> np.ndarray:
+        """Return the step as of which each neuron of a population keeps its state."""
+        return unmarked(self._last[name])
+
+    def set_state(self, name: str, states: Mapping[str, np.ndarray], since: np.ndarray | int) -> None:
+        """Set the state of a population, and the step as of which it is."""
+        mine, hold = self.states[name], self._holds[name]
+        for key, values in states.items():
+            mine[key][:] = values
+        last = np.broadcast_to(np.asarray(since, np.int64), self._last[name].shape)
+        self._last[name][:] = marked(last, None if hold is None else mine[hold])
 
     def due(self, name: str) -> np.ndarray:
         """Return the step in which each neuron of a population will fire by itself."""
