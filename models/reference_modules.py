@@ -14,11 +14,21 @@ from torch import Tensor, nn
 PATCH, TOKENS, WIDTH = 7, 16, 64
 
 
-def mlp() -> nn.Module:
+def mlp(first: int = 256, second: int = 128) -> nn.Module:
     """Return 784-256-128-10 with ReLU."""
     return nn.Sequential(
-        nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10)
+        nn.Flatten(),
+        nn.Linear(784, first),
+        nn.ReLU(),
+        nn.Linear(first, second),
+        nn.ReLU(),
+        nn.Linear(second, 10),
     )
+
+
+def wide() -> nn.Module:
+    """Return 784-1024-1024-10 with ReLU, which is timed and not trained."""
+    return mlp(1024, 1024)
 
 
 class Residual(nn.Module):
@@ -110,13 +120,13 @@ class Attention(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.in_proj, self.out_proj = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.q, self.k, self.v, self.out = (nn.Linear(WIDTH, WIDTH) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens (n, tokens, width)."""
-        q, k, v = self.in_proj(x).unflatten(-1, (3, 4, WIDTH // 4)).permute(2, 0, 3, 1, 4)
+        q, k, v = (f(x).unflatten(-1, (4, WIDTH // 4)).transpose(1, 2) for f in (self.q, self.k, self.v))
         share = (q @ k.transpose(-2, -1) * (WIDTH // 4) ** -0.5).softmax(-1)
-        return self.out_proj((share @ v).transpose(1, 2).flatten(2))
+        return self.out((share @ v).transpose(1, 2).flatten(2))
 
 
 class ModuleAttention(nn.Module):
@@ -155,24 +165,12 @@ def vit_mha() -> nn.Module:
     return Tokens(lambda: TransformerBlock(ModuleAttention), position=True)
 
 
-class RootMeanSquare(nn.Module):
-    """y = gain x / sqrt(mean(x^2) + eps) (Zhang and Sennrich 2019), written out."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the normalised rows."""
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.gain
-
-
 class SwiGLU(nn.Module):
     """x += down(silu(gate(y)) up(y)) for y = RMSNorm(x) (Shazeer 2020)."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.norm = RootMeanSquare(width)
+        self.norm = nn.RMSNorm(width)
         self.gate, self.up = (nn.Linear(width, hidden, bias=False) for _ in range(2))
         self.down = nn.Linear(hidden, width, bias=False)
         self.silu = nn.SiLU()
@@ -188,11 +186,11 @@ def swiglu() -> nn.Module:
     return nn.Sequential(
         nn.Flatten(), nn.Linear(784, 64),
         SwiGLU(64, 128), SwiGLU(64, 128),
-        RootMeanSquare(64), nn.Linear(64, 10),
+        nn.RMSNorm(64), nn.Linear(64, 10),
     )  # fmt: skip
 
 
 #: How each is built, by name.
 BUILDERS: dict[str, Callable[[], nn.Module]] = {
-    "mlp": mlp, "cnn": cnn, "mixer": mixer, "vit": vit, "vit_mha": vit_mha, "swiglu": swiglu,
+    "mlp": mlp, "wide": wide, "cnn": cnn, "mixer": mixer, "vit": vit, "vit_mha": vit_mha, "swiglu": swiglu,
 }  # fmt: skip

@@ -47,7 +47,12 @@ class Reference:
 #: Every reference network; how each is built is said in `reference_modules.py`.
 REFERENCES: Mapping[str, Reference] = {
     "mlp": Reference("784-256-128-10, ReLU", 234_752, 200_704, 0.9900, "mlp"),
-}
+    "cnn": Reference(
+        "convolutions, BatchNorm, ReLU, 2 residual blocks, max and average pooling",
+        2_822_720, 112_896, 0.9955, "cnn",
+    ),
+    "mixer": Reference("MLP-Mixer: 16 tokens, LayerNorm, GELU", 706_176, 50_176, 0.9890, "mixer"),
+}  # fmt: skip
 
 
 def reference(name: str) -> nn.Module:
@@ -61,7 +66,7 @@ def reference(name: str) -> nn.Module:
     Parameters
     ----------
     name : str
-        A key of `REFERENCES`.
+        "mlp", "cnn" or "mixer".
 
     Raises
     ------
@@ -77,7 +82,7 @@ def reference(name: str) -> nn.Module:
     >>> import torch
     >>> from rheobase.datasets import digits
     >>> images = torch.from_numpy(digits().pixels[:5].reshape(-1, 1, 28, 28))
-    >>> reference("mlp")(images).argmax(1).tolist()
+    >>> reference("cnn")(images).argmax(1).tolist()
     [7, 2, 1, 0, 4]
     """
     if name not in REFERENCES:
@@ -120,8 +125,6 @@ def reference_weights(name: str) -> dict[str, np.ndarray]:
         ) from None
     if checksum(arrays) != expected:
         raise FormatError(f"models.reference: {path} is damaged; install rheobase again")
-    if name == "vit_mha":
-        arrays = {_of_the_module(key): value for key, value in arrays.items()}
     return {key: a.astype(np.float32) if a.dtype == np.float16 else a for key, a in arrays.items()}
 
 
@@ -138,8 +141,3 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(f"{key} {arrays[key].dtype} {arrays[key].shape} ".encode())
         digest.update(np.ascontiguousarray(arrays[key]).tobytes())
     return digest.hexdigest()
-
-
-def _of_the_module(key: str) -> str:
-    """Return the name that nn.MultiheadAttention gives to a parameter of the attention written out."""
-    return key.replace("attention.", "attention.inner.").replace("in_proj.", "in_proj_")

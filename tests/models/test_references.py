@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.models.references import REFERENCES, reference
+from rheobase.models.references import REFERENCES, reference, reference_weights
 
 torch = pytest.importorskip("torch")
 flop_counter = pytest.importorskip("torch.utils.flop_counter")
@@ -100,3 +100,9 @@ def test_a_file_of_weights_says_what_they_were_trained_on(name):
     assert float(about(f"reference_{name}.npz")["accuracy"]) == pytest.approx(
         REFERENCES[name].accuracy, abs=1e-6
     )
+
+
+def test_weights_come_in_single_precision_and_as_they_were_trained():
+    weights = reference_weights("cnn")
+    assert {a.dtype.name for a in weights.values()} == {"float32", "int64"}
+    assert weights["0.weight"].shape == (16, 1, 3, 3)
