@@ -156,4 +156,7 @@ def group_of(end: Group | Slice) -> Group:
 
 def ids_of(end: Group | Slice) -> np.ndarray:
     """Return the neurons of a projection's end, or of a probe's target, as indices of their group, int64."""
-    return np.asarray(end.chosen if isinstance(end, Slice) else range(end.n), dtype=np.int64)
+    chosen = end.chosen if isinstance(end, Slice) else range(end.n)
+    if isinstance(chosen, range):
+        return np.arange(chosen.start, chosen.stop, chosen.step, dtype=np.int64)
+    return np.asarray(chosen, dtype=np.int64)

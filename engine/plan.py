@@ -8,9 +8,10 @@ synapses are drawn from. A plan prints, and two plans diff.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -227,6 +228,7 @@ class Plan:
     stride: int = 1
     _recipes: dict[str, Recipe] = field(default_factory=dict, repr=False)
     _degrees: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property
     def n_levels(self) -> int:
@@ -323,6 +325,23 @@ class Plan:
         for name in names or tuple(self.projections):
             self._recipes.pop(name, None)
             self._degrees.pop(name, None)
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what is made but once of the synapses, and holds for as long as the plan."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def take_over(self, other: Plan) -> None:
+        """Take over what was made once of another plan, whose synapses are the same, if they sum alike here.
+
+        They may not where other rates, or other parameters of a group, have changed what a source can send.
+        """
+        if all(
+            mine.receptors == theirs.receptors and mine.payload_bound == theirs.payload_bound
+            for mine, theirs in zip(self.groups.values(), other.groups.values(), strict=True)
+        ):
+            self._made.update(other._made)
 
     def __str__(self) -> str:
         grid = "no grid" if self.gridless else f"dt {self.dt:g} s"

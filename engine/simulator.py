@@ -313,7 +313,9 @@ class Simulator:
         Notes
         -----
         Where more than state variables and plastic weights change, the plan is made again (so a grid suits
-        its new weights) and bound again, which takes about as long as making the simulator. Spikes of a
+        its new weights) and bound again. For weights and parameters of rules, and rates at which more
+        spikes may come at once, this takes about as long as making the simulator; else synapses stay where
+        they lie (on the backend "numba"). Spikes of a
         Poisson source that are on their way to one target each are then drawn anew, with the new rate.
 
         Raises
@@ -358,6 +360,8 @@ class Simulator:
         """Go on with a network in which this part takes the place of that of its name."""
         network = self.plan.network.with_part(part)
         plan = make_plan(network, self.plan.dt, precision=self._precision, trials=self.plan.trials)
+        if not isinstance(part, Projection):
+            plan.take_over(self.plan)
         kept = vars(self).copy()
         try:
             self.plan = plan

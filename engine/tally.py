@@ -17,6 +17,9 @@ from .plan import GroupPlan, Plan, ProjectionPlan
 from .relays import Relay, is_feed, is_relayed, origin, sender
 from .tables import weight_table
 
+#: What an event of each neuron counts for: synaptic events, whether it is sent, and as a packet.
+Worth = tuple[int | np.ndarray, int | np.ndarray, int | np.ndarray]
+
 
 class Accountant:
     """Knows how many synapses each neuron's events reach, and so what a tally means.
@@ -31,15 +34,8 @@ class Accountant:
 
     def __init__(self, plan: Plan, threads: int = 1) -> None:
         self.plan = plan
-        # What an event of each neuron counts for: synaptic events, whether it is sent, and as a packet.
-        self._worth: dict[str, tuple[int | np.ndarray, ...]] = {}
-        reached: dict[tuple[str, str], np.ndarray] = {}
-        projections = [p for p in plan.projections.values() if not is_feed(p.part)]
-        for p in projections:
-            synapses, ends = _reached(plan, p, threads), (sender(p.part).label, p.part.target.label)
-            before = reached.get(ends, np.zeros(synapses.size, bool))
-            self._worth[p.name] = _short(synapses), _short(synapses > 0), _short((synapses > 0) & ~before)
-            reached[ends] = before | (synapses > 0)
+        self._worth: dict[str, Worth] = plan.once("worth", lambda: _worth_of_events(plan, threads))
+        projections = [plan.projections[name] for name in self._worth]
         # What a count says of a part whatever happens, as arguments of its class.
         self._projections = {p.name: self._describe_projection(p) for p in projections}
         self._groups = {
@@ -129,6 +125,20 @@ class Accountant:
         if p.storage in ("sparse", "dense"):
             return n_synapses, bits
         return int(np.size(weight_table(p.part)[0])), bits
+
+
+def _worth_of_events(plan: Plan, threads: int) -> dict[str, Worth]:
+    """Return what events count for, by projection."""
+    worth: dict[str, Worth] = {}
+    reached: dict[tuple[str, str], np.ndarray] = {}
+    for p in plan.projections.values():
+        if is_feed(p.part):
+            continue
+        synapses, ends = _reached(plan, p, threads), (sender(p.part).label, p.part.target.label)
+        before = reached.get(ends, np.zeros(synapses.size, bool))
+        worth[p.name] = _short(synapses), _short(synapses > 0), _short((synapses > 0) & ~before)
+        reached[ends] = before | (synapses > 0)
+    return worth
 
 
 def _reached(plan: Plan, p: ProjectionPlan, threads: int) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import rheobase as rb
+from rheobase.engine.plan import recipe_of_projection
 
 DT = 1e-3
 RULE = rb.STDP(20e-3, 20e-3, a_pre=0.02, a_post=-0.01, w_max=1.0)
@@ -36,6 +37,7 @@ def same(one, other):
 #: What is set, and the change of the description that it must be equal to from the beginning.
 SETTINGS = {
     "a rate": ("in", {"rate": 200.0}),
+    "a rate that asks for another grid": ("in", {"rate": 1e7}),
     "the rate of a private source": ("lone", {"rate": 900.0}),
     "a time constant": ("out", {"tau": 5e-3}),
     "a static weight": ("static", {"weight": 0.4}),
@@ -74,6 +76,25 @@ def test_what_is_set_amid_a_run_is_the_same_everywhere_and_in_a_checkpoint(which
     same(rb.Simulator.resume(tmp_path / f"{compiled}.npz").run(0.04), expected)
     for name in ("static", "plastic"):
         np.testing.assert_array_equal(sims[0].weights(name), sims[1].weights(name))
+
+
+def test_synapses_are_laid_out_anew_only_where_they_change(compiled, monkeypatch):
+    sim = rb.Simulator(make(), DT, backend=compiled)
+    if compiled != "numba":
+        pytest.skip("it lays them out each time")
+    drawn = []
+
+    def draw(part, *others):
+        drawn.append(part.label)
+        return recipe_of_projection(part, *others)
+
+    monkeypatch.setattr("rheobase.engine.plan.recipe_of_projection", draw)
+    sim.set("out", tau=10e-3, drive=0.5)
+    sim.set("in", rate=70.0)
+    assert "static" not in drawn
+    sim.run(5e-3)
+    sim.set("static", weight=0.3)
+    assert "static" in drawn
 
 
 def test_a_membrane_goes_on_from_where_it_is_with_its_new_time_constant(simulator):

@@ -49,7 +49,7 @@ class Binder:
         self.plan, self.share, self.schedule, self.threads = plan, share, schedule, threads
         self.real = "f8" if plan.real == np.float64 else "f4"
         self.private = private_sources(plan)
-        deliveries = merged(plan, self.private)
+        deliveries = plan.once(("deliveries", *self.private), lambda: merged(plan, self.private))
         self._sparse = by_first_name(deliveries)
         self.reach = reach_of(plan, deliveries)
         self._tallies: dict[int, dict[str, np.ndarray]] = {}

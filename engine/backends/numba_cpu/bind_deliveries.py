@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,20 +39,33 @@ def store(binder: Binder, step: Step) -> None:
     if p.rule is not None:
         binder.plastic[p.name] = Plastic(binder, p)
     elif p.storage == "dense":
-        _keep_stored(binder, step.names, _store_dense(binder, p))
+        _keep_stored(binder, step.names, step.names, lambda: _store_dense(binder, p))
     elif p.storage != "sparse":
-        kernel = conv_kernel(binder.plan, p, binder.share.cells[p.arithmetic])
-        _keep_stored(binder, step.names, [[store_conv(kernel)]] * binder.share.n)
+        _keep_stored(binder, step.names, step.names, lambda: _store_conv(binder, p))
+
+
+def _store_conv(binder: Binder, p: ProjectionPlan) -> list[list[dict[str, Any]]]:
+    kernel = conv_kernel(binder.plan, p, binder.share.cells[p.arithmetic])
+    return [[store_conv(kernel)]] * binder.share.n
 
 
 def store_rows(binder: Binder, delivery: Delivery) -> None:
     """Lay out the synapses of a sparse delivery, once for all trials."""
-    packed = pack(binder.plan, binder.share, delivery, binder.threads)
-    _keep_stored(binder, delivery.names, [[vars(table) for table in tables] for tables in packed])
+
+    def store() -> list[list[dict[str, Any]]]:
+        packed = pack(binder.plan, binder.share, delivery, binder.threads)
+        return [[vars(table) for table in tables] for tables in packed]
+
+    _keep_stored(binder, delivery.names, (*delivery.names, *delivery.first_row), store)
 
 
-def _keep_stored(binder: Binder, names: tuple[str, ...], stored: list[list[dict[str, Any]]]) -> None:
-    binder.stored[names] = stored
+def _keep_stored(
+    binder: Binder,
+    names: tuple[str, ...],
+    key: tuple[str, ...],
+    store: Callable[[], list[list[dict[str, Any]]]],
+) -> None:
+    stored = binder.stored[names] = binder.plan.once(("stored", *key), store)
     binder.plan.release(*names)
     arrays = (a for tables in stored for table in tables for a in table.values())
     distinct = {id(a): a for a in arrays if isinstance(a, np.ndarray)}
