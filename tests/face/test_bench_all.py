@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,7 +58,8 @@ def ended(monkeypatch):
             commands.append(arguments)
             return subprocess.CompletedProcess(arguments, code, out, err)
 
-        monkeypatch.setattr(bench_all.subprocess, "run", run)
+        # Its own module alone: the standard library runs `uname`.
+        monkeypatch.setattr(bench_all, "subprocess", SimpleNamespace(run=run))
         return commands
 
     return end
