@@ -1,4 +1,4 @@
-"""Small networks for handwritten digits, trained, by which conversion is measured."""
+"""Six small networks for handwritten digits, trained, by which conversion is measured."""
 
 from __future__ import annotations
 
@@ -52,21 +52,24 @@ REFERENCES: Mapping[str, Reference] = {
         2_822_720, 112_896, 0.9955, "cnn",
     ),
     "mixer": Reference("MLP-Mixer: 16 tokens, LayerNorm, GELU", 706_176, 50_176, 0.9890, "mixer"),
+    "vit": Reference("vision transformer, attention written out", 1_164_928, 50_176, 0.9912, "vit"),
+    "vit_mha": Reference("vision transformer, nn.MultiheadAttention", 1_164_928, 50_176, 0.9912, "vit"),
+    "swiglu": Reference("gated blocks (SwiGLU), root-mean-square norm", 99_968, 50_176, 0.9894, "swiglu"),
 }  # fmt: skip
 
 
 def reference(name: str) -> nn.Module:
     """Return a trained network for handwritten digits, as a torch module in evaluation mode.
 
-    Each takes images (n, 1, 28, 28) of float32 in [0, 1] and returns logits (n, 10); "mlp"
-    takes rows of 784 pixels too. `examples/07_train_references.py` trained them on the 60,000 training
+    Each takes images (n, 1, 28, 28) of float32 in [0, 1] and returns logits (n, 10); "mlp" and "swiglu"
+    take rows of 784 pixels too. `examples/07_train_references.py` trained them on the 60,000 training
     digits of MNIST; weights are kept in 16 bits. `REFERENCES` says what each is made of, how many
     multiplications it needs and what it recognises.
 
     Parameters
     ----------
     name : str
-        "mlp", "cnn" or "mixer".
+        "mlp", "cnn", "mixer", "vit", "vit_mha" or "swiglu".
 
     Raises
     ------
@@ -125,6 +128,8 @@ def reference_weights(name: str) -> dict[str, np.ndarray]:
         ) from None
     if checksum(arrays) != expected:
         raise FormatError(f"models.reference: {path} is damaged; install rheobase again")
+    if name == "vit_mha":
+        arrays = _for_the_module(arrays)
     return {key: a.astype(np.float32) if a.dtype == np.float16 else a for key, a in arrays.items()}
 
 
@@ -141,3 +146,19 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(f"{key} {arrays[key].dtype} {arrays[key].shape} ".encode())
         digest.update(np.ascontiguousarray(arrays[key]).tobytes())
     return digest.hexdigest()
+
+
+def _for_the_module(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the attention's weights as nn.MultiheadAttention has them: q, k and v in one matrix."""
+    found: dict[str, np.ndarray] = {}
+    for key, value in arrays.items():
+        place, _, name = key.rpartition("attention.")
+        part, _, kind = name.partition(".")
+        if not place:
+            found[key] = value
+        elif part == "out":
+            found[f"{place}attention.inner.out_proj.{kind}"] = value
+        elif part == "q":
+            three = [arrays[f"{place}attention.{which}.{kind}"] for which in "qkv"]
+            found[f"{place}attention.inner.in_proj_{kind}"] = np.concatenate(three)
+    return found

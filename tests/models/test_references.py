@@ -14,6 +14,7 @@ from rheobase.models.references import REFERENCES, reference, reference_weights
 
 torch = pytest.importorskip("torch")
 flop_counter = pytest.importorskip("torch.utils.flop_counter")
+attention = pytest.importorskip("torch.nn.attention")
 
 
 def images(n: int) -> torch.Tensor:
@@ -36,9 +37,9 @@ def test_a_network_recognises_the_shipped_digits_as_the_table_says(name):
 
 
 def test_multiplications_are_those_that_torch_counts(name):
-    # In evaluation, nn.MultiheadAttention is one operation, which is not counted.
-    model = reference(name).train()
-    with flop_counter.FlopCounterMode(display=False) as counter, torch.no_grad():
+    # In evaluation, nn.MultiheadAttention is one operation, which is not counted; nor is fused attention.
+    model, plain = reference(name).train(), attention.sdpa_kernel(attention.SDPBackend.MATH)
+    with flop_counter.FlopCounterMode(display=False) as counter, torch.no_grad(), plain:
         model(images(1))
     assert counter.get_total_flops() == 2 * REFERENCES[name].macs
 
@@ -48,6 +49,12 @@ def test_the_first_layer_does_its_share_of_them(name):
     with flop_counter.FlopCounterMode(display=False) as counter:
         first(images(1).flatten(1) if isinstance(first, torch.nn.Linear) else images(1))
     assert counter.get_total_flops() == 2 * REFERENCES[name].first_macs
+
+
+def test_attention_written_out_equals_the_one_of_torch():
+    with torch.inference_mode():
+        written_out, module = (reference(name)(images(50)) for name in ("vit", "vit_mha"))
+    torch.testing.assert_close(written_out, module, atol=1e-4, rtol=0)
 
 
 def test_a_network_is_ready_to_use_and_repeats_itself(name):
