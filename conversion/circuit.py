@@ -104,6 +104,9 @@ class Cell:
         How it tells its value; None if it tells nothing.
     places : tuple of str
         The operations of the trained network that it stands for.
+    step : float or None
+        If given, a power of two: `terms` weigh whole numbers n instead of values, and all weights and biases
+        are multiples of it, such that u is exact in single precision.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Cell:
     parameters: tuple[float, ...] = ()
     code: Code | None = None
     places: tuple[str, ...] = ()
+    step: float | None = None
 
     @property
     def n(self) -> int:
@@ -150,3 +154,9 @@ class Circuit:
         heard = {term.source for cell in self.cells.values() for term in cell.terms}
         rows = [cell.rows for cell in self.cells.values() if cell.rows is not None]
         return frozenset(heard | {name for row in rows for name, what, _ in row.reads if what == "told"})
+
+    def on_grid(self) -> Circuit:
+        """Return it with weights and biases on grids, such that totals are exact: see `gridded.on_grid`."""
+        from .gridded import on_grid
+
+        return on_grid(self)
