@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+import numpy as np
+
+from ..neurons.errors import SpecError
 from .typed import typed
 
 Arithmetic = Literal["ac", "mac"]
@@ -27,7 +30,8 @@ class PopulationCounts:
     n : int
         Neurons in it.
     spikes : int
-        Events sent, over all trials (an event with a payload counts once).
+        Events sent, over all trials. One with a payload counts once, but a burst counts as the events that
+        it stands for: see `EventNeuron`.
     updates : int
         Neuron updates: neurons times steps times trials, or of those that something happened to where a run
         goes from event to event; zero for sources.
@@ -35,6 +39,8 @@ class PopulationCounts:
         Arithmetic of one update by kind ("add", "multiply", "compare", "exp", ...).
     state_words : int
         32-bit words of state read and written by one update.
+    spikes_by_trial : tuple of int
+        The events of each trial.
     """
 
     name: str
@@ -44,6 +50,7 @@ class PopulationCounts:
     updates: int = 0
     operations: dict[str, int] = field(default_factory=dict)
     state_words: int = 0
+    spikes_by_trial: tuple[int, ...] = ()
 
     @property
     def is_source(self) -> bool:
@@ -78,12 +85,15 @@ class ProjectionCounts:
     dense_events : int, optional
         What a dense machine would do: synapses times steps times trials; None for a run without a grid.
     arithmetic : "ac" or "mac"
-        Whether an event needs only an addition (payload 1) or also a multiplication.
+        Whether an event needs only an addition, of a weight or of one that is shifted or negated (spikes,
+        units, powers of two), or also a multiplication (any other number).
     plastic : bool
         True if a rule changes the weights.
     weight_updates : int
         How often the rule was applied to a synapse, whether or not its weight moved; a short-term rule is
         applied to all synapses of a source at once, for each of its spikes.
+    events_by_trial : tuple of int
+        The synaptic events of each trial.
     """
 
     name: str
@@ -101,6 +111,7 @@ class ProjectionCounts:
     arithmetic: Arithmetic = "ac"
     plastic: bool = False
     weight_updates: int = 0
+    events_by_trial: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +210,34 @@ class Counts:
         """Synaptic events that need a multiplication too."""
         return sum(p.events for p in self.projections if p.arithmetic == "mac")
 
+    def by_trial(self, what: str) -> np.ndarray:
+        """Return "spikes", "synaptic_events", "ac" or "mac" of each trial, int64 (trials,).
+
+        Raises
+        ------
+        SpecError
+            If it is none of these, or the counts do not say.
+
+        Examples
+        --------
+        >>> p = PopulationCounts(name="a", kind="LIF", n=9, spikes=5, spikes_by_trial=(3, 2))
+        >>> Counts(steps=9, trials=2, dt=1e-3, populations=(p,), projections=()).by_trial("spikes")
+        array([3, 2])
+        """
+        counted: list[tuple[int, ...]]
+        if what == "spikes":
+            counted = [p.spikes_by_trial for p in self.populations if not p.is_source]
+        elif what in ("synaptic_events", "ac", "mac"):
+            chosen = [p for p in self.projections if what in ("synaptic_events", p.arithmetic)]
+            counted = [p.events_by_trial for p in chosen]
+        else:
+            raise SpecError(
+                f"Counts.by_trial: got {what!r}; allowed is 'spikes', 'synaptic_events', 'ac' or 'mac'"
+            )
+        if any(len(one) != self.trials for one in counted):
+            raise SpecError(f"Counts.by_trial: these counts do not tell the {self.trials} trials apart")
+        return np.asarray(np.array(counted, np.int64).reshape(-1, self.trials).sum(axis=0))
+
     def operations(self) -> dict[str, int]:
         """Return the arithmetic of all neuron updates, by kind."""
         total: dict[str, int] = {}
@@ -213,8 +252,18 @@ class Counts:
             return NotImplemented
         summed: dict[str, Any] = {"steps": self.steps + other.steps}
         for group, adding in (
-            ("populations", ("spikes", "updates")),
-            ("projections", ("sent", "packets", "events", "dense_events", "weight_updates")),
+            ("populations", ("spikes", "updates", "spikes_by_trial")),
+            (
+                "projections",
+                (
+                    "sent",
+                    "packets",
+                    "events",
+                    "dense_events",
+                    "weight_updates",
+                    "events_by_trial",
+                ),
+            ),
             ("operators", ("rows", "spikes")),
         ):
             summed[group] = tuple(
@@ -257,6 +306,8 @@ class Counts:
         return typed(cls, {key: value for key, value in data.items() if key not in parts}, **lists)
 
 
-def _added(a: int | None, b: int | None) -> int | None:
-    """Return the sum of two counts, None where one could not be counted."""
+def _added(a: Any, b: Any) -> Any:
+    """Return the sum of two counts, or of those of each trial; None where one could not be counted."""
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return tuple(x + y for x, y in zip(a, b, strict=True))
     return None if a is None or b is None else a + b

@@ -59,7 +59,7 @@ class Accountant:
         steps
             Steps of the stretch.
         """
-        sent = {name: int(tally[f"sent/{name}"].sum()) for name in self.plan.groups}
+        sent = {name: tally[f"sent/{name}"].sum(axis=1) for name in self.plan.groups}
         return Counts(
             steps=steps,
             trials=self.plan.trials,
@@ -71,28 +71,33 @@ class Accountant:
         )
 
     def _population(
-        self, name: str, sent: int, tally: Mapping[str, np.ndarray], steps: int
+        self, name: str, sent: np.ndarray, tally: Mapping[str, np.ndarray], steps: int
     ) -> PopulationCounts:
         group = self.plan.groups[name]
         updates = group.n * steps * self.plan.trials if isinstance(group.part, Population) else 0
         if f"updates/{name}" in tally:
             updates = int(tally[f"updates/{name}"].sum())
-        return PopulationCounts(**self._groups[name], spikes=sent, updates=updates)
+        by_trial = tuple(sent.tolist())
+        return PopulationCounts(
+            **self._groups[name], spikes=sum(by_trial), updates=updates, spikes_by_trial=by_trial
+        )
 
     def _projection(
-        self, name: str, tally: Mapping[str, np.ndarray], sent: Mapping[str, int], steps: int
+        self, name: str, tally: Mapping[str, np.ndarray], sent: Mapping[str, np.ndarray], steps: int
     ) -> ProjectionCounts:
         described, part = self._projections[name], self.plan.projections[name].part
         pre, changes = described["pre"], tally.get(f"changes/{name}")
-        events, carried, packets = (
-            sent[pre] * worth if isinstance(worth, int) else int(np.dot(tally[f"sent/{pre}"], worth))
+        by_trial = [
+            sent[pre] * worth if isinstance(worth, int) else tally[f"sent/{pre}"] @ worth
             for worth in self._worth[name]
-        )
+        ]
+        events, carried, packets = (int(count.sum()) for count in by_trial)
         return ProjectionCounts(
             **described,
             sent=carried,
             packets=packets,
             events=events,
+            events_by_trial=tuple(by_trial[0].tolist()),
             dense_events=None if self.plan.gridless else described["n_synapses"] * steps * self.plan.trials,
             weight_updates=carried * is_relayed(part) if changes is None else int(changes.sum()),
         )
@@ -172,9 +177,9 @@ def _describe_group(group: GroupPlan) -> dict[str, Any]:
 
 def _arithmetic(p: ProjectionPlan) -> Arithmetic:
     """Say whether an event also needs a multiplication; each spike of a source is an event by itself."""
-    payload = p.part.source.payload
-    graded = payload == "integer" and isinstance(p.part.source, Population)
-    return "mac" if payload == "real" or graded else "ac"
+    source = p.part.source
+    multiplies = source.model.multiplies if isinstance(source, Population) else source.payload == "real"
+    return "mac" if multiplies else "ac"
 
 
 def _operator(operator: Operator, tally: Mapping[str, np.ndarray]) -> OperatorCounts:

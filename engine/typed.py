@@ -16,7 +16,7 @@ def typed(kind: type[T], data: Any, **given: Any) -> T:
     Parameters
     ----------
     kind : type
-        A dataclass of numbers (finite; whole ones from 0), texts, and tables of them.
+        A dataclass of numbers (finite; whole ones from 0), texts, and tables and tuples of them.
     data : dict
         Its fields by name.
     **given
@@ -34,8 +34,9 @@ def typed(kind: type[T], data: Any, **given: Any) -> T:
     for name, value in data.items():
         if name not in hints or not _is(value, hints[name]):
             raise FormatError(f"{kind.__name__}: got {name} = {str(value)[:60]!r}")
+    lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
     try:
-        return kind(**data, **given)
+        return kind(**{**data, **lists}, **given)
     except TypeError as error:
         raise FormatError(f"{kind.__name__}: {error}") from None
 
@@ -45,6 +46,8 @@ def _is(value: Any, hint: Any) -> bool:
         return value in get_args(hint)
     if get_origin(hint) is dict:
         return isinstance(value, dict) and all(_is(entry, get_args(hint)[1]) for entry in value.values())
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_is(entry, get_args(hint)[0]) for entry in value)
     if get_args(hint):
         return any(_is(value, one) for one in get_args(hint))
     if hint is float:

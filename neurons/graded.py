@@ -6,11 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 from .errors import SpecError
 from .model import NeuronModel, Parameter, Payload, State, Value
 from .vocabulary import exp, floor, maximum, minimum, nearest_pow2, where
+
+#: The largest number of units that a neuron may tell.
+LARGEST_COUNT = 2**16 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +128,14 @@ class EventNeuron(NeuronModel):
     events : "pow2", "unit" or "graded"
         Signed powers of two; one unit at a time; any integer. Not used by "value".
     bits : int
-        Sets the range. Under "delta" n* stays within 0 .. 2^bits - 1 (f = "relu") or
-        -(2^(bits-1) - 1) .. 2^(bits-1) - 1 (f = "identity"), and n ends there (on its way a power of
-        two may lead past it); under "rate" it bounds, in the same way, the difference that one event
-        may tell.
+        Sets the range where `low` and `high` do not: 0 .. 2^bits - 1 (f = "relu"), or
+        -(2^(bits-1) - 1) .. 2^(bits-1) - 1 (f = "identity").
+    low, high : int, optional
+        The range. Under "delta" n* stays within it, and n ends there (on its way a power of two may lead
+        past it); under "rate" it bounds the difference that one event may tell.
+    burst : bool
+        Whether all events that bring n to n* go out in one step (law="delta"). Receivers get them as
+        one number, e = n* - n, and a probe sees one event; they are counted one by one.
     rounding : "nearest" or "floor"
         How n* is rounded; ties go up: floor(u / theta + 0.5).
     f : "relu" or "identity"
@@ -140,7 +150,8 @@ class EventNeuron(NeuronModel):
     Raises
     ------
     SpecError
-        If `signed` is False under another law than "rate", or `bits` leave no room for a sign.
+        If `signed` is False under another law than "rate", a burst is asked for under another than "delta",
+        or the range is empty, lacks 0, or leaves no room for a sign.
 
     Notes
     -----
@@ -153,6 +164,8 @@ class EventNeuron(NeuronModel):
     16
     >>> EventNeuron(1.0, law="rate", events="unit", rounding="floor", signed=False).payload
     'unit'
+    >>> EventNeuron(0.1, f="identity", low=-2, high=13, burst=True).events_in[[2, 3, 11]].tolist()
+    [1, 2, 3]
     """
 
     states: ClassVar[tuple[State, ...]] = (State("u"), State("v"), State("n", kind="integer"))
@@ -162,29 +175,50 @@ class EventNeuron(NeuronModel):
     law: Literal["delta", "rate", "value"] = Parameter("delta", choices=("delta", "rate", "value"))
     events: Literal["pow2", "unit", "graded"] = Parameter("pow2", choices=("pow2", "unit", "graded"))
     bits: int = Parameter(4, low=1, high=16, whole=True)
+    low: int | None = Parameter(None, low=-LARGEST_COUNT, high=0, whole=True, optional=True)
+    high: int | None = Parameter(None, low=0, high=LARGEST_COUNT, whole=True, optional=True)
+    burst: bool = Parameter(False, choices=(False, True))
     rounding: Literal["nearest", "floor"] = Parameter("nearest", choices=("nearest", "floor"))
     f: Literal["relu", "identity"] = Parameter("relu", choices=("relu", "identity"))
     signed: bool = Parameter(True, choices=(True, False))
     bias: Value = Parameter(0.0)
 
     def check(self) -> None:
-        """Refuse laws without the sign that they need."""
+        """Refuse laws without the sign that they need, and ranges that hold nothing."""
         if not self.signed and self.law != "rate":
             raise SpecError(
                 f"EventNeuron.signed: got False with law={self.law!r}; allowed is True, since events must be "
                 "able to take back what was told. Use law='rate' for unsigned events"
             )
-        if self.f == "identity" and self.bits < 2:
+        if self.burst and self.law != "delta":
+            raise SpecError(
+                f"EventNeuron.burst: got True with law={self.law!r}; allowed is False, since only the law "
+                "'delta' has an aim that a burst could reach"
+            )
+        if self.f == "identity" and self.bits < 2 and (self.low is None or self.high is None):
             raise SpecError("EventNeuron.bits: got 1 with f='identity'; allowed is >= 2, one bit is the sign")
+        low, high = self._range
+        if low == high:
+            raise SpecError(
+                f"EventNeuron.high: got {high} with low={low}; allowed is a range of two numbers or more"
+            )
+
+    @property
+    def _range(self) -> tuple[int, int]:
+        low, high = range_of(self.f, self.bits)
+        return low if self.low is None else self.low, high if self.high is None else self.high
 
     @property
     def span(self) -> tuple[int, int]:
         """Smallest and largest n under "delta"; smallest and largest single difference under "rate"."""
-        low, high = range_of(self.f, self.bits)
-        if self.law == "rate":
-            high = 1 if self.events == "unit" else high
-            return (-high if self.signed else 0), high
-        return low, high
+        low, high = self._range
+        if self.law != "rate":
+            return low, high
+        if self.low is None:
+            low = -high
+        if self.events == "unit":
+            low, high = max(low, -1), min(high, 1)
+        return low if self.signed else 0, high
 
     @property
     def payload(self) -> Payload:
@@ -195,12 +229,31 @@ class EventNeuron(NeuronModel):
 
     @property
     def payload_bound(self) -> int:
-        """Largest magnitude of one event (1 where it is no integer)."""
-        if self.events == "unit" or self.law == "value":
+        """Largest magnitude of one event, or burst of them (1 where it is no integer)."""
+        if self.law == "value" or (self.events == "unit" and not self.burst):
             return 1
         low, high = self.span
-        largest = high - low if self.law == "delta" else high
-        return int(nearest_pow2(float(largest))) if self.events == "pow2" else largest
+        largest = high - low if self.law == "delta" else max(high, -low)
+        return int(nearest_pow2(float(largest))) if self.events == "pow2" and not self.burst else largest
+
+    @property
+    def multiplies(self) -> bool:
+        """One unit, or a power of two, adds a weight or shifts it: only other numbers multiply."""
+        return self.law == "value" or self.events == "graded"
+
+    @cached_property
+    def events_in(self) -> np.ndarray | None:
+        """How many events of its alphabet a burst of each size is."""
+        if not self.burst or self.events == "graded":
+            return None
+        left = np.arange(self.payload_bound + 1, dtype=np.int32)
+        if self.events == "unit":
+            return left
+        events = np.zeros_like(left)
+        while left.any():
+            events += left != 0
+            left -= nearest_pow2(left.astype(np.float64)).astype(np.int32)
+        return events
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Move as a ReLU under the law "value"; its rules are the same."""
@@ -233,8 +286,8 @@ class EventNeuron(NeuronModel):
 
     @staticmethod
     def fire(u: Any, n: Any, theta: Any, low: Any, high: Any, band: Any, law: Any, f: Any, events: Any,
-             rounding: Any, signed: Any, banded: Any) -> Any:  # fmt: skip
-        """Send what the alphabet has nearest to n* - n."""
+             burst: Any, rounding: Any, signed: Any, banded: Any) -> Any:  # fmt: skip
+        """Send what the alphabet has nearest to n* - n, or all of it in a burst."""
         units = u / theta
         if rounding == "nearest":
             units = units + 0.5
@@ -245,9 +298,9 @@ class EventNeuron(NeuronModel):
             if f == "relu" and signed:
                 units = maximum(units, -n)
             e = minimum(maximum(units, low), high)
-        if events == "unit" and law == "delta":
+        if events == "unit" and law == "delta" and not burst:
             e = minimum(maximum(e, -1.0), 1.0)
-        elif events == "pow2":
+        elif events == "pow2" and not burst:
             e = nearest_pow2(e)
         if banded:
             e = where(maximum(e, -e) >= band, e, 0.0)

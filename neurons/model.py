@@ -132,6 +132,16 @@ class NeuronModel(Parameterised):
         """Largest magnitude of an integer payload (1 for unit spikes)."""
         return 1
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether synapses must multiply their weight by what an event carries, not just add it."""
+        return self.payload != "unit"
+
+    @property
+    def events_in(self) -> np.ndarray | None:
+        """How many events an integer payload stands for, by magnitude up to the bound; None if always one."""
+        return None
+
     def least_weight(self, receptor: str) -> float:
         """Return the smallest weight that a receptor can take: minus infinity, or 0 for conductances."""
         return -np.inf

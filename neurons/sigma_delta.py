@@ -86,8 +86,8 @@ class SigmaDelta(NeuronModel):
 
     def options(self) -> dict[str, object]:
         """Follow the rule of an EventNeuron, with a band in which nothing is told."""
-        law = {"law": "delta", "events": "graded", "rounding": "nearest", "signed": True, "banded": True}
-        return {**super().options(), **law}
+        law = {"law": "delta", "events": "graded", "burst": False, "rounding": "nearest", "signed": True}
+        return {**super().options(), **law, "banded": True}
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Move as an EventNeuron does."""

@@ -214,10 +214,10 @@ class Machine(ABC):
 
     @abstractmethod
     def take_tally(self) -> dict[str, np.ndarray]:
-        """Return, and forget, what was counted over all trials, as int64 arrays by key.
+        """Return, and forget, what was counted, as int64 arrays by key.
 
-        Keys: "sent/GROUP", the events sent by each neuron; "rows/OPERATOR", the rows recomputed, and
-        "changes/PROJECTION", the weight changes of a plastic projection, one number each.
+        Keys: "sent/GROUP", the events sent by each neuron in each trial, (trials, n); "rows/OPERATOR", the
+        rows recomputed, and "changes/PROJECTION", the weight changes of a plastic projection, which add up.
         """
 
     @abstractmethod

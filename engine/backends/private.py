@@ -93,7 +93,7 @@ class PrivateTally:
 
     def __init__(self, plan: Plan, sources: Mapping[str, ProjectionPlan]) -> None:
         self._plan, self._delays = plan, {name: p.delays[0] for name, p in sources.items()}
-        self._counted = dict.fromkeys(sources, 0)
+        self._counted = {name: np.zeros(plan.trials, np.int64) for name in sources}
 
     def correct(self, tally: Mapping[str, np.ndarray], now: int) -> None:
         """Add to a tally of what arrived since the last one, step `now` not included, what came on its way.
@@ -102,16 +102,19 @@ class PrivateTally:
         """
         for name, before in self._counted.items():
             self._counted[name] = self._in_flight(name, now)
-            tally[f"sent/{name}"][0] += self._counted[name] - before
+            tally[f"sent/{name}"][:, 0] += self._counted[name] - before
 
     def begin(self, now: int) -> None:
         """Begin to count at a step: what is in flight then was counted before."""
         self._counted = {name: self._in_flight(name, now) for name in self._delays}
 
-    def _in_flight(self, name: str, now: int) -> int:
-        """Return how many events a source has sent that have not arrived, in all trials."""
-        return sum(
-            int(drawn_events(self._plan, name, trial, step)[1].sum())
-            for trial in range(self._plan.trials)
-            for step in range(max(now - self._delays[name], 0), now)
+    def _in_flight(self, name: str, now: int) -> np.ndarray:
+        """Return how many events a source has sent that have not arrived, int64 (trials,)."""
+        steps = range(max(now - self._delays[name], 0), now)
+        return np.array(
+            [
+                sum(int(drawn_events(self._plan, name, trial, step)[1].sum()) for step in steps)
+                for trial in range(self._plan.trials)
+            ],
+            np.int64,
         )

@@ -13,6 +13,7 @@ from ...neurons.errors import RunError
 from ..clocked import probe_window
 from ..initial import initial_state
 from ..layout import cells_of
+from ..parts import Population
 from ..plan import Plan, Step
 from ..sources import PoissonSource, RateSource, Source
 from .base import Feed, Machine, SpikeChunk, listed
@@ -54,7 +55,7 @@ class ReferenceMachine(Machine):
         self._reach = plan.reach
         self._trials = [self._trial(k) for k in range(plan.trials)]
         self._recordings = {probe.label: self._recording(probe.label) for probe in plan.probes}
-        self._tally = {name: np.zeros(group.n, np.int64) for name, group in plan.groups.items()}
+        self._tally = {n: np.zeros((plan.trials, group.n), np.int64) for n, group in plan.groups.items()}
         self.synapse_bytes = sum(t.n_bytes for t in self._tables.values())
         self.synapse_bytes += sum(synapses.n_bytes for synapses in self._plastic.values())
 
@@ -105,8 +106,13 @@ class ReferenceMachine(Machine):
 
     def _send(self, name: str, index: int, now: int, events: Events) -> None:
         self._trials[index].sent[name][now] = events
-        counted = isinstance(self.plan.groups[name].part, Source) and events[1].dtype.kind == "i"
-        self._tally[name][events[0]] += events[1] if counted else 1
+        places, payloads = events
+        part, counted = self.plan.groups[name].part, np.ones(1, np.int64)
+        if isinstance(part, Source) and payloads.dtype.kind == "i":
+            counted = payloads
+        elif isinstance(part, Population) and part.model.events_in is not None:
+            counted = part.model.events_in[np.abs(payloads)]
+        self._tally[name][index, places] += counted
 
     def _emit(self, step: Step, index: int, now: int) -> None:
         (name,) = step.names

@@ -74,12 +74,10 @@ def test_events_that_are_drawn_again_are_those_of_the_reference(rate):
                 np.testing.assert_array_equal(ours, expected)
 
 
-def sent(plan, first, stop):
-    """Return how many events the source sends in some steps, in all trials."""
+def sent(plan, first, stop, trials=(0,)):
+    """Return how many events the source sends in some steps of some trials."""
     return sum(
-        drawn_events(plan, "source", trial, step)[1].sum()
-        for trial in range(plan.trials)
-        for step in range(first, stop)
+        drawn_events(plan, "source", trial, step)[1].sum() for trial in trials for step in range(first, stop)
     )
 
 
@@ -87,10 +85,11 @@ def test_a_tally_of_what_arrived_becomes_one_of_what_was_sent():
     plan, delay = plan_of(network(), trials=2), 2
     tally, now = PrivateTally(plan, private_sources(plan)), 0
     for stop in (1, 5, 30):
-        arrived = np.zeros(50, np.int64)
-        arrived[7] = sent(plan, max(now - delay, 0), max(stop - delay, 0))
+        arrived = np.zeros((2, 50), np.int64)
+        for trial in range(2):
+            arrived[trial, 7] = sent(plan, max(now - delay, 0), max(stop - delay, 0), [trial])
         tally.correct({"sent/source": arrived}, stop)
-        assert arrived.sum() == sent(plan, now, stop)
+        assert arrived.sum(axis=1).tolist() == [sent(plan, now, stop, [trial]) for trial in range(2)]
         now = stop
 
 
@@ -98,6 +97,6 @@ def test_what_is_in_flight_at_the_beginning_was_counted_before():
     plan = plan_of(network())
     tally = PrivateTally(plan, private_sources(plan))
     tally.begin(20)
-    arrived = np.array([sent(plan, 18, 23)])
+    arrived = np.array([[sent(plan, 18, 23)]])
     tally.correct({"sent/source": arrived}, 25)
-    assert arrived[0] == sent(plan, 20, 25)
+    assert arrived[0, 0] == sent(plan, 20, 25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -137,11 +138,41 @@ def test_a_changed_frame_costs_only_its_change(step_alone):
     np.testing.assert_array_equal(np.count_nonzero(sent[10:], axis=0), [0, 1, 0])
 
 
+@pytest.mark.parametrize("events", ["unit", "pow2"])
+def test_a_burst_tells_at_once_what_its_events_would_one_by_one(step_alone, events):
+    aims = np.arange(-5, 256)
+    options = {"events": events, "f": "identity", "low": -5, "high": 255}
+    inputs = np.zeros((600, aims.size))
+    inputs[0], inputs[300] = aims, -aims
+    one_by_one = step_alone(rb.EventNeuron(1.0, **options), inputs).sent
+    model = rb.EventNeuron(1.0, **options, burst=True)
+    burst = step_alone(model, inputs).sent.astype(int)
+    np.testing.assert_array_equal(burst[0], aims)
+    np.testing.assert_array_equal(burst[300], -aims)
+    assert np.count_nonzero(burst) == 2 * np.count_nonzero(aims)
+    for first, last in ((0, 300), (300, 600)):
+        counted = np.count_nonzero(one_by_one[first:last], axis=0)
+        np.testing.assert_array_equal(model.events_in[np.abs(burst[first])], counted)
+
+
+def test_a_range_may_lie_to_one_side(step_alone):
+    inputs = np.zeros((3, 41))
+    inputs[0] = np.arange(-20, 21)
+    told = step_alone(rb.EventNeuron(1.0, f="identity", events="graded", low=-2, high=13), inputs).n[-1]
+    np.testing.assert_array_equal(told, np.clip(inputs[0], -2, 13))
+
+
 @pytest.mark.parametrize("events", ["unit", "pow2", "graded"])
 @pytest.mark.parametrize("f", ["relu", "identity"])
 @pytest.mark.parametrize("law", ["delta", "rate"])
 def test_no_event_is_larger_than_the_bound(step_alone, law, f, events):
-    model = rb.EventNeuron(1.0, law=law, events=events, f=f, bits=4)
+    for ends in ({}, {"low": -6, "high": 1} if f == "identity" else {"high": 9}):
+        _hold_to_its_bound(step_alone, rb.EventNeuron(1.0, law=law, events=events, f=f, bits=4, **ends))
+    if law == "delta":
+        _hold_to_its_bound(step_alone, rb.EventNeuron(1.0, events=events, f=f, bits=4, burst=True))
+
+
+def _hold_to_its_bound(step_alone, model):
     inputs = np.zeros((30, 31))
     inputs[0] = np.arange(-15, 16) * 20.0
     inputs[15] = -2 * inputs[0]
@@ -213,3 +244,20 @@ def test_laws_without_the_sign_they_need_are_refused():
         rb.EventNeuron(signed=False)
     with pytest.raises(rb.SpecError, match=r"EventNeuron\.bits: got 1"):
         rb.EventNeuron(f="identity", bits=1)
+    with pytest.raises(rb.SpecError, match=r"EventNeuron\.burst: got True with law='rate'"):
+        rb.EventNeuron(law="rate", burst=True)
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ({"low": 1}, "EventNeuron.low: got 1; allowed is a whole number, >= -65535, <= 0, or None"),
+        ({"high": -1}, "EventNeuron.high: got -1; "),
+        ({"high": 70000}, "EventNeuron.high: got 70000; "),
+        ({"low": 0, "high": 0}, "EventNeuron.high: got 0 with low=0; "),
+    ],
+    ids=str,
+)
+def test_ranges_without_zero_or_room_are_refused(ends, message):
+    with pytest.raises(rb.SpecError, match=f"^{re.escape(message)}"):
+        rb.EventNeuron(**ends)

@@ -97,9 +97,9 @@ class Binder:
         private = group.name in self.private
         words, slots = -(-group.n // 32), 1 << (plan.reach[group.name] + self.strip - 1).bit_length()
         kind = PAYLOADS[part.payload]
+        events_in = part.model.events_in if isinstance(part, Population) else None
         kept = 0 if private else plan.trials * slots
-        tally = (plan.trials, group.n) if private else (1, group.n)
-        self.tally[group.name] = store.place("longs", None, tally)
+        self.tally[group.name] = store.place("longs", None, (plan.trials, group.n))
         bits = store.place("bits", None, (slots, plan.trials, words) if kept else (0,))
         payloads = store.place(
             "reals" if kind == f.REAL else "wholes",
@@ -113,6 +113,7 @@ class Binder:
                 f.G_N: group.n, f.G_WORDS: words, f.G_BITS: bits.start, f.G_LAST_SLOT: slots - 1,
                 f.G_PAYLOAD: kind, f.G_PAYLOADS: payloads.start, f.G_TALLY: self.tally[group.name].start,
                 f.G_MANY: isinstance(part, Source) and kind == f.WHOLE, f.G_NUMBER: number,
+                f.G_EVENTS_IN: -1 if events_in is None else store.put("wholes", events_in),
             },
         )  # fmt: skip
 

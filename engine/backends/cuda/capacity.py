@@ -41,7 +41,8 @@ def estimate_bytes(plan: Plan) -> float:
         states = len(group.part.model.used_states) if isinstance(group.part, Population) else 1
         payload = 4.0 if group.part.payload != "unit" else 0.0
         kept = plan.reach[name] + strip
-        total += plan.trials * group.n * (states * real + 2 * kept * (payload + 1 / 8) + 8 * strip * f.ENTRY)
+        each = states * real + 8 + 2 * kept * (payload + 1 / 8) + 8 * strip * f.ENTRY
+        total += plan.trials * group.n * each
         total += plan.trials * group.n * len(group.receptors) * 4 * (plan.max_delay + strip)
     return total
 

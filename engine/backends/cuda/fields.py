@@ -22,8 +22,8 @@ from __future__ import annotations
 #: A group: its size, the ring of its events (a bit for each neuron), what an event carries, who wants it.
 (
     G_N, G_WORDS, G_BITS, G_LAST_SLOT, G_PAYLOAD, G_PAYLOADS, G_TALLY, G_MANY, G_LINKS, G_N_LINKS, G_PROBES,
-    G_N_PROBES, G_NUMBER, G_KIND, G_OWN,
-) = range(15)  # fmt: skip
+    G_N_PROBES, G_NUMBER, G_KIND, G_EVENTS_IN, G_OWN,
+) = range(16)  # fmt: skip
 UNIT, WHOLE, REAL = range(3)
 
 #: A Poisson source: its stream of each trial, when its rates change, and which thresholds each neuron has.

@@ -195,7 +195,7 @@ class CudaMachine(Machine):
         return counts
 
     def take_tally(self) -> dict[str, np.ndarray]:
-        tally = {f"sent/{name}": self._taken(place).sum(axis=0) for name, place in self.binder.tally.items()}
+        tally = {f"sent/{name}": self._taken(place) for name, place in self.binder.tally.items()}
         for (kind, owner, name), place in self.binder.places.items():
             if _is_count(kind, name):
                 tally[f"{'changes' if kind == 'changes' else 'rows'}/{owner}"] = self._taken(place)

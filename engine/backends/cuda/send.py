@@ -22,8 +22,10 @@ from .fields import (
     E_SLOT,
     E_TRIAL,
     ENTRY,
+    G_EVENTS_IN,
     G_LINKS,
     G_MANY,
+    G_N,
     G_N_LINKS,
     G_N_PROBES,
     G_NUMBER,
@@ -58,7 +60,10 @@ def send(t: Any, m: Any, g: Any, trial: Any, place: Any, now: Any, amount: Any, 
     Its payload is `amount`, or `value` where it is real.
     """
     many = amount if t[g + G_MANY] != 0 else 1
-    atomic_add(m.longs, t[g + G_TALLY] + place, many)
+    counted = many
+    if t[g + G_EVENTS_IN] >= 0:
+        counted = m.wholes[t[g + G_EVENTS_IN] + max(amount, -amount)]
+    m.longs[t[g + G_TALLY] + trial * t[g + G_N] + place] += counted
     kind = t[g + G_PAYLOAD]
     at = payload_ring(t, g, trial, now) + place
     if kind == WHOLE:

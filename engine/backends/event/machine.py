@@ -104,11 +104,8 @@ class EventMachine(Machine):
 
     def take_tally(self) -> dict[str, np.ndarray]:
         """Return, and forget, events sent by each neuron, and updates of each population."""
-        tally: dict[str, np.ndarray] = {}
-        for trial in self._trials:
-            for key, value in trial.take_tally().items():
-                tally[key] = tally.get(key, 0) + value
-        return tally
+        taken = [trial.take_tally() for trial in self._trials]
+        return {key: np.stack([tally[key] for tally in taken]) for key in taken[0]}
 
     def state(self, group: str, variable: str) -> np.ndarray:
         """Return a state variable as it is at the end of the last step: (trials, n)."""

@@ -27,7 +27,7 @@ from .drive import Program
 from .kernel import Block
 from .memory import Ring, Trial, zeros
 from .merge import by_first_name, merged, reach_of, sums_ahead
-from .parts import Share
+from .parts import Share, room_of
 
 _PAYLOAD = {"unit": "i4", "integer": "i4"}
 
@@ -52,7 +52,7 @@ class Binder:
         deliveries = plan.once(("deliveries", *self.private), lambda: merged(plan, self.private))
         self._sparse = by_first_name(deliveries)
         self.reach = reach_of(plan, deliveries)
-        self._tallies: dict[int, dict[str, np.ndarray]] = {}
+        self._tallies: dict[str, np.ndarray] = {}
         self.clock = zeros(2, np.int64)
         self.plastic: dict[str, Any] = {}
         self.synapse_bytes = 0
@@ -150,10 +150,10 @@ class Binder:
         return self._tally(trial, f"rows/{group}", 1)
 
     def _tally(self, trial: Trial, name: str, size: int) -> np.ndarray:
-        of_trial = self._tallies.setdefault(trial.index, {})
-        if name not in of_trial:
-            of_trial[name] = np.zeros(size, np.int64)
-        return of_trial[name]
+        if name not in self._tallies:
+            trials, room = self.plan.trials, room_of(8 * size) // 8
+            self._tallies[name] = zeros(trials * room, np.int64).reshape(trials, room)[:, :size]
+        return np.asarray(self._tallies[name][trial.index])
 
     def scratch(
         self, key: tuple[Any, ...], make: Callable[[], dict[str, np.ndarray]]
@@ -268,12 +268,9 @@ class Binder:
                 block.kept["counts"][:] = 0
         return np.asarray(total[places])
 
-    def take_tally(self, trial: Trial) -> dict[str, np.ndarray]:
-        """Return and forget what was counted in one trial, by the keys of `Machine.take_tally`."""
-        taken = {}
-        for name, counts in self._tallies[trial.index].items():
-            taken[name] = counts.copy()
+    def take_tally(self) -> dict[str, np.ndarray]:
+        """Return and forget what was counted, but for weight changes, by the keys of `Machine.take_tally`."""
+        taken = {name: counts.copy() for name, counts in self._tallies.items()}
+        for counts in self._tallies.values():
             counts[:] = 0
-        for name, plastic in self.plastic.items():
-            taken[f"changes/{name}"] = plastic.take_changes(trial)
         return taken

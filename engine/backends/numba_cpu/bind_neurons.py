@@ -87,6 +87,7 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
         ),
         real=binder.real,
         at_rest=model.at_rest_without_input,
+        bursts=model.events_in is not None,
     )
     arguments: dict[str, Any] = {
         "n": high - low,
@@ -97,6 +98,8 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
     for name, value in constants.items():
         dtype = np.int32 if name in whole else real
         arguments[f"k_{name}"] = copied(group.stored(value)[low:high], dtype) if value.ndim else value
+    if model.events_in is not None:
+        arguments["events_in"] = copied(model.events_in, np.int32)
     for receptor in group.receptors:
         if receptor.grid is not None:
             arguments[f"step_{receptor.name}"] = receptor.grid.step

@@ -135,13 +135,12 @@ class NumbaMachine(Machine):
         return np.stack([self.binder.take_counts(trial, probe) for trial in self.trials])
 
     def take_tally(self) -> dict[str, np.ndarray]:
-        total: dict[str, np.ndarray] = {}
-        for trial in self.trials:
-            for name, counts in self.binder.take_tally(trial).items():
-                total[name] = total[name] + counts if name in total else counts
+        tally = self.binder.take_tally()
+        for name, plastic in self.binder.plastic.items():
+            tally[f"changes/{name}"] = np.stack([plastic.take_changes(trial) for trial in self.trials])
         # Private sources are counted as they are delivered: move the count to where events are sent.
-        self._private.correct(total, self.now)
-        return total
+        self._private.correct(tally, self.now)
+        return tally
 
     def state(self, group: str, variable: str) -> np.ndarray:
         return np.stack([trial.states[group, variable].values() for trial in self.trials])

@@ -8,7 +8,9 @@ from .latch import LATCH
 from .rules import Rule, constant_of
 
 
-def sent_lines(latches: tuple[Rule, ...], arrays: Collection[str], payload: str) -> list[str]:
+def sent_lines(
+    latches: tuple[Rule, ...], arrays: Collection[str], payload: str, *, bursts: bool
+) -> list[str]:
     """Return the lines that list the events of a chunk, and write what only an event changes."""
     lines = [
         "if some != 0:",
@@ -16,7 +18,6 @@ def sent_lines(latches: tuple[Rule, ...], arrays: Collection[str], payload: str)
         "    for j in range(k, listed):",
         "        place = np.uint64(ring_ids[np.uint64(j)])",
         "        own = np.uint64(place - np.uint64(low))",
-        "        tally[place] += 1",
     ]
     for rule in latches:
         state = rule.name.removeprefix(LATCH)
@@ -26,6 +27,8 @@ def sent_lines(latches: tuple[Rule, ...], arrays: Collection[str], payload: str)
         value = "sent[own - np.uint64(chunk)]"
         value = f"np.int32({value})" if payload == "integer" else value
         lines.append(f"        ring_payload[np.uint64(j)] = {value}")
+    counted = "events_in[np.uint64(abs(ring_payload[np.uint64(j)]))]" if bursts else "1"
+    lines.append(f"        tally[place] += {counted}")
     return [*lines, "    k = listed"]
 
 

@@ -37,6 +37,8 @@ class Shape:
         "f4" or "f8".
     at_rest : bool
         Whether neurons without input are passed over, as their model allows.
+    bursts : bool
+        Whether an event may count as several.
     """
 
     arrays: frozenset[str]
@@ -46,6 +48,7 @@ class Shape:
     noisy: frozenset[str]
     real: str
     at_rest: bool = False
+    bursts: bool = False
 
 
 #: Neurons whose updates are vectors of one loop, and whose events are then listed.
@@ -146,7 +149,7 @@ def _build(
     lines += [f"        noise_tally_{name}[low] += drawn_{name}" for name in sorted(shape.noisy)]
     if waiting is not None:
         lines += [f"        {line}" for line in look_lines(written, waiting)]
-    lines += [f"        {line}" for line in sent_lines(latches, shape.arrays, payload)]
+    lines += [f"        {line}" for line in sent_lines(latches, shape.arrays, payload, bursts=shape.bursts)]
     lines += [f"        {line}" for line in fault_lines(states)]
     lines += ["    ring_counts[now % length] = k - begin", "    return status"]
     return kernel_from_source(
@@ -188,6 +191,8 @@ def _arguments(
     out += [Argument("fired", "i1", True), Argument("sent", shape.real, True)]
     if shape.at_rest:
         out.append(Argument("came", "i4", True))
+    if shape.bursts:
+        out.append(Argument("events_in", "i4", True))
     return tuple(out)
 
 
