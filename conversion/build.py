@@ -74,7 +74,7 @@ def _coded(cell: Cell, bias: np.ndarray, events: Events) -> NeuronModel:
     assert cell.code is not None
     low, high = cell.code.low, cell.code.high
     f, bits = ("relu", high.bit_length()) if low == 0 else ("identity", high.bit_length() + 1)
-    return EventNeuron(1.0 if not cell.terms else cell.code.theta, events=events, bits=bits, f=f, bias=bias)  # type: ignore[arg-type]
+    return EventNeuron(1.0 if not cell.terms else cell.code.theta, events=events, bits=bits, f=f, bias=bias)
 
 
 def synapses_of(term: Term, source: Cell, target: Cell) -> tuple[Connectivity, Any]:

@@ -13,8 +13,11 @@ import numpy as np
 
 from .errors import SpecError
 from .model import NeuronModel, Parameter, Payload, State, Value
-from .vocabulary import exp, floor, maximum, minimum, nearest_pow2, where
+from .scalars import SCALARS
+from .vocabulary import floor, maximum, minimum, nearest_pow2, where
 
+#: Functions that need no mean: under the law "rate" their neuron remembers only what it has not told.
+_STRAIGHT = ("relu", "identity")
 #: The largest number of units that a neuron may tell.
 LARGEST_COUNT = 2**16 - 1
 
@@ -48,7 +51,7 @@ class ReLU(NeuronModel):
 
     def options(self) -> dict[str, object]:
         """Rectify."""
-        return {"f": "relu"}
+        return {"f": SCALARS["relu"].function}
 
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of one step."""
@@ -68,11 +71,8 @@ class ReLU(NeuronModel):
     @staticmethod
     def fire(v: Any, f: Any) -> Any:
         """Send f of it; zero is no event."""
-        if f == "relu":
-            return maximum(v, 0.0), v
-        if f == "sigmoid":
-            return 1.0 / (1.0 + exp(-v)), v
-        return v, v
+        y = f(v)
+        return y, v
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class Sigmoid(ReLU):
 
     def options(self) -> dict[str, object]:
         """Squash."""
-        return {"f": "sigmoid"}
+        return {"f": SCALARS["sigmoid"].function}
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +110,12 @@ class EventNeuron(NeuronModel):
     law        state u                                     value told      aim
     =========  ==========================================  ==============  ===========================
     "delta"    total of all input, started at `bias`       theta n         n* = clip(round(f(u)/theta))
-    "rate"     input so far (bias in every step) - theta n theta n / t     n* = round(t f(mean input)/theta)
+    "rate"     total of all input, `bias` in every step    theta n / t     n* = round(t f(u / t)/theta)
     "value"    input of this step + bias                   the payload     none: sends f(u) itself
     =========  ==========================================  ==============  ===========================
+
+    t counts steps from the start of the simulation. With f = "relu" or "identity" it is not needed, and
+    under "rate" u is what is left of the total: theta n is taken off.
 
     Under "delta" events stop by themselves once n = n*: with events="pow2" after at most 3, 4, 5
     events where |n* - n| <= 31, 127, 255, and with "graded" after one. Under "rate", f = "relu",
@@ -128,8 +131,8 @@ class EventNeuron(NeuronModel):
     events : "pow2", "unit" or "graded"
         Signed powers of two; one unit at a time; any integer. Not used by "value".
     bits : int
-        Sets the range where `low` and `high` do not: 0 .. 2^bits - 1 (f = "relu"), or
-        -(2^(bits-1) - 1) .. 2^(bits-1) - 1 (f = "identity").
+        Sets the range where `low` and `high` do not: 0 .. 2^bits - 1 if f has no negative values (such as
+        "relu"), else -(2^(bits-1) - 1) .. 2^(bits-1) - 1.
     low, high : int, optional
         The range. Under "delta" n* stays within it, and n ends there (on its way a power of two may lead
         past it); under "rate" it bounds the difference that one event may tell.
@@ -138,11 +141,14 @@ class EventNeuron(NeuronModel):
         one number, e = n* - n, and a probe sees one event; they are counted one by one.
     rounding : "nearest" or "floor"
         How n* is rounded; ties go up: floor(u / theta + 0.5).
-    f : "relu" or "identity"
-        What the neuron computes of its input.
+    f : str
+        What the neuron computes of its input: "relu", "identity", "gelu", or another function of `SCALARS` in
+        neurons/scalars.py, computed by the same operations on every backend.
+    parameters : tuple of float
+        The numbers that f takes, such as the slope of "leaky_relu".
     signed : bool
-        Whether events may be negative. False is for one-bit machines and only for law="rate",
-        where u stays below zero instead.
+        Whether events may be negative. False is for one-bit machines and only for law="rate" and
+        f="relu" or "identity", where u stays below zero instead.
     bias : float or array (n,)
         The constant part of the input: enters once under "delta" (as the start of u), in every step
         under the other laws.
@@ -151,7 +157,7 @@ class EventNeuron(NeuronModel):
     ------
     SpecError
         If `signed` is False under another law than "rate", a burst is asked for under another than "delta",
-        or the range is empty, lacks 0, or leaves no room for a sign.
+        the range is empty, lacks 0, or leaves no room for a sign, or f takes other parameters.
 
     Notes
     -----
@@ -179,24 +185,29 @@ class EventNeuron(NeuronModel):
     high: int | None = Parameter(None, low=0, high=LARGEST_COUNT, whole=True, optional=True)
     burst: bool = Parameter(False, choices=(False, True))
     rounding: Literal["nearest", "floor"] = Parameter("nearest", choices=("nearest", "floor"))
-    f: Literal["relu", "identity"] = Parameter("relu", choices=("relu", "identity"))
+    f: str = Parameter("relu", choices=tuple(SCALARS))
+    parameters: tuple[float, ...] = ()
     signed: bool = Parameter(True, choices=(True, False))
     bias: Value = Parameter(0.0)
 
     def check(self) -> None:
         """Refuse laws without the sign that they need, and ranges that hold nothing."""
-        if not self.signed and self.law != "rate":
+        if not self.signed and not (self.law == "rate" and self.f in _STRAIGHT):
             raise SpecError(
-                f"EventNeuron.signed: got False with law={self.law!r}; allowed is True, since events must be "
-                "able to take back what was told. Use law='rate' for unsigned events"
+                f"EventNeuron.signed: got False with law={self.law!r}, f={self.f!r}; allowed is True, since "
+                "events must be able to take back what was told. Use law='rate', f='relu' for unsigned events"
             )
+        object.__setattr__(self, "parameters", checked_parameters("EventNeuron", self.f, self.parameters))
         if self.burst and self.law != "delta":
             raise SpecError(
                 f"EventNeuron.burst: got True with law={self.law!r}; allowed is False, since only the law "
                 "'delta' has an aim that a burst could reach"
             )
-        if self.f == "identity" and self.bits < 2 and (self.low is None or self.high is None):
-            raise SpecError("EventNeuron.bits: got 1 with f='identity'; allowed is >= 2, one bit is the sign")
+        signs = not SCALARS[self.f].positive and (self.low is None or self.high is None)
+        if signs and self.bits < 2:
+            raise SpecError(
+                f"EventNeuron.bits: got 1 with f={self.f!r}; allowed is >= 2, one bit is the sign"
+            )
         low, high = self._range
         if low == high:
             raise SpecError(
@@ -261,7 +272,15 @@ class EventNeuron(NeuronModel):
 
     def options(self) -> dict[str, object]:
         """Tell any change, however small."""
-        return {**super().options(), "banded": False}
+        # Where n* cannot be below zero its range rectifies.
+        ranged = self.f == "relu" and self.law == "delta" and self.span[0] == 0
+        return {
+            **super().options(),
+            "f": SCALARS["identity" if ranged else self.f].function,
+            "straight": self.f in _STRAIGHT,
+            "rectified": self.f == "relu",
+            "banded": False,
+        }
 
     def initial(self) -> dict[str, Value]:
         """Under "delta" the bias enters once, as the start of u."""
@@ -270,7 +289,9 @@ class EventNeuron(NeuronModel):
     def derive(self, elapsed: float) -> dict[str, Value]:
         """Return the constants of one step."""
         low, high = self.span
-        return {"bias": self.bias, "theta": self.theta, "low": float(low), "high": float(high)}
+        names = (f"f_{name}" for name in SCALARS[self.f].parameters)
+        own = dict(zip(names, self.parameters, strict=True))
+        return {"bias": self.bias, "theta": self.theta, "low": float(low), "high": float(high), **own}
 
     @staticmethod
     def flow(u: Any) -> Any:
@@ -285,31 +306,57 @@ class EventNeuron(NeuronModel):
         return u + input
 
     @staticmethod
-    def fire(u: Any, n: Any, theta: Any, low: Any, high: Any, band: Any, law: Any, f: Any, events: Any,
-             burst: Any, rounding: Any, signed: Any, banded: Any) -> Any:  # fmt: skip
+    def fire(u: Any, n: Any, theta: Any, low: Any, high: Any, band: Any, now: Any, law: Any, f: Any,
+             straight: Any, rectified: Any, events: Any, burst: Any, rounding: Any, signed: Any,
+             banded: Any) -> Any:  # fmt: skip
         """Send what the alphabet has nearest to n* - n, or all of it in a burst."""
-        units = u / theta
+        if law == "delta":
+            y = f(u)
+        elif straight:
+            y = u
+        else:
+            t = now + 1
+            mean = u / t
+            y = f(mean)
+            y = y * t
+        units = y / theta
         if rounding == "nearest":
             units = units + 0.5
         units = floor(units)
         if law == "delta":
             e = minimum(maximum(units, low), high) - n
-        else:
-            if f == "relu" and signed:
+        elif straight:
+            if rectified and signed:
                 units = maximum(units, -n)
             e = minimum(maximum(units, low), high)
+        else:
+            e = minimum(maximum(units - n, low), high)
         if events == "unit" and law == "delta" and not burst:
             e = minimum(maximum(e, -1.0), 1.0)
         elif events == "pow2" and not burst:
             e = nearest_pow2(e)
         if banded:
             e = where(maximum(e, -e) >= band, e, 0.0)
-        if law == "rate":
+        if law == "rate" and straight:
             return e, u - e * theta, n + e
         return e, u, n + e
 
 
 def range_of(f: str, bits: int) -> tuple[int, int]:
     """Return the smallest and largest value that so many bits can tell, in units."""
-    high = 2**bits - 1 if f == "relu" else 2 ** (bits - 1) - 1
-    return (0 if f == "relu" else -high), high
+    positive = SCALARS[f].positive
+    high = 2**bits - 1 if positive else 2 ** (bits - 1) - 1
+    return (0 if positive else -high), high
+
+
+def checked_parameters(owner: str, f: str, given: Any) -> tuple[float, ...]:
+    """Return the parameters of a function as a tuple, or raise SpecError."""
+    names = SCALARS[f].parameters
+    try:
+        values = np.array(given, np.float64)
+    except (TypeError, ValueError):
+        values = np.array(np.nan)
+    if values.shape != (len(names),) or not np.isfinite(values).all():
+        what = f"{len(names)} finite number(s), {', '.join(names)}" if names else "()"
+        raise SpecError(f"{owner}.parameters: got {given!r}; {f!r} takes {what}")
+    return tuple(values.tolist())

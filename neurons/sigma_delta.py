@@ -13,6 +13,7 @@ import numpy as np
 from .errors import SpecError
 from .graded import EventNeuron, range_of
 from .model import NeuronModel, Parameter, Payload, State, Value
+from .scalars import SCALARS
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +87,8 @@ class SigmaDelta(NeuronModel):
 
     def options(self) -> dict[str, object]:
         """Follow the rule of an EventNeuron, with a band in which nothing is told."""
-        law = {"law": "delta", "events": "graded", "burst": False, "rounding": "nearest", "signed": True}
-        return {**super().options(), **law, "banded": True}
+        law = {"law": "delta", "events": "graded", "burst": False, "rounding": "nearest", "banded": True}
+        return {**super().options(), **law, "f": SCALARS["identity"].function, "straight": True}
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Move as an EventNeuron does."""

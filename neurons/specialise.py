@@ -18,6 +18,7 @@ from typing import Any
 
 from . import vocabulary
 from .errors import SpecError
+from .inline import inline
 from .unroll import families_of, name_families, name_members, unroll
 
 _ARITHMETIC = (
@@ -78,7 +79,8 @@ def specialise(
         A rule: arithmetic, comparisons, `if` on options, `for` and `sum` over options that are tuples of
         names, and the words of the vocabulary.
     options
-        The value of every static option; arguments of these names are replaced by constants.
+        The value of every static option; arguments of these names are replaced by constants, and calls of
+        those that are functions by their bodies: see `inline.py`.
     states
         Names of state variables: one that a variant returns as it was given is not returned.
     words
@@ -102,6 +104,8 @@ def _specialise(
     where = f"rule {function.__qualname__}"
     original = name_families(_parse(function, where), dict(options))
     _check(original, where, words)
+    called = {name: specialise(value, {}, (), words).tree for name, value in options if callable(value)}
+    original = inline(original, called, words, where)
     families = families_of(original)
     folded = _Folder(dict(options), where).visit(unroll(original, dict(options), where))
     tree = ast.fix_missing_locations(name_members(folded, families, where))

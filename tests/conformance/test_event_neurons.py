@@ -1,5 +1,7 @@
 """Networks of event neurons: sums of whole numbers are exact, and bursts count as what they stand for."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,30 @@ def test_a_burst_is_what_its_events_would_have_told_one_by_one(simulator):
         found[burst] = (sim.state("answer")["u"], hidden.spikes, counts.synaptic_events, counts.ac)
     np.testing.assert_array_equal(found[True][0], found[False][0])
     assert found[True][1:] == found[False][1:]
+
+
+def bent(law="delta"):
+    """Totals -> a population for each function."""
+    net = rb.Network()
+    frame = net.add(rb.FrameSource(400, name="frame"))
+    gelu = rb.EventNeuron(1 / 64, law=law, f="gelu", low=-12, high=500, burst=law == "delta")
+    clamp = rb.EventNeuron(1 / 64, law=law, f="clamp", parameters=(-1.0, 1.5), bits=10, events="graded")
+    for name, model in (("gelu", gelu), ("clamp", clamp)):
+        pop = net.add(rb.Population(400, model, name=name))
+        net.add(rb.Projection(frame, pop, rb.one_to_one(), weight=1.0, delay=0.0))
+    return net
+
+
+@pytest.mark.parametrize("law", ["delta", "rate"])
+def test_functions_give_the_same_integers_on_every_backend(simulator, law):
+    totals = np.random.default_rng(4).normal(0.0, 0.7, (3, 400))
+    told = []
+    for make in (simulator, functools.partial(rb.Simulator, backend="reference")):
+        sim = make(bent(law), 1e-3)
+        sim.run(3e-3, inputs={"frame": totals})
+        told.append([sim.state(name)["n"] for name in ("gelu", "clamp")])
+    np.testing.assert_array_equal(told[0], told[1])
+    assert min(np.unique(n).size for n in told[0]) > 40
 
 
 def test_the_next_frame_costs_its_change_alone(simulator):

@@ -155,6 +155,54 @@ def test_a_burst_tells_at_once_what_its_events_would_one_by_one(step_alone, even
         np.testing.assert_array_equal(model.events_in[np.abs(burst[first])], counted)
 
 
+EXACT = {
+    "gelu": lambda x: x * special.ndtr(x),
+    "tanh": np.tanh,
+    "softplus": lambda x: np.logaddexp(0, x),
+    "hard_silu": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "leaky_relu": lambda x: np.where(x < 0, 0.125 * x, x),
+    "clamp": lambda x: np.clip(x, -0.5, 1.25),
+    "abs": np.abs,
+}
+PARAMETERS = {"leaky_relu": (0.125,), "clamp": (-0.5, 1.25)}
+
+
+@pytest.mark.parametrize("f", EXACT)
+@pytest.mark.parametrize("law", ["delta", "rate", "value"])
+def test_a_function_of_the_total_is_what_is_told(step_alone, f, law):
+    x = np.random.default_rng(11).normal(0.0, 1.5, 2000)
+    options = {"f": f, "parameters": PARAMETERS.get(f, ()), "events": "graded", "bias": 0.25}
+    steps = 16
+    inputs = np.zeros((steps, x.size))
+    inputs[0 if law == "delta" else slice(None)] = x
+    ours = step_alone(rb.EventNeuron(1 / 16, law=law, bits=10, **options), inputs, dtype=np.float32)
+    y = EXACT[f](x + 0.25)
+    if law == "value":
+        np.testing.assert_allclose(ours.sent, np.tile(y, (steps, 1)), atol=2e-6)
+        return
+    units = np.outer(np.arange(1, steps + 1), 16 * y) if law == "rate" else np.tile(16 * y, (steps, 1))
+    off = np.abs(ours.n - units)
+    assert off.max() <= 0.5 + 1e-3  # away from ties there is but one integer as near
+    assert 0.2 < off[0].mean() < 0.3 or f in ("clamp", "hard_silu")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"f": "leaky_relu"}, "EventNeuron.parameters: got (); 'leaky_relu' takes 1 finite number(s), slope"),
+        ({"f": "relu", "parameters": (1.0,)}, "EventNeuron.parameters: got (1.0,); 'relu' takes ()"),
+        ({"f": "elu", "parameters": "steep"}, "EventNeuron.parameters: got 'steep'; 'elu' takes 1 "),
+        ({"f": "elu", "parameters": (np.nan,)}, "EventNeuron.parameters: got (nan,); "),
+        ({"f": "swish"}, "EventNeuron.f: got 'swish'; allowed is one of ('identity', 'relu', "),
+        ({"f": "gelu", "law": "rate", "signed": False}, "EventNeuron.signed: got False with law='rate', f="),
+    ],
+    ids=str,
+)
+def test_functions_without_their_parameters_are_refused(options, message):
+    with pytest.raises(rb.SpecError, match=f"^{re.escape(message)}"):
+        rb.EventNeuron(**options)
+
+
 def test_a_range_may_lie_to_one_side(step_alone):
     inputs = np.zeros((3, 41))
     inputs[0] = np.arange(-20, 21)
