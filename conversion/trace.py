@@ -1,0 +1,132 @@
+"""The one entry: a torch module, a file, or a list of layers, as a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..neurons.errors import ConversionError, MissingExtra
+from .forward import forward
+from .graph import Graph
+from .torch_bridge import is_torch_module
+
+#: How far the graph may be from the original on the sample, relative to its largest answer.
+TOLERANCE = 1e-4
+
+
+def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
+    """Return what a trained network computes, as operations on one sample.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The network, in evaluation.
+    sample : array or tensor (batch, ...)
+        A few typical inputs, float32; whole numbers where an embedding looks them up.
+    allow_dense : bool
+        Whether operations that have no counterpart are left to torch.
+
+    Returns
+    -------
+    Graph
+        It equals the model on the sample, which is checked.
+
+    Raises
+    ------
+    ConversionError
+        If the model is in training, holds NaN, does what depends on the values of its input, treats
+        the samples of a batch together, or is made of operations that have no counterpart: all are named.
+    MissingExtra
+        If torch is not installed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU()).eval()
+    >>> [node.op for node in graph_of(model, torch.eye(3)).nodes.values()]
+    ['input', 'linear', 'map']
+    """
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra("torch", "torch", "Converting a torch module") from None
+    from .tracing.program import graph_of_module
+
+    if not is_torch_module(model):
+        raise ConversionError(f"model: got {type(model).__name__}; allowed is a torch.nn.Module")
+    _check_module(model)
+    batch = _tensor(torch, sample)
+    graph = graph_of_module(model, batch[:1], allow_dense)
+    with torch.no_grad():
+        compare(graph, batch, lambda x: model(x).numpy())
+    return graph
+
+
+def _check_module(model: Any) -> None:
+    """Refuse modules that are no fixed function of single precision."""
+    training = [name or type(model).__name__ for name, part in model.named_modules() if part.training]
+    if training:
+        raise ConversionError(f"model: {_few(training)} in training; call model.eval() first")
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        kind = str(tensor.dtype).removeprefix("torch.")
+        if tensor.is_floating_point() and kind != "float32":
+            raise ConversionError(
+                f"model.{name}: its numbers are {kind}; allowed is float32, by model.float()"
+            )
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()) and _is_parameter(model, name):
+            raise ConversionError(
+                f"model.{name}: it holds NaN or infinity; only finite weights can be converted"
+            )
+
+
+def _is_parameter(model: Any, name: str) -> bool:
+    """Return whether it is trained: buffers may be masks of minus infinity."""
+    return any(name == parameter for parameter, _ in model.named_parameters())
+
+
+def _few(names: list[str]) -> str:
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{shown} is" if len(names) == 1 else f"{shown} are"
+
+
+def _tensor(torch: Any, sample: Any) -> Any:
+    """Return the sample as a tensor of float32 or whole numbers, or raise ConversionError."""
+    try:
+        given = torch.as_tensor(np.asarray(sample) if not torch.is_tensor(sample) else sample).detach()
+    except (TypeError, ValueError, RuntimeError):
+        raise ConversionError(
+            f"sample: got {type(sample).__name__}; allowed is one array (batch, ...)"
+        ) from None
+    kind = str(given.dtype).removeprefix("torch.")
+    if given.ndim < 2 or not given.numel():
+        raise ConversionError(f"sample: got shape {tuple(given.shape)}; allowed is (batch, ...), not empty")
+    if kind not in ("float32", "int64", "int32"):
+        raise ConversionError(
+            f"sample: its numbers are {kind}; allowed is float32, or int64 for embeddings. Convert it first"
+        )
+    if given.is_floating_point() and not bool(given.isfinite().all()):
+        raise ConversionError("sample: it holds NaN or infinity; only finite inputs are allowed")
+    if len(given) > 1 and bool((given == given[:1]).all()):
+        raise ConversionError("sample: all inputs are the same; give typical ones, which differ")
+    return given
+
+
+def compare(graph: Graph, batch: Any, original: Any) -> None:
+    """Raise ConversionError where the graph is not the original, alone or in a batch."""
+    batch = batch[:8]
+    together, ours = original(batch), forward(graph, np.asarray(batch))
+    scale = TOLERANCE * max(1e-6, float(np.abs(together).max()))
+    if together.shape == ours.shape and np.all(np.abs(together - ours) <= scale):
+        return
+    alone = np.concatenate([original(batch[i : i + 1]) for i in range(len(batch))])
+    if alone.shape == ours.shape and np.all(np.abs(alone - ours) <= scale):
+        raise ConversionError(
+            "model: its answer for one sample depends on the others of the batch; only models that treat "
+            "samples apart can be converted"
+        )
+    where = f"{float(np.abs(alone - ours).max()):.3g}" if alone.shape == ours.shape else "by its shape"
+    raise ConversionError(
+        f"model: its answers differ from those of its operations ({where}), so it is no fixed function of "
+        "its input: does it draw random numbers, or keep state from call to call?"
+    )
