@@ -127,6 +127,27 @@ def izhikevich(sim):
     return network(sim, sim.Izhikevich(a=0.02, b=0.2, c=-65.0, d=6.0, i_offset=0.006), 3.0, -3.0)
 
 
+def sine(sim):
+    """Leaky neurons of two kinds, driven by a sine that begins and ends."""
+    sim.setup(**OPTIONS)
+    wave = sim.ACSource(amplitude=0.3, offset=0.1, frequency=80.0, phase=30.0, start=3.0, stop=33.3)
+    populations = {}
+    for name, cell in (
+        ("current", sim.IF_curr_exp(**FIRING, **SYNAPSES)),
+        ("conductance", sim.IF_cond_exp(**FIRING, **SYNAPSES, **REVERSAL)),
+    ):
+        cells = sim.Population(2, cell)
+        cells.initialize(v=-65.0)
+        cells[1:].inject(wave) if name == "current" else wave.inject_into(cells)
+        cells.record("v")
+        populations[name] = cells
+    sim.run(12.3)
+    sim.run(27.7)
+    seen = {name: samples(cells, "v") for name, cells in populations.items()}
+    sim.end()
+    return seen
+
+
 def plastic(sim):
     """A cell that is driven hard, and plastic synapses onto it that fire before and after it does."""
     sim.setup(**OPTIONS)
@@ -204,6 +225,6 @@ SCRIPTS = {
     one.__name__: one
     for one in (
         curr_exp, curr_alpha, curr_delta, cond_exp, cond_alpha, adaptive, izhikevich, plastic, short_term,
-        balanced,
+        balanced, sine,
     )
 }  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 import pyNN.mock
 import pyNN.random
 import pytest
+from scipy import stats
 
 import rheobase as rb
 
@@ -338,6 +339,49 @@ def test_injected_currents_charge_the_membranes_that_they_are_injected_into(sim)
     assert shown.magnitude[[49, 50, 249, 250]].ravel().tolist() == [0.0, 0.05, 0.05, 0.0]
     with pytest.raises(rb.SpecError, match="a SpikeSourceArray takes no current"):
         pulse.inject_into(sources)
+
+
+def noisy(sim, pieces=(40.0,), seed=1, **parameters):
+    """A cell with a noisy current, run in pieces: the source, and the potential."""
+    sim.setup(timestep=0.1, backend="reference", precision="float64", rng_seed=seed)
+    cells = sim.Population(2, sim.IF_curr_exp(**CELL), initial_values={"v": -65.0})
+    source = sim.NoisyCurrentSource(**{"mean": 0.02, "stdev": 0.05, "dt": 0.5, **parameters})
+    cells.inject(source)
+    cells.record("v")
+    for piece in pieces:
+        sim.run(piece)
+    return source, potential(cells)
+
+
+def test_a_noisy_current_is_held_between_its_draws_and_charges_every_cell_alike(sim):
+    source, v = noisy(sim, start=5.0, stop=30.2)
+    current = source.get_data().magnitude.ravel()
+    assert not current[:50].any()
+    assert not current[302:].any()
+    values = current[50:300].reshape(-1, 5)
+    np.testing.assert_array_equal(values, np.repeat(values[:, :1], 5, axis=1))
+    assert np.unique(values).size == 50
+    # 100 MOhm and 20 ms: what each step's current charges, in mV.
+    expected = [-65.0]
+    for step in range(400):
+        expected.append(relaxed(0.1, 20.0, expected[-1], -65.0 + 100.0 * current[step]))
+    np.testing.assert_allclose(v[:, 0], expected, atol=1e-9)
+    np.testing.assert_array_equal(v[:, 0], v[:, 1])
+    np.testing.assert_array_equal(noisy(sim, pieces=(7.3, 32.7), start=5.0, stop=30.2)[1], v)
+    assert not np.array_equal(noisy(sim, seed=2, start=5.0, stop=30.2)[1], v)
+
+
+def test_a_noisy_current_is_white_and_normal(sim):
+    steps = np.arange(100_000)
+    sim.setup(timestep=0.1, rng_seed=3)
+    one, two = (sim.NoisyCurrentSource(mean=0.3, stdev=0.2, dt=0.1) for _ in range(2))
+    values = (one.currents(steps, 0.1) - 0.3) / 0.2
+    assert stats.kstest(values, "norm").pvalue > 1e-3
+    other = (two.currents(steps, 0.1) - 0.3) / 0.2
+    for later in (values[1:], values[5:], other):
+        assert abs(np.corrcoef(values[: later.size], later)[0, 1]) < 4 / np.sqrt(steps.size)
+    with pytest.raises(rb.SpecError, match=r"NoisyCurrentSource\.dt: got 0\.25 ms; allowed are multiples"):
+        noisy(sim, dt=0.25)
 
 
 def test_parameters_and_weights_can_change_between_runs(sim):

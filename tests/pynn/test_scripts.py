@@ -42,6 +42,13 @@ def test_adaptive_neurons_fire_in_the_step_in_which_nest_s_do(sim):
     np.testing.assert_allclose(ours["w"][1:first], nest["w"][1:first], atol=1e-5)
 
 
+def test_a_sine_drives_the_membranes_that_it_drives_in_nest(sim):
+    nest, ours = np.load(DATA / "sine_nest.npz"), SCRIPTS["sine"](sim)
+    assert np.ptp(nest["current"][:, 1]) > 5.0
+    for key, close in (("current", 1e-5), ("conductance", 1e-4)):
+        np.testing.assert_allclose(ours[key], nest[key], atol=close)
+
+
 def test_short_term_plasticity_is_nest_s_as_far_as_currents_are_short(sim):
     """NEST's tsodyks_synapse keeps what is being released from recovering: 3 ms of hundreds."""
     nest = np.load(DATA / "short_term_nest.npz")["v"]

@@ -68,7 +68,7 @@ from .control import (
     run_until,
     setup,
 )
-from .electrodes import DCSource, StepCurrentSource
+from .electrodes import ACSource, DCSource, NoisyCurrentSource, StepCurrentSource
 from .populations import Assembly, Population, PopulationView
 from .projections import Projection
 from .synapses import (
@@ -82,6 +82,7 @@ from .synapses import (
 
 __all__ = [
     "GSLRNG",
+    "ACSource",
     "AdditiveWeightDependence",
     "AllToAllConnector",
     "ArrayConnector",
@@ -107,6 +108,7 @@ __all__ = [
     "Izhikevich",
     "MultiplicativeWeightDependence",
     "Network",
+    "NoisyCurrentSource",
     "NumpyRNG",
     "OneToOneConnector",
     "Population",

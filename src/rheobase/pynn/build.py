@@ -79,12 +79,13 @@ class Built:
         Injected currents are a part of the cells' constant currents, so each change of them ends a run.
         """
         state = self._state
-        changes = [source.changes(state.dt) for source in state.current_sources]
         while (now := state.steps) < until:
             for population in state.populations:
                 if isinstance(population.celltype, Neuron) and state.current_sources:
                     self.update(population)
-            steps = int(min([until, *(c for change in changes for c in change if c > now)])) - now
+            steps = (
+                int(min([until, *(one.next_change(now, state.dt) for one in state.current_sources)])) - now
+            )
             result = self.simulator.run(steps * state.dt * ms, inputs=self._inputs(steps))
             for population in state.populations:
                 population.recorder.take(result)

@@ -28,9 +28,9 @@ class Variable(NamedTuple):
     unit: float
 
 
-def unchanged(cell: Any) -> Any:
-    """Return translations that keep the names and values of a cell's parameters."""
-    return build_translations(*((name, name) for name in cell.default_parameters))
+def unchanged(model: Any) -> Any:
+    """Return translations that keep the names and values of a cell's or a current's parameters."""
+    return build_translations(*((name, name) for name in model.default_parameters))
 
 
 class Neuron:
