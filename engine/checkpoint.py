@@ -125,7 +125,7 @@ def _can_fly(plan: Plan, group: GroupPlan, state: Mapping[str, np.ndarray]) -> b
     if not trials.size == steps.size == places.size == payloads.size:
         return False
     now = int(state["now"][0])
-    reach = max(p.delays[-1] for p in plan.projections.values() if p.part.source is group.part)
+    reach = max(p.delays[-1] for p in plan.projections.values() if p.part.source.label == group.name)
     columns = ((trials, 0, plan.trials), (steps, now - reach, now), (places, 0, group.n))
     if any(column.size and (column.min() < low or column.max() >= high) for column, low, high in columns):
         return False

@@ -116,12 +116,31 @@ class ProjectionCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorCounts:
-    """What one operator did: rows recomputed, events sent, scalar evaluations by kind."""
+    """What one operator did.
+
+    Attributes
+    ----------
+    name, kind : str
+        The operator and what it computes.
+    rows : int
+        Rows computed, over all trials; single numbers of "map" and "product".
+    spikes : int
+        Events sent.
+    changes : int
+        How often a number that it reads had changed; that it is not zero at first counts as a change.
+    words : int
+        Numbers that the rows computed read and wrote.
+    evaluations : dict
+        Arithmetic by kind ("add", "multiply", "exp", ...): of the rows computed, or, for a product of
+        matrices, of all events that meet what the other factor has told.
+    """
 
     name: str
     kind: str
     rows: int
     spikes: int
+    changes: int = 0
+    words: int = 0
     evaluations: dict[str, int] = field(default_factory=dict)
 
 
@@ -264,7 +283,7 @@ class Counts:
                     "events_by_trial",
                 ),
             ),
-            ("operators", ("rows", "spikes")),
+            ("operators", ("rows", "spikes", "changes", "words")),
         ):
             summed[group] = tuple(
                 replace(a, **{name: _added(getattr(a, name), getattr(b, name)) for name in adding})

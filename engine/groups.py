@@ -61,6 +61,11 @@ class Group(Part):
         """What its events carry: "unit", "integer" or "real"."""
         return self.sends
 
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """What operators can read of it, the first being what they read if not told; of sources nothing."""
+        return ()
+
     def __len__(self) -> int:
         return self.n
 

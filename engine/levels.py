@@ -9,7 +9,7 @@ from .plan import ProjectionPlan
 
 
 def assign_levels(network: Network, projections: dict[str, ProjectionPlan]) -> dict[str, int]:
-    """Return each group's depth: one more than that of what it hears, or reads, in the same step.
+    """Return each group's depth: one more than what it hears, reads, or is written by in the same step.
 
     Raises
     ------
@@ -21,7 +21,9 @@ def assign_levels(network: Network, projections: dict[str, ProjectionPlan]) -> d
         if p.zero_delay:
             before[p.part.target.label].add(p.part.source.label)
     for operator in network.of(Operator):
-        before[operator.label].update(group.label for group in operator.inputs)
+        before[operator.label].update(group.label for group in operator.sources)
+        if operator.output is not None:
+            before[operator.output.label].add(operator.label)
     levels: dict[str, int] = {}
     while len(levels) < len(before):
         ready = [name for name in before if name not in levels and before[name] <= levels.keys()]

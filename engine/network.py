@@ -235,8 +235,11 @@ def _moved(part: Part, parts: Mapping[str, Part]) -> Part:
             moved[name] = replace(end, group=to) if isinstance(end, Slice) else to
         elif isinstance(end, Projection) and parts[end.label] is not end:
             moved[name] = parts[end.label]
-    if isinstance(part, Operator) and any(parts[group.label] is not group for group in part.inputs):
-        moved["inputs"] = tuple(parts[group.label] for group in part.inputs)
+    if isinstance(part, Operator) and any(parts[end.label] is not end for end in _ends(part)):
+        moved["inputs"] = tuple(
+            tuple(replace(read, group=parts[read.group.label]) for read in reads) for reads in part.inputs
+        )
+        moved["output"] = parts[part.output.label] if part.output is not None else None
     return replace(part, **moved) if moved else part
 
 
@@ -246,8 +249,7 @@ def _ends(part: Part) -> tuple[Part, ...]:
     if isinstance(part, Probe):
         return (part.subject,)
     if isinstance(part, Operator):
-        inputs: tuple[Group, ...] = part.inputs
-        return inputs
+        return (*part.sources, *([] if part.output is None else [part.output]))
     return ()
 
 
@@ -263,5 +265,6 @@ def _describe(part: Part) -> str:
     if isinstance(part, Probe):
         return f"{part.variable} of {part.subject.name}"
     if isinstance(part, Operator):
-        return f"{part.kind} of {', '.join(str(group.name) for group in part.inputs)}"
+        written = "" if part.output is None else f" -> {part.output.name}"
+        return f"{part.kind} of {', '.join(str(group.name) for group in part.sources)}{written}"
     return f"{part.n} channels of {type(part).__name__}" if isinstance(part, Group) else type(part).__name__

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,13 +31,14 @@ from .checks import (
 from .connectivity import Connectivity
 from .distributions import Distribution
 from .groups import Group, Part, Slice, group_of, ids_of
-from .operators import operator_shape
+from .operators import check_output, checked_options, operator_shape
 from .profiles import ByDistance
+from .reads import Argument, Read, arguments_of, reads_of
 from .sources import CurrentSource, FrameSource, PoissonSource, RateSource, Source, SpikeSource
 
 __all__ = [
     "CurrentSource", "FrameSource", "Group", "Operator", "Part", "PoissonSource", "Population", "Probe",
-    "Projection", "RateSource", "Slice", "Source", "SpikeSource", "Values", "variables_of",
+    "Projection", "RateSource", "Read", "Slice", "Source", "SpikeSource", "Values", "variables_of",
 ]  # fmt: skip
 
 Values = float | np.ndarray | Distribution
@@ -106,22 +108,51 @@ class Population(Group):
         """What the model's events carry."""
         return self.model.payload
 
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """The model's state variables, and "total" and "told" where it has such."""
+        return self.model.readable
+
 
 @dataclass(frozen=True, eq=False)
 class Operator(Group):
-    """A function over groups of neurons, recomputed where something it reads has changed.
+    """A function over rows of numbers, computed anew where something it reads has changed.
 
-    Its output is a graded signal: row totals are kept, and what changed since the last step is sent
-    as events with real payload, so receivers hold the sum of all events, which is the output.
+    What it computes is its `value`, which other operators can read. It is either told or written. Told:
+    its changes are sent as events with real payload, so receivers hold the sum of all events, which is
+    the value. Written: it stands in place of all input of another population, which then fires by its own
+    rule in the same step; nothing is summed, so it is exactly what was computed.
+
+    ============  =====================  =======================================  ==========================
+    kind          arguments              value                                    options
+    ============  =====================  =======================================  ==========================
+    "softmax"     x                      exp(x_i - max x) / sum_j exp(x_j - max)
+    "normalise"   x                      (x_i - mean) / sqrt(variance + eps)      eps = 1e-5, centred = True
+    "max"         x                      the largest of each row
+    "map"         x                      f(x_i)                                   function, parameters
+    "product"     a, b                   f(a_i) b_i                               function, parameters
+    "matmul"      a: (..., m, k),        sum_l a_il b_lj
+                  b: (..., k, n)
+    "scan"        q, k, v, a: (...,      o_t = q_t S_t, where
+                  tokens, d)             S_t = diag(a_t) S_(t-1) + k_t^T v_t      backward = False
+    ============  =====================  =======================================  ==========================
+
+    Without `centred` the mean counts as 0 (root mean square). f is one of `neurons/scalars.py`.
 
     Parameters
     ----------
     kind : str
-        "softmax", or another operator that has been registered in `engine/operators.py`.
-    inputs : Population, or a sequence of them
-        What it reads: the first state variable of each.
+        One of the above, or another operator that has been registered in `engine/operators.py`.
+    inputs : Population, Operator or Read, or a sequence of them
+        What it reads, argument by argument; a tuple in the place of an argument stands side by side in
+        each row. Of a population its first state variable, if no Read says otherwise.
     axis : int, optional
-        Axis of the input's shape along which rows run; the last if left out.
+        Axis of the inputs' shape along which rows run; the last if left out.
+    output : Population, optional
+        Whose input it is, of as many neurons as it has values; of a model that says how it takes one, such
+        as EventNeuron. If left out, it sends events.
+    options : dict
+        As its kind has: see above.
 
     Examples
     --------
@@ -134,16 +165,31 @@ class Operator(Group):
     kind: str
     inputs: Any
     axis: int | None = field(default=None, kw_only=True)
+    output: Population | None = field(default=None, kw_only=True)
+    options: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     sends: ClassVar[str] = "real"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        several = isinstance(self.inputs, (tuple, list))
-        inputs = tuple(self.inputs) if several else (self.inputs,)
-        if not inputs or not all(isinstance(group, Population) for group in inputs):
-            raise SpecError(f"{self.label}.inputs: got {self.inputs!r}; allowed is a Population, or several")
-        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "inputs", reads_of(self.label, self.inputs))
+        object.__setattr__(self, "options", checked_options(self))
         set_shape(self, operator_shape(self))
+        check_output(self)
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """Its value."""
+        return ("value",)
+
+    @cached_property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What it reads, rows along the last axis."""
+        return arguments_of(self.label, self.inputs, self.axis)
+
+    @property
+    def sources(self) -> tuple[Group, ...]:
+        """The groups that it reads."""
+        return tuple({read.group.label: read.group for reads in self.inputs for read in reads}.values())
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from .draw import Synapses, degrees_of, draw_synapses
 from .grid import Grid
 from .groups import ids_of
 from .network import Network
+from .outputs import written_by
 from .parts import Group, Operator, Population, Probe, Projection
 from .recipes import Recipe, recipe_of
 from .relays import origin, sender
@@ -284,6 +285,11 @@ class Plan:
         part = self.network[name]
         assert isinstance(part, Probe)
         return part
+
+    @cached_property
+    def written(self) -> dict[str, str]:
+        """Population -> the operator that computes what stands in place of its input."""
+        return written_by(self.network)
 
     def operator(self, name: str) -> Operator:
         """Return the operator of this name."""

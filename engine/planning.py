@@ -33,6 +33,7 @@ from .levels import assign_levels
 from .memory import refuse_if_too_big
 from .nearby import expected_targets
 from .network import Network
+from .outputs import refuse_lost_input, taking, written_by
 from .parts import Group, Operator, Population, Projection, Slice
 from .plan import Arithmetic, GroupPlan, Plan, ProjectionPlan, ReceptorPlan, Step, Storage, describe_receptor
 from .poisson import count_table
@@ -96,6 +97,7 @@ def make_plan(
     running = relayed(network)
     bounds = {group.name: payload_bound(group, dt) for group in running.of(Group)}
     _check_relays(running, bounds)
+    refuse_lost_input(running)
     projections = {
         p.label: _plan_projection(p, dt, precision, gridless=gridless, stride=stride)
         for p in running.projections
@@ -104,14 +106,14 @@ def make_plan(
     arriving: dict[str, list[ProjectionPlan]] = {group.label: [] for group in running.of(Group)}
     for planned in projections.values():
         arriving[planned.part.target.label].append(planned)
-    imaged = _imaged(running)
+    orders, written = _orders(running), written_by(running)
     groups = {
         group.label: GroupPlan(
             name=group.label,
-            part=group,
+            part=taking(group) if group.label in written else group,
             level=levels[group.label],
             receptors=_plan_receptors(group, arriving[group.label], bounds),
-            order=_channel_last(group) if group.label in imaged else None,
+            order=orders[group.label],
             payload_bound=bounds[group.name],
         )
         for group in running.of(Group)
@@ -366,6 +368,13 @@ def _imaged(network: Network) -> set[str]:
         if p.connectivity.kind in ("conv2d", "pool2d")
         for end in (p.source, p.target)
     }
+
+
+def _orders(network: Network) -> dict[str, np.ndarray | None]:
+    """Return the order in which each group is stored; an operator's that writes is that of its output."""
+    imaged = _imaged(network)
+    orders = {g.label: _channel_last(g) if g.label in imaged else None for g in network.of(Group)}
+    return orders | {o.label: orders[o.output.label] for o in network.operators if o.output is not None}
 
 
 def _channel_last(group: Group) -> np.ndarray:

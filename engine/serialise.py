@@ -8,6 +8,7 @@ their names in another.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from .connectivity import Connectivity
 from .encoding import Arrays, Classes, Decoder, Encoder, known_models, known_rules
 from .groups import Group, Part, Slice
 from .network import Network
-from .parts import Operator, Population, Probe, Projection
+from .parts import Operator, Population, Probe, Projection, Read
 from .sources import Source
 
 VERSION = 1
@@ -138,8 +139,10 @@ def _table(encoder: Encoder, section: str, part: Any, key: str) -> dict[str, Any
             raise SpecError(f"{part.name}: {type(part).__name__} is not a source that files know; there are "
                             f"{[*_SOURCES]}")  # fmt: skip
         table["kind"] = type(part).__name__
-    fields = {name: value for name, value in vars(part).items() if name not in ("name", "shape")}
-    for name, value in fields.items():
+    given = {field.name: getattr(part, field.name) for field in fields(part) if field.init}
+    for name, value in given.items():
+        if name == "name":
+            continue
         if name == "n_or_shape":
             table |= {"n": part.n} if isinstance(value, (int, np.integer)) else {"shape": list(part.shape)}
         elif isinstance(value, (Group, Slice)):
@@ -147,10 +150,10 @@ def _table(encoder: Encoder, section: str, part: Any, key: str) -> dict[str, Any
         elif isinstance(value, Projection):
             table[name] = value.name
         elif name == "inputs":
-            table[name] = [group.name for group in value]
-        elif name == "initial":
+            table[name] = [_argument(encoder, reads, f"{key}/{name}/{k}") for k, reads in enumerate(value)]
+        elif name in ("initial", "options"):
             if value:
-                table[name] = {k: encoder.value(v, f"{key}/initial/{k}") for k, v in value.items()}
+                table[name] = {k: encoder.value(v, f"{key}/{name}/{k}") for k, v in value.items()}
         elif isinstance(value, (NeuronModel, PlasticityRule)):
             table[name] = encoder.named(value, f"{key}/{name}")
         elif isinstance(value, Connectivity):
@@ -158,6 +161,21 @@ def _table(encoder: Encoder, section: str, part: Any, key: str) -> dict[str, Any
         elif value is not None:
             table[name] = encoder.value(value, f"{key}/{name}")
     return table
+
+
+def _argument(encoder: Encoder, reads: tuple[Read, ...], key: str) -> Any:
+    """Return an argument of an operator: what it reads, or a list where several stand side by side."""
+    entries = [
+        read.group.name
+        if read.plain
+        else {
+            "group": read.group.name,
+            **({} if read.variable is None else {"variable": read.variable}),
+            **({} if read.index is None else {"index": encoder.value(read.index, f"{key}/{k}")}),
+        }
+        for k, read in enumerate(reads)
+    ]
+    return entries[0] if len(entries) == 1 else entries
 
 
 def _end(encoder: Encoder, end: Group | Slice, key: str) -> Any:
@@ -205,18 +223,31 @@ def _part(decoder: Decoder, net: Network, section: str, table: dict[str, Any], w
 
 
 def _entry(decoder: Decoder, net: Network, key: str, value: Any, where: str) -> Any:
-    if key in ("pre", "post", "target"):
+    if key in ("pre", "post", "target", "output"):
         return _resolve(decoder, net, value, where)
     if key == "inputs":
-        names = value if isinstance(value, list) else [value]
-        return tuple(_resolve(decoder, net, name, where) for name in names)
-    if key == "initial":
+        entries = value if isinstance(value, list) else [value]
+        return tuple(_read(decoder, net, entry, where) for entry in entries)
+    if key in ("initial", "options"):
         if not isinstance(value, dict):
-            raise FormatError(f"{decoder.origin}: {where}: allowed is a table of state variables")
+            what = "state variables" if key == "initial" else "options"
+            raise FormatError(f"{decoder.origin}: {where}: allowed is a table of {what}")
         return {name: decoder.value(entry, f"{where}.{name}") for name, entry in value.items()}
     if key in ("model", "connectivity", "rule"):
         return getattr(decoder, key)(value, where)
     return value if key in ("n_or_shape", "name") else decoder.value(value, where)
+
+
+def _read(decoder: Decoder, net: Network, value: Any, where: str) -> Any:
+    """Return an argument of an operator: a group, a Read, or a tuple of them."""
+    if isinstance(value, list):
+        return tuple(_read(decoder, net, entry, where) for entry in value)
+    if isinstance(value, str):
+        return decoder.guard(where, net.__getitem__, value)
+    _only(decoder, value, where, "group", "variable", "index")
+    group = decoder.guard(where, net.__getitem__, value.get("group"))
+    index = decoder.value(value["index"], f"{where}.index") if "index" in value else None
+    return decoder.guard(where, Read, group, value.get("variable"), index)
 
 
 def _resolve(decoder: Decoder, net: Network, value: Any, where: str) -> Any:

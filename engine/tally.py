@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..neurons import counting
-from .counts import Arithmetic, Counts, OperatorCounts, PopulationCounts, ProjectionCounts
+from .counts import Arithmetic, Counts, PopulationCounts, ProjectionCounts
 from .groups import ids_of
 from .layout import fan_out
-from .operators import kind_of
+from .operated import Operated
 from .parts import Operator, Population
 from .plan import GroupPlan, Plan, ProjectionPlan
 from .relays import Relay, is_feed, is_relayed, origin, sender
@@ -43,6 +43,7 @@ class Accountant:
             for group in plan.groups.values()
             if not isinstance(group.part, Operator | Relay)
         }
+        self._operators = [Operated(plan, operator.label) for operator in plan.network.operators]
 
     @property
     def n_synapses(self) -> int:
@@ -67,7 +68,7 @@ class Accountant:
             gridless=self.plan.gridless,
             populations=tuple(self._population(name, sent[name], tally, steps) for name in self._groups),
             projections=tuple(self._projection(name, tally, sent, steps) for name in self._projections),
-            operators=tuple(_operator(o, tally) for o in self.plan.network.operators),
+            operators=tuple(found.counts(tally) for found in self._operators),
         )
 
     def _population(
@@ -180,15 +181,3 @@ def _arithmetic(p: ProjectionPlan) -> Arithmetic:
     source = p.part.source
     multiplies = source.model.multiplies if isinstance(source, Population) else source.payload == "real"
     return "mac" if multiplies else "ac"
-
-
-def _operator(operator: Operator, tally: Mapping[str, np.ndarray]) -> OperatorCounts:
-    rows = int(tally[f"rows/{operator.label}"].sum())
-    elements = rows * operator.shape[-1]
-    return OperatorCounts(
-        name=operator.label,
-        kind=operator.kind,
-        rows=rows,
-        spikes=int(tally[f"sent/{operator.label}"].sum()),
-        evaluations={kind: number * elements for kind, number in kind_of(operator).evaluations.items()},
-    )

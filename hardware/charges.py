@@ -82,6 +82,8 @@ def event_charges(counts: Counts, chip: Chip) -> Iterator[Charge]:
     for population in counts.populations:
         for part, count_of in _PER_POPULATION.items():
             yield from charge(part, "population", population.name, count_of(population))
+    for operator in counts.operators:
+        yield from charge("state_bit", "operator", operator.name, operator.words * _WORD_BITS)
     yield from _operation_charges(counts, chip)
     yield from charge("static_power", "run", "", counts.seconds * counts.trials)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Collection
+from functools import lru_cache
 
 from .errors import SpecError
 from .specialise import Variant
 
 
-def chain(first: Variant, then: Variant, states: Collection[str]) -> Variant:
+@lru_cache(maxsize=256)
+def chain(first: Variant, then: Variant, states: tuple[str, ...]) -> Variant:
     """Return one rule that does what two do in turn, the second with the state that the first leaves.
 
     Both return the first state variables they take, and so does what is made of them.
@@ -34,7 +35,7 @@ def chain(first: Variant, then: Variant, states: Collection[str]) -> Variant:
     ...     return v * decay
     >>> def lift(v, by):
     ...     return v + by
-    >>> chain(specialise(flow, {}), specialise(lift, {}), ["v"]).arguments
+    >>> chain(specialise(flow, {}), specialise(lift, {}), ("v",)).arguments
     ('v', 'decay', 'by')
     """
     names = [[a for a in rule.arguments if a in states][: rule.n_returned] for rule in (first, then)]

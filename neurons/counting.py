@@ -89,12 +89,17 @@ def operations_of(rule: Variant) -> dict[str, int]:
     """Return the arithmetic of one call of one rule, by kind as in `operations`."""
     counts: Counter[str] = Counter()
     number = Tally(counts)
+    rule.bind(counting_words(number))(*[number] * len(rule.arguments))
+    return dict(sorted(counts.items()))
+
+
+def counting_words(number: Tally) -> dict[str, Callable[..., Tally]]:
+    """Return the words of the vocabulary as functions that count themselves and return a number."""
 
     def word(kind: str) -> Callable[..., Tally]:
         return lambda *_: _counted(kind)(number)
 
-    rule.bind({name: word(kind) for name, kind in _KINDS.items()})(*[number] * len(rule.arguments))
-    return dict(sorted(counts.items()))
+    return {name: word(kind) for name, kind in _KINDS.items()}
 
 
 def state_words(model: NeuronModel) -> int:

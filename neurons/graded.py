@@ -74,6 +74,23 @@ class ReLU(NeuronModel):
         y = f(v)
         return y, v
 
+    @staticmethod
+    def total(v: Any) -> Any:
+        """Return what arrived in this step."""
+        return v
+
+    @staticmethod
+    def told(v: Any, f: Any) -> Any:
+        """Return what was sent in this step."""
+        y = f(v)
+        return y
+
+    @staticmethod
+    def take(v: Any, taken: Any, bias: Any) -> Any:
+        """Take what an operator computed as the input of this step."""
+        v = taken + bias
+        return v
+
 
 @dataclass(frozen=True, eq=False)
 class Sigmoid(ReLU):
@@ -270,6 +287,12 @@ class EventNeuron(NeuronModel):
         """Move as a ReLU under the law "value"; its rules are the same."""
         return (ReLU.flow, ReLU.jump, ReLU.fire) if self.law == "value" else super().functions()
 
+    def signals(self) -> dict[str, Callable[..., Any]]:
+        """Be read and written as a ReLU under the law "value"."""
+        if self.law == "value":
+            return {"total": ReLU.total, "told": ReLU.told, "take": ReLU.take}
+        return super().signals()
+
     def options(self) -> dict[str, object]:
         """Tell any change, however small."""
         # Where n* cannot be below zero its range rectifies.
@@ -340,6 +363,32 @@ class EventNeuron(NeuronModel):
         if law == "rate" and straight:
             return e, u - e * theta, n + e
         return e, u, n + e
+
+    @staticmethod
+    def total(u: Any, n: Any, theta: Any, now: Any, law: Any, straight: Any) -> Any:
+        """Return the sum of all input, under "rate" its mean over the steps so far."""
+        if law == "rate" and straight:
+            u = u + theta * n
+        if law == "rate":
+            u = u / (now + 1)
+        return u
+
+    @staticmethod
+    def told(n: Any, theta: Any, now: Any, law: Any) -> Any:
+        """Return the value told so far."""
+        if law == "rate":
+            return theta * n / (now + 1)
+        return theta * n
+
+    @staticmethod
+    def take(u: Any, n: Any, theta: Any, taken: Any, bias: Any, now: Any, law: Any, straight: Any) -> Any:
+        """Have had, since the first step, what an operator computed as all input but the bias."""
+        u = taken + bias
+        if law == "rate":
+            u = u * (now + 1)
+        if law == "rate" and straight:
+            u = u - theta * n
+        return u
 
 
 def range_of(f: str, bits: int) -> tuple[int, int]:

@@ -10,15 +10,21 @@ The functions name what they need as arguments: state variables, constants of `d
 away before any backend sees the function. `flow` and `jump` return the first state variables they
 take, in that order; `fire` returns what is sent and then the first state variables it takes. One that a
 variant returns as it was given costs nothing.
+
+A model may also say what operators read of it and write into it, by rules like the others: `total`, what its
+input adds up to; `told`, the value that its events have told the world; `take`, its state once `taken`, which
+an operator computed, stands in place of all input. `take` follows `jump` in every step.
 """
 
 from __future__ import annotations
 
+import ast
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -29,6 +35,7 @@ from .specialise import Variant, specialise
 
 __all__ = [
     "MOST_STEPS",
+    "SIGNALS",
     "NeuronModel",
     "Parameter",
     "Payload",
@@ -41,6 +48,9 @@ __all__ = [
 
 #: No simulation is longer, in steps: so that inside neurons the sum of two step numbers fits 32 bits.
 MOST_STEPS = 2**30
+
+#: What operators read of a model that has such a rule.
+SIGNALS = ("total", "told")
 
 Value = float | np.ndarray
 Payload = Literal["unit", "integer", "real"]
@@ -100,6 +110,8 @@ class NeuronModel(Parameterised):
     """
 
     at_rest_without_input: ClassVar[bool] = False
+    #: Whether an operator computes what stands in place of its input: see `taking`.
+    takes: ClassVar[bool] = False
     flow: ClassVar[Callable[..., Any]]
     jump: ClassVar[Callable[..., Any]]
     fire: ClassVar[Callable[..., Any]]
@@ -162,6 +174,30 @@ class NeuronModel(Parameterised):
         """Return rules that follow `flow`, as parts of it: what a base class does to every model's state."""
         return ()
 
+    def signals(self) -> dict[str, Callable[..., Any]]:
+        """Return the rules by which operators read ("total", "told") and write ("take")."""
+        rules = {name: getattr(type(self), name, None) for name in (*SIGNALS, "take")}
+        return {name: rule for name, rule in rules.items() if rule is not None}
+
+    def taking(self) -> Self:
+        """Return this model with its input replaced by what an operator computes."""
+        model = copy.copy(self)
+        for name in ("rules", "used_states", "constant_names"):
+            model.__dict__.pop(name, None)
+        object.__setattr__(model, "takes", True)
+        return model
+
+    @cached_property
+    def readable(self) -> tuple[str, ...]:
+        """What operators can read of a neuron: its state variables, the first one first, and its signals."""
+        return (*(state.name for state in self.used_states), *(s for s in SIGNALS if s in self.signals()))
+
+    def reading(self, variable: str) -> Variant:
+        """Return the rule of one of `readable`, whose arguments are state variables, constants, and `now`."""
+        if variable in self.signals():
+            return specialise(self.signals()[variable], self.options(), [s.name for s in self.states])
+        return reading_of(variable)
+
     def initial(self) -> dict[str, Value]:
         """Return initial values that differ from the declared ones, by state variable."""
         return {}
@@ -169,10 +205,12 @@ class NeuronModel(Parameterised):
     @cached_property
     def rules(self) -> Rules:
         """The three functions with this model's options folded."""
-        options, names = self.options(), [state.name for state in self.states]
+        options, names = self.options(), tuple(state.name for state in self.states)
         flow, jump, fire = (specialise(function, options, names) for function in self.functions())
         for function in self.after_flow():
             flow = chain(flow, specialise(function, options, names), names)
+        if self.takes:
+            jump = chain(jump, specialise(self.signals()["take"], options, names), names)
         rules = Rules(flow, jump, fire)
         for rule, first in ((rules.flow, ""), (rules.jump, ""), (rules.fire, "what is sent and then ")):
             states = self._states_of(rule)
@@ -203,12 +241,12 @@ class NeuronModel(Parameterised):
     def constant_names(self) -> tuple[str, ...]:
         """The constants of `derive` that this variant reads, in order of first use."""
         rules = self.rules
-        known = {state.name for state in self.states} | set(self.receptors) | {"now"}
+        known = {state.name for state in self.states} | set(self.receptors) | {"now", "taken"}
         names = [*rules.flow.arguments, *rules.jump.arguments, *rules.fire.arguments]
         return tuple(dict.fromkeys(name for name in names if name not in known))
 
-    def constants(self, elapsed: float) -> dict[str, Value]:
-        """Return the derived constants that this variant reads.
+    def constants(self, elapsed: float, names: Collection[str] | None = None) -> dict[str, Value]:
+        """Return the derived constants that this variant reads, or those of these names.
 
         Raises
         ------
@@ -216,13 +254,14 @@ class NeuronModel(Parameterised):
             If a function names something that nobody supplies.
         """
         derived = self.derive(elapsed)
-        missing = [name for name in self.constant_names if name not in derived]
+        names = self.constant_names if names is None else names
+        missing = [name for name in names if name not in derived]
         if missing:
             raise SpecError(
                 f"{type(self).__name__}: its functions take {missing}, which are neither state variables, "
                 f"receptors, options, `now`, nor constants of derive() ({sorted(derived)})"
             )
-        return {name: _short(derived[name]) for name in self.constant_names}
+        return {name: _short(derived[name]) for name in names}
 
     def unit_of(self, variable: str) -> str:
         """Return the unit of a state variable, "1" where it has none."""
@@ -240,6 +279,13 @@ class NeuronModel(Parameterised):
         if len(set(sizes.values())) > 1:
             raise SpecError(f"{type(self).__name__}: per-neuron arrays have different sizes {sizes}")
         return next(iter(sizes.values()), None)
+
+
+def reading_of(variable: str) -> Variant:
+    """Return the rule that reads a variable as it is."""
+    tree = ast.parse(f"def read({variable}):\n    return {variable}").body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    return Variant("read", tree, (variable,), 1, frozenset())
 
 
 def _short(value: Value) -> Value:

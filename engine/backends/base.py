@@ -217,7 +217,8 @@ class Machine(ABC):
         """Return, and forget, what was counted, as int64 arrays by key.
 
         Keys: "sent/GROUP", the events sent by each neuron in each trial, (trials, n); "rows/OPERATOR", the
-        rows recomputed, and "changes/PROJECTION", the weight changes of a plastic projection, which add up.
+        rows recomputed, "reads/OPERATOR", how often numbers changed of each of the groups that it reads, and
+        "changes/PROJECTION", the weight changes of a plastic projection, which add up.
         """
 
     @abstractmethod

@@ -27,7 +27,8 @@ def as_float32(tree: ast.FunctionDef, integers: Collection[str] = ()) -> ast.Fun
     Parameters
     ----------
     tree
-        The tree of a `Variant`, or any function of assignments and a return over scalars.
+        The tree of a `Variant`, or any function of assignments, loops over ranges and a return over scalars
+        and elements of arrays, which are floats.
     integers
         Which of its arguments are whole numbers; all others are floats.
 
@@ -68,8 +69,14 @@ class _Narrower(ast.NodeTransformer):
         kinds = [self._is_whole(value) for value in _elements(node.value)]
         for target in node.targets:
             for name, whole in zip(_elements(target), kinds, strict=True):
-                assert isinstance(name, ast.Name)
-                (self.whole.add if whole else self.whole.discard)(name.id)
+                if isinstance(name, ast.Name):
+                    (self.whole.add if whole else self.whole.discard)(name.id)
+        return node
+
+    def visit_For(self, node: ast.For) -> ast.For:
+        assert isinstance(node.target, ast.Name)
+        self.whole.add(node.target.id)
+        node.body = [self.visit(statement) for statement in node.body]
         return node
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.Assign:

@@ -160,6 +160,8 @@ class ReferenceMachine(Machine):
                     total = total + cells.astype(real) * real.type(step)
                     cells[:] = 0
             inputs[receptor.name] = total
+        if name in self.plan.written:
+            inputs["taken"] = trial.operators[self.plan.written[name]].value
         return inputs
 
     def _refuse_nan(self, name: str, variable: str, place: int, index: int, now: int) -> None:
@@ -173,12 +175,8 @@ class ReferenceMachine(Machine):
     def _operate(self, step: Step, index: int, now: int) -> None:
         (name,) = step.names
         trial = self._trials[index]
-        self._send(name, index, now, trial.operators[name].update(self._operand(name, trial)))
-
-    def _operand(self, name: str, trial: Trial) -> np.ndarray:
-        """Return what an operator reads: the first state variable of its input."""
-        population = self.plan.operator(name).inputs[0]
-        return trial.states[population.label][population.model.used_states[0].name]
+        values = {operator: {"value": rows.value} for operator, rows in trial.operators.items()}
+        self._send(name, index, now, trial.operators[name].update({**trial.states, **values}, now))
 
     def _learn(self, step: Step, index: int, now: int) -> None:
         (name,) = step.names
@@ -242,8 +240,10 @@ class ReferenceMachine(Machine):
         for name in self._trials[0].operators:
             rows = [trial.operators[name] for trial in self._trials]
             tally[f"rows/{name}"] = np.array([sum(r.recomputed for r in rows)])
+            tally[f"reads/{name}"] = np.sum([r.changes for r in rows], axis=0)
             for r in rows:
                 r.recomputed = 0
+                r.changes[:] = 0
         for name, synapses in self._plastic.items():
             tally[f"changes/{name}"] = np.array([synapses.changes])
             synapses.changes = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -10,12 +10,14 @@ import numpy as np
 
 from ...neurons import vocabulary
 from ...neurons.specialise import Variant
-from ..operators import kind_of
-from ..parts import Operator
+from ..operation import Gather, operation_of
+from ..operators import Units
+from ..parts import Operator, Population
 from ..plan import GroupPlan, Plan
 from .literals import FLOAT32, as_float32
 from .reference_deliver import Events
 from .reference_sources import Draws
+from .row_source import Row, row_of
 
 
 class Neurons:
@@ -86,25 +88,77 @@ def _is_numpy(value: Any) -> bool:
 
 
 class OperatorRows:
-    """One operator of one trial: its rows are computed anew where their input has changed."""
+    """One operator of one trial: its units are computed anew where something they read has changed."""
 
     def __init__(self, plan: Plan, operator: Operator) -> None:
+        self._operation = operation_of(plan, operator.label)
+        self._row = row_of(operator)
+        self._reads = [_Reading(plan, gather) for gather in self._operation.gathers]
+        self._tells = operator.output is None
         self.value = np.zeros(operator.n, plan.real)
+        self.last = np.full(self._operation.size, np.nan, plan.real)
         self.recomputed = 0
-        self._row = kind_of(operator).row
-        self._length = operator.shape[-1]
-        self.last = np.full(operator.n, np.nan, plan.real)
+        self.changes = np.zeros(len(operator.arguments), np.int64)
 
-    def update(self, x: np.ndarray) -> Events:
-        """Recompute what has changed and return the changes of the output."""
-        rows = x.reshape(-1, self._length)
-        changed = np.any(rows != self.last.reshape(rows.shape), axis=1)
-        self.last = x.copy()
-        y = self.value.copy().reshape(rows.shape)
-        for i in np.flatnonzero(changed):
-            self._row(rows[i], y[i], self._length)
+    def update(self, states: Mapping[str, Mapping[str, np.ndarray]], now: int) -> Events:
+        """Compute what has changed and return the changes of the output, if it tells them."""
+        x = self.last.copy()
+        for gather, read in zip(self._operation.gathers, self._reads, strict=True):
+            x[gather.into()] = read(states[gather.group], now)
+        moved = x != self.last
+        counted = moved & ~(np.isnan(self.last) & (x == 0))
+        self.last = x
+        starts, units = self._operation.starts, self._operation.units
+        changed = np.zeros(units.n, bool)
+        for k, (width, share) in enumerate(zip(units.widths, units.shares, strict=True)):
+            stretch = slice(starts[k], starts[k + 1])
+            self.changes[k] += counted[stretch].sum()
+            changed |= np.repeat(moved[stretch].reshape(-1, width).any(axis=1), share)
         self.recomputed += int(changed.sum())
-        change = y.reshape(-1) - self.value
-        self.value = y.reshape(-1)
-        places = np.flatnonzero(change)
+        fresh = self.value[self._operation.places].reshape(units.n, units.out)
+        fresh[changed] = compute_units(
+            self._row, units, [*np.split(x, starts[1:-1])], np.flatnonzero(changed)
+        )
+        value = fresh.reshape(-1)[self._operation.elements]
+        change, self.value = value - self.value, value
+        places = np.flatnonzero(change) if self._tells else np.zeros(0, np.int64)
         return places, change[places]
+
+
+class _Reading:
+    """What an operator reads of one group, in the shape in which it is seen."""
+
+    def __init__(self, plan: Plan, gather: Gather) -> None:
+        group = plan.groups[gather.group]
+        whole = {"now"}
+        if isinstance(group.part, Population):
+            whole |= {state.name for state in group.part.model.used_states if state.kind == "integer"}
+        self._index, self._real = gather.index, plan.real
+        self._constants = {
+            name: _constant(value, plan.real, group) for name, value in gather.constants.items()
+        }
+        self._arguments = gather.rule.arguments
+        words: dict[str, Any] = {word: getattr(vocabulary, word) for word in vocabulary.WORDS}
+        words[FLOAT32] = lambda x: np.asarray(x, dtype=plan.real)[()]
+        self._rule = _narrow(gather.rule, frozenset(whole)).bind(words)
+
+    def __call__(self, states: Mapping[str, np.ndarray], now: int) -> np.ndarray:
+        known = {**states, **self._constants, "now": now}
+        values = np.asarray(self._rule(*(known[name] for name in self._arguments)), self._real)
+        return np.asarray(np.where(self._index < 0, self._real.type(0), values[np.maximum(self._index, 0)]))
+
+
+def compute_units(row: Row, units: Units, arguments: list[np.ndarray], chosen: np.ndarray) -> np.ndarray:
+    """Return what a row function makes of some units of whole arguments, (units, out), all at a time."""
+    real = arguments[0].dtype
+    words: dict[str, Any] = {word: getattr(vocabulary, word) for word in vocabulary.WORDS}
+    words[FLOAT32] = lambda x: np.asarray(x, dtype=real)[()]
+    arrays = {
+        name: argument.reshape(-1, width)[chosen // share].T
+        for name, argument, width, share in zip(
+            row.arguments, arguments, units.widths, units.shares, strict=True
+        )
+    }
+    y = np.zeros((units.out, chosen.size), real)
+    row.bind(words)(*row.given({**arrays, "y": y}))
+    return y.T

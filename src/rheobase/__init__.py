@@ -24,7 +24,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
     "learning": ("STDP", "PlasticityRule", "TsodyksMarkram"),
     "engine.network": ("Network",),
-    "engine.parts": ("Operator", "Population", "Probe", "Projection"),
+    "engine.parts": ("Operator", "Population", "Probe", "Projection", "Read"),
     "engine.sources": ("CurrentSource", "FrameSource", "PoissonSource", "RateSource", "SpikeSource"),
     "engine.connectivity": (
         "all_to_all", "conv2d", "dense", "distance", "explicit", "fixed_in", "fixed_out", "fixed_total",

@@ -114,6 +114,25 @@ def wired():
     return net
 
 
+def operated():
+    """Return a network with an operator of every kind, which tell or write what they compute."""
+    net = rb.Network()
+    rate, delta = (
+        net.add(rb.Population((2, 3, 3), rb.EventNeuron(0.1, law=law))) for law in ("rate", "delta")
+    )
+    kinds = [
+        ("map", 1, {"function": "clamp", "parameters": [0.0, 1.0]}),
+        ("product", 2, {"function": "gelu"}),
+    ]
+    kinds += [("max", 1, {}), ("matmul", 2, {}), ("scan", 4, {}), ("normalise", 1, {}), ("softmax", 1, {})]
+    for k, (kind, n, options) in enumerate(kinds):
+        reads = [rb.Read((rate, delta)[i % 2], ("total", "told")[k % 2]) for i in range(n)]
+        model = rb.EventNeuron(0.1, law=("delta", "rate", "value")[k % 3])
+        output = net.add(rb.Population((2, 3, 3), model)) if kind != "max" else None
+        net.add(rb.Operator(kind, reads, output=output, options=options))
+    return net
+
+
 def stdp(pairing, dependence, a_pre=0.01):
     return rb.STDP(
         20e-3, 20e-3, a_pre=a_pre, a_post=-a_pre, w_max=1.0, dependence=dependence, pairing=pairing
@@ -133,6 +152,7 @@ def learning():
 NETWORKS = {
     **{name: (lambda models=models: driven(models)) for name, models in variants().items()},
     "wired": wired,
+    "operated": operated,
     "learning": learning,
 }
 CASES = [(name, None) for name in NETWORKS] + [("wired", p) for p in ("fixed", "float32", "float64")]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import expit, ndtr, softmax
 
 import rheobase as rb
 
@@ -43,7 +43,9 @@ def test_only_rows_that_changed_are_recomputed(simulator, attention):
     (counts,) = result.counts.operators
     assert counts.rows == 3 + 1 + 3
     assert counts.spikes == 12 + 4
-    assert counts.evaluations == {"exp": 28, "add": 56, "divide": 28}
+    assert counts.evaluations == {"exp": 28, "add": 56, "divide": 28, "compare": 21}
+    assert counts.changes == 13
+    assert counts.words == 7 * 8
     assert sim.run(5e-3).counts.operators[0].rows == 0
 
 
@@ -59,3 +61,167 @@ def test_an_operator_goes_on_from_a_checkpoint(simulator, attention, tmp_path):
     for probe in probes:
         np.testing.assert_array_equal(got[probe.name].values, expected[probe].values)
     assert got.counts.operators == expected.counts.operators
+
+
+KINDS = {
+    "softmax": {},
+    "normalise": {"eps": 0.01},
+    "rms": {"eps": 0.01, "centred": False},
+    "max": {},
+    "gelu": {"function": "gelu"},
+    "gated": {"function": "silu"},
+    "matmul": {},
+    "forward": {},
+    "backward": {"backward": True},
+}
+NAMED = {"rms": "normalise", "gelu": "map", "gated": "product", "forward": "scan", "backward": "scan"}
+
+
+def every_kind():
+    """Return a network with an operator of every kind over a (2, 3, 4) and b (2, 4, 5), all probed."""
+    net = rb.Network()
+    source = net.add(rb.CurrentSource(64, name="source"))
+    a = net.add(
+        rb.Population((2, 3, 4), rb.EventNeuron(0.25, events="graded", bits=8, f="identity"), name="a")
+    )
+    b = net.add(rb.Population((2, 4, 5), rb.EventNeuron(0.5, events="pow2", bits=6, f="relu"), name="b"))
+    net.add(rb.Projection(source[:24], a, rb.one_to_one(), delay=0.0))
+    net.add(rb.Projection(source[24:], b, rb.one_to_one(), delay=0.0))
+    total, told = rb.Read(a, "total"), rb.Read(a, "told")
+    heads = rb.Read(b, "told", np.arange(40).reshape(2, 4, 5)[:, :3, :])
+    inputs = {
+        "gated": [total, told],
+        "matmul": [told, rb.Read(b, "told")],
+        "forward": [total, told, heads, told],
+        "backward": [total, told, heads, told],
+    }
+    for name, options in KINDS.items():
+        net.add(rb.Operator(NAMED.get(name, name), inputs.get(name, total), options=options, name=name))
+        net.add(rb.Probe(net[name], "value"))
+    for name, variable in (("a", "u"), ("a", "n"), ("b", "n")):
+        net.add(rb.Probe(net[name], variable))
+    return net
+
+
+def drive(steps=6):
+    """Return input in quarters, some of it in every step but the third."""
+    x = np.random.default_rng(3).integers(-4, 5, (steps, 64)) / 4
+    x[:, np.random.default_rng(4).random(64) < 0.7] = 0.0
+    x[0], x[2] = np.random.default_rng(5).integers(-4, 5, 64) / 4, 0.0
+    return x
+
+
+def scanned(q, k, v, a, backward):
+    """Return o_t = q_t S_t, S_t = diag(a_t) S_(t-1) + k_t^T v_t, head by head."""
+    out = np.zeros((*q.shape[:-1], v.shape[-1]))
+    for head in np.ndindex(q.shape[:-2]):
+        state = np.zeros((q.shape[-1], v.shape[-1]))
+        for t in range(q.shape[-2])[:: -1 if backward else 1]:
+            state = a[head][t][:, None] * state + np.outer(k[head][t], v[head][t])
+            out[head][t] = q[head][t] @ state
+    return out
+
+
+def expected(u, a, b):
+    """Return what the operators of `every_kind` compute of a's totals and what a and b have told."""
+    off = u - u.mean(axis=-1, keepdims=True)
+    return {
+        "softmax": softmax(u, axis=-1),
+        "normalise": off / np.sqrt((off**2).mean(axis=-1, keepdims=True) + 0.01),
+        "rms": u / np.sqrt((u**2).mean(axis=-1, keepdims=True) + 0.01),
+        "max": u.max(axis=-1),
+        "gelu": u * ndtr(u),
+        "gated": u * expit(u) * a,
+        "matmul": np.einsum("...ik,...kj->...ij", a, b),
+        "forward": scanned(u, a, b[..., :3, :], a, False),
+        "backward": scanned(u, a, b[..., :3, :], a, True),
+    }
+
+
+def test_every_kind_computes_its_function(simulator):
+    net, x = every_kind(), drive()
+    result = simulator(net, 1e-3).run(6e-3, inputs={"source": x})
+    u = result["u of a"].values.astype(float).reshape(-1, 2, 3, 4)
+    a, b = (result[f"n of {name}"].values * theta for name, theta in (("a", 0.25), ("b", 0.5)))
+    np.testing.assert_allclose(u[-1].reshape(-1), x[:, :24].sum(axis=0))
+    for name, y in expected(u, a.reshape(-1, 2, 3, 4), b.reshape(-1, 2, 4, 5)).items():
+        np.testing.assert_allclose(
+            result[f"value of {name}"].values, y.reshape(len(y), -1), atol=3e-6, rtol=3e-6, err_msg=name
+        )
+
+
+def test_backends_compute_the_same_bits(compiled):
+    results = [
+        rb.Simulator(every_kind(), 1e-3, backend=backend, threads=threads).run(
+            6e-3, inputs={"source": drive()}
+        )
+        for backend, threads in (("reference", None), (compiled, 1), (compiled, 2))
+    ]
+    for name in KINDS:
+        for other in results[1:]:
+            np.testing.assert_array_equal(
+                other[f"value of {name}"].values, results[0][f"value of {name}"].values, err_msg=name
+            )
+    assert results[0].counts.operators == results[1].counts.operators == results[2].counts.operators
+
+
+def test_a_product_of_matrices_costs_what_events_of_one_factor_meet_of_the_other(simulator):
+    result = simulator(every_kind(), 1e-3).run(6e-3, inputs={"source": drive()})
+    counts = {counted.name: counted for counted in result.counts.operators}
+    events = {p.name: p.spikes for p in result.counts.populations}
+    # What b sends are powers of two: to shift and add is enough.
+    assert counts["matmul"].evaluations == {
+        "add": events["a"] * 5 + events["b"] * 3,
+        "multiply": events["a"] * 5,
+    }
+    u, n, m = (result[name].values for name in ("u of a", "n of a", "n of b"))
+    assert counts["matmul"].changes == events["a"] + events["b"]
+    moved = np.diff(np.concatenate([np.full((1, 24), np.nan), u]), axis=0) != 0
+    assert counts["softmax"].rows == moved.reshape(-1, 4).any(axis=1).sum() < 6 * 6
+    assert counts["gelu"].rows == moved.sum()
+    # A row is computed where one of its own factors has changed, or any of the other matrix.
+    rows = np.diff(np.concatenate([np.full((1, 24), np.nan), n]), axis=0).reshape(6, 2, 3, 4) != 0
+    block = np.diff(np.concatenate([np.full((1, 40), np.nan), m]), axis=0).reshape(6, 2, 1, 20) != 0
+    assert counts["matmul"].rows == (rows.any(axis=-1) | block.any(axis=-1)).sum()
+
+
+@pytest.mark.parametrize("law", ["delta", "rate", "value"])
+def test_what_an_operator_writes_is_the_neurons_total(simulator, law):
+    net = rb.Network()
+    source = net.add(rb.CurrentSource(8, name="source"))
+    scores = net.add(rb.Population((2, 4), rb.ReLU(), name="scores"))
+    bias = np.linspace(-0.2, 0.2, 8)
+    model = rb.EventNeuron(0.125, law=law, events="graded", bits=5, bias=bias)
+    neurons = net.add(rb.Population((2, 4), model, name="neurons"))
+    net.add(rb.Projection(source, scores, rb.one_to_one(), delay=0.0))
+    net.add(rb.Operator("normalise", rb.Read(scores, "told"), output=neurons))
+    again = net.add(
+        rb.Operator("map", rb.Read(neurons, "total"), options={"function": "identity"}, name="again")
+    )
+    told = net.add(
+        rb.Operator("map", rb.Read(neurons, "told"), options={"function": "identity"}, name="told")
+    )
+    value, told = net.add(rb.Probe(again, "value")), net.add(rb.Probe(told, "value"))
+    own = net.add(rb.Probe(neurons, "v" if law == "value" else "u"))
+    n = net.add(rb.Probe(neurons, "n")) if law != "value" else None
+    x = np.repeat(np.random.default_rng(1).normal(1.0, 2.0, (3, 8)), 20, axis=0)
+    result = simulator(net, 1e-3).run(60e-3, inputs={source: x})
+    off = np.maximum(x, 0.0).reshape(-1, 2, 4)
+    off = off - off.mean(axis=-1, keepdims=True)
+    y = (off / np.sqrt((off**2).mean(axis=-1, keepdims=True) + 1e-5)).reshape(60, 8) + bias
+    np.testing.assert_allclose(result[value].values, y, atol=1e-5)
+    if law == "value":
+        np.testing.assert_allclose(result[own].values, y, atol=1e-5)
+        np.testing.assert_allclose(result[told].values, np.maximum(y, 0.0), atol=1e-5)
+        return
+    steps, sent = np.arange(1, 61)[:, None], result[n].values * 0.125
+    if law == "delta":
+        np.testing.assert_array_equal(result[own].values, result[value].values)
+        units = np.floor(result[own].values / np.float32(0.125) + np.float32(0.5))
+        np.testing.assert_array_equal(result[n].values, np.clip(units, 0, 31))
+        np.testing.assert_array_equal(result[told].values, sent)
+    else:
+        np.testing.assert_allclose(result[own].values, y * steps - sent, atol=1e-4)
+        np.testing.assert_allclose(result[told].values, sent / steps, atol=1e-6)
+        # After 20 steps of the same input it has told its mean but for half a unit.
+        assert np.abs(sent[19] / 20 - np.maximum(y[19], 0.0)).max() <= 0.5 * 0.125 / 20 + 1e-6

@@ -24,6 +24,8 @@ def same(a, b):
         return a.name == b.name
     if isinstance(a, Slice):
         return isinstance(b, Slice) and (a.group.name, a.chosen) == (b.group.name, b.chosen)
+    if isinstance(a, rb.Read):
+        return isinstance(b, rb.Read) and same(vars(a), vars(b))
     if isinstance(a, dict):
         return set(a) == set(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, (np.ndarray, list)) or isinstance(b, np.ndarray):
@@ -63,6 +65,22 @@ def everything():
     small = net.add(rb.Population((3, 2, 2), rb.ReLU()))
     scores = net.add(rb.Population((4, 5), rb.LI(10e-3)))
     soft = net.add(rb.Operator("softmax", scores))
+    told, last = (net.add(rb.Population((4, 4), rb.EventNeuron(0.1))) for _ in range(2))
+    columns = rb.Read(told, "told", np.arange(16).reshape(4, 4).T)
+    product = net.add(
+        rb.Operator(
+            "matmul",
+            [
+                soft,
+                (
+                    rb.Read(told, index=[[0], [3], [-1], [3], [1]]),
+                    rb.Read(last, index=np.arange(15).reshape(5, 3)),
+                ),
+            ],
+        )
+    )
+    net.add(rb.Operator("normalise", columns, axis=0, output=last, options={"eps": 0.5, "centred": False}))
+    net.add(rb.Operator("map", product, options={"function": "clamp", "parameters": [0.0, 1.0]}))
     add = net.add
     add(rb.Projection(noise, exc, rb.random(p=0.2), weight=rb.normal(1.0, 0.1, low=0.0), delay=2e-3))
     add(

@@ -206,7 +206,7 @@ def stray(v, decay):
 
 
 def test_rules_in_a_chain_do_what_they_do_one_by_one():
-    both = chain(specialise(flow, {}), specialise(lift, {}), ["v", "w", "x"])
+    both = chain(specialise(flow, {}), specialise(lift, {}), ("v", "w", "x"))
     assert both.arguments == ("v", "w", "x", "decay", "by")
     assert (both.n_returned, both.words) == (3, {"normal"})
     assert both.bind({"normal": lambda _: 4.0})(2.0, 1.0, 3.0, 0.5, 10.0) == (71.0, 3.0, 7.0)
@@ -214,4 +214,4 @@ def test_rules_in_a_chain_do_what_they_do_one_by_one():
 
 def test_rules_that_use_a_name_for_two_things_make_no_chain():
     with pytest.raises(rb.SpecError, match=r"\['decay'\] mean different things"):
-        chain(specialise(stray, {}), specialise(flow, {}), ["v", "w"])
+        chain(specialise(stray, {}), specialise(flow, {}), ("v", "w"))

@@ -9,10 +9,12 @@ import numpy as np
 
 from ....neurons.model import NeuronModel
 from ...layout import cells_of
+from ...operation import operation_of
 from ...parts import Operator, Population
 from ...plan import GroupPlan, Plan
 from ...sources import PoissonSource, RateSource, Source
 from ..private import private_sources
+from ..row_source import row_of
 from . import fields as f
 from .capacity import strip_of
 from .generate import Kinds
@@ -40,7 +42,8 @@ class Binder:
     """
 
     def __init__(self, plan: Plan, threads: int) -> None:
-        from .bind_neurons import bind_operator, bind_population, bind_probes
+        from .bind_neurons import bind_population, bind_probes
+        from .bind_operators import bind_operator, place_operator
         from .bind_projections import bind_deliveries
         from .bind_sources import bind_source
 
@@ -58,7 +61,9 @@ class Binder:
         self.links: dict[str, list[tuple[int, int]]] = {}
         self.synapse_bytes = 0
         self.rules: dict[str, int] = {}
+        self.reads: dict[str, int] = {}
         self.operators: dict[str, int] = {}
+        self.operations = {o.label: operation_of(plan, o.label) for o in plan.network.operators}
         self.layout_of = {
             name: layout_of(group.part.model, plan.dt, group, self.noisy(name))
             for name, group in plan.groups.items()
@@ -71,6 +76,8 @@ class Binder:
         self.lists: dict[tuple[Any, bool], int] = {}
         self.probes = bind_probes(self)
         bind_deliveries(self)
+        for name in self.operations:
+            place_operator(self, name)
         for name, group in plan.groups.items():
             if isinstance(group.part, Population):
                 bind_population(self, group)
@@ -93,7 +100,9 @@ class Binder:
         elif isinstance(part, PoissonSource | RateSource):
             size = f.S_WIDTH + 1
         else:
-            size = f.O_DONE + 1 if isinstance(part, Operator) else f.S_FEED + 1
+            size = f.S_FEED + 1
+            if isinstance(part, Operator):
+                size = f.O_OWN + f.ARGUMENT * len(part.arguments) + len(row_of(part).wholes)
         private = group.name in self.private
         words, slots = -(-group.n // 32), 1 << (plan.reach[group.name] + self.strip - 1).bit_length()
         kind = PAYLOADS[part.payload]
@@ -131,7 +140,13 @@ class Binder:
 
     def kinds(self) -> Kinds:
         """Return which kinds of neurons, rules and operators the kernel must know."""
-        return Kinds(tuple(self.models), tuple(self.rules), tuple(self.operators), frozenset(self.used))
+        return Kinds(
+            tuple(self.models),
+            tuple(self.rules),
+            tuple(self.reads),
+            tuple(self.operators),
+            frozenset(self.used),
+        )
 
     def _finish(self) -> None:
         """Write the header, the lists and the tasks."""
@@ -176,7 +191,8 @@ class Binder:
         else:
             phases = [arriving, [*emitting, *first]]
         for level in range(1, self.plan.n_levels):
-            phases.append([*self._pushes(level - 1), *self._arriving(level), *self._task(f.COMPUTE, level)])
+            phases.append([*self._pushes(level - 1), *self._arriving(level), *self._task(f.LOOK, level)])
+            phases.append(self._task(f.COMPUTE, level))
             phases.append([*self._task(f.UPDATE, level), *self._task(f.CHANGE, level)])
         phases.append([*self._pushes("delayed"), *self._task(f.ON_PRE, 0)])
         return [*phases, self._task(f.ON_POST, 0), self._task(f.BUMP, 0)]

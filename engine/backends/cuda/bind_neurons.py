@@ -9,13 +9,11 @@ import numpy as np
 
 from ...clocked import probe_window
 from ...initial import initial_state
-from ...operators import kind_of
 from ...parts import Population, Probe
 from ...plan import GroupPlan
 from ..base import Window
 from . import fields as f
 from .bind_sources import keys_of, noise_record
-from .operate import row_source
 from .store import Place
 
 if TYPE_CHECKING:
@@ -55,34 +53,10 @@ def bind_population(binder: Binder, group: GroupPlan) -> None:
             fields[at + f.R_FLOAT] = binder.cells["float"].offsets[group.name, receptor.name]
         if receptor.name in private:
             fields[at + f.R_NOISE] = noise_record(binder, private[receptor.name])
+    if model.takes:
+        fields[layout.taken] = binder.places["operator", plan.written[group.name], "value"].start
     store.fill(record, fields)
     binder.add(f.UPDATE, group.level, binder.words(group.name))
-
-
-def bind_operator(binder: Binder, group: GroupPlan) -> None:
-    """Bind an operator: what it reads, what it read last, and its output."""
-    plan, store, record = binder.plan, binder.store, binder.groups[group.name]
-    operator = plan.operator(group.name)
-    source = operator.inputs[0]
-    x = binder.places["state", source.label, source.model.used_states[0].name]
-    shape = (plan.trials, group.n)
-    last = store.place("reals", np.full(shape, np.nan), shape)
-    fresh, value = store.place("reals", None, shape), store.place("reals", None, shape)
-    done = store.place("longs", None, (1,))
-    for name, place in (("last", last), ("value", value), ("fresh", fresh), ("done", done)):
-        binder.places["operator", group.name, name] = place
-    kind = row_source(kind_of(operator).row)
-    store.fill(
-        record,
-        {
-            f.O_KIND: binder.operators.setdefault(kind, len(binder.operators)), f.O_X: x.start,
-            f.O_LAST: last.start, f.O_FRESH: fresh.start, f.O_VALUE: value.start,
-            f.O_WIDTH: operator.shape[-1], f.O_DONE: done.start,
-        },
-    )  # fmt: skip
-    rows = group.n // operator.shape[-1]
-    binder.add(f.COMPUTE, group.level, [(record, row) for row in range(rows)])
-    binder.add(f.CHANGE, group.level, binder.words(group.name))
 
 
 @dataclass(frozen=True)
@@ -124,7 +98,7 @@ def bind_probes(binder: Binder) -> dict[str, BoundProbe]:
     each = max(sum(p.recorded().size for p in sampled) * plan.trials * plan.real.itemsize, 1)
     slots = min(max(_SAMPLE_BYTES // each, 1), f.MOST_STEPS)
     for group in plan.groups.values():
-        mine = [p for p in plan.probes if p.group is group.part]
+        mine = [p for p in plan.probes if p.group.label == group.name]
         first = len(binder.store.table)
         for probe in mine:
             found[probe.label] = _bind_probe(binder, group, probe, number, slots)

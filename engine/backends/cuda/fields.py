@@ -16,8 +16,8 @@ from __future__ import annotations
 (TASK_KIND, TASK_COUNT, TASK_AT, TASK_MEET, TASK) = range(5)
 (
     UPDATE, EMIT_NOISE, EMIT_SPIKES, EMIT_VALUES, PULL_FIXED, PULL_FLOAT, PUSH, ARRIVE, FADE, ON_PRE, ON_POST,
-    BUMP, COMPUTE, CHANGE, N_KINDS,
-) = range(15)  # fmt: skip
+    BUMP, LOOK, COMPUTE, CHANGE, N_KINDS,
+) = range(16)  # fmt: skip
 
 #: A group: its size, the ring of its events (a bit for each neuron), what an event carries, who wants it.
 (
@@ -66,8 +66,19 @@ DENSE, CONV, LISTED = range(3)
     K_STEP, K_IN_STARTS, K_IN_SYNAPSES, K_PRE, K_CHANGES, K_CONSTANTS, K_TRACES,
 ) = range(18)  # fmt: skip
 
-#: An operator: what it reads, what it read last, its output and the one it has told, and its rows.
-(O_KIND, O_X, O_LAST, O_FRESH, O_VALUE, O_WIDTH, O_DONE) = range(G_OWN, G_OWN + 7)
+#: An operator: how much it reads in a trial, where that and what has changed of it lie, its output unit by
+#: unit and as it is stored, which element of the output each place holds, how many numbers a unit writes, how
+#: many units were computed, whether changes are sent; and its numbers, arguments and sizes.
+(
+    O_KIND, O_SIZE, O_LAST, O_MOVED, O_FRESH, O_VALUE, O_ELEMENTS, O_OUT, O_DONE, O_TELLS, O_NUMBERS, O_OWN,
+) = range(G_OWN, G_OWN + 12)  # fmt: skip
+#: An argument of an operator: where it begins in what is read, how much of it a unit reads, and how many
+#: units that follow one another read the same.
+(A_START, A_WIDTH, A_SHARE, ARGUMENT) = range(4)
+
+#: What an operator reads of one group: how, how many numbers, whose they are and where they go, the operator,
+#: how often they changed, how many neurons the group has; then states and constants, as in a population.
+(V_KIND, V_N, V_INDEX, V_INTO, V_OPERATOR, V_CHANGES, V_GROUP_N, V_OWN) = range(8)
 
 #: A probe: what it records, in which steps, of which neurons, and where to.
 (B_KIND, B_START, B_STOP, B_EVERY, B_PLACES, B_N, B_OUT, B_SLOTS, B_VARIABLE, B_NUMBER, PROBE) = range(11)

@@ -198,7 +198,8 @@ class CudaMachine(Machine):
         tally = {f"sent/{name}": self._taken(place) for name, place in self.binder.tally.items()}
         for (kind, owner, name), place in self.binder.places.items():
             if _is_count(kind, name):
-                tally[f"{'changes' if kind == 'changes' else 'rows'}/{owner}"] = self._taken(place)
+                counted = {"done": "rows", "reads": "reads"}.get(name, kind)
+                tally[f"{counted}/{owner}"] = self._taken(place)
         self._private.correct(tally, self.now)
         return tally
 
@@ -234,5 +235,5 @@ class CudaMachine(Machine):
 
 
 def _is_count(kind: str, name: str) -> bool:
-    """Whether a place counts the rows of an operator, or the changes of weights."""
-    return kind == "changes" or (kind == "operator" and name == "done")
+    """Whether a place counts what an operator did, or the changes of weights."""
+    return kind == "changes" or (kind == "operator" and name in ("done", "reads"))

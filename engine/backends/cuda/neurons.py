@@ -31,11 +31,14 @@ class Layout:
         Constants: where each begins, and by how much to step from neuron to neuron, 0 or 1.
     receptors : tuple of (name, fixed, floating, noisy)
         Receptors, `RECEPTOR` fields each, and which sums they have.
+    takes : bool
+        Whether a last field says where an operator's output lies, which stands in place of all input.
     """
 
     states: tuple[tuple[str, str], ...]
     constants: tuple[tuple[str, bool], ...]
     receptors: tuple[tuple[str, bool, bool, bool], ...]
+    takes: bool = False
 
     @property
     def keys(self) -> int:
@@ -54,9 +57,13 @@ class Layout:
         return self.first_constant + 2 * len(self.constants)
 
     @property
+    def taken(self) -> int:
+        return self.first_receptor + RECEPTOR * len(self.receptors)
+
+    @property
     def size(self) -> int:
         """Fields of the whole record."""
-        return self.first_receptor + RECEPTOR * len(self.receptors)
+        return self.taken + self.takes
 
 
 def layout_of(model: NeuronModel, dt: float, group: GroupPlan, noisy: set[str]) -> Layout:
@@ -69,6 +76,7 @@ def layout_of(model: NeuronModel, dt: float, group: GroupPlan, noisy: set[str]) 
         tuple((state.name, state.kind) for state in model.used_states),
         tuple(constants),
         tuple((r.name, r.grid is not None, r.floating, r.name in noisy) for r in group.receptors),
+        model.takes,
     )
 
 
@@ -96,6 +104,8 @@ def update_source(model: NeuronModel, layout: Layout) -> str:
     for k, (receptor, *sums) in enumerate(layout.receptors):
         lines = _input(receptor, layout.first_receptor + RECEPTOR * k, *sums)
         before, step, after = before + lines[0], step + lines[1], after + lines[2]
+    if layout.takes:
+        step.append(f"value_taken = m.reals[t[g + {layout.taken}] + trial * n + place]")
     if any("now" in variant.arguments for variant in variants.values()):
         step.append("value_now = i4(now)")
     updated: list[str] = []

@@ -95,7 +95,7 @@ def put_snapshot(machine: CudaMachine, snapshot: dict[str, np.ndarray]) -> None:
         elif key in snapshot:
             machine.write(place, snapshot[key].reshape(place.shape))
         elif kind == "operator" and name == "fresh":
-            machine.write(place, snapshot[f"value/{owner}"])
+            machine.write(place, snapshot[f"value/{owner}"][:, machine.binder.operations[owner].places])
     for group in machine.plan.groups:
         if group not in machine.binder.private:
             _land(machine, group, snapshot)

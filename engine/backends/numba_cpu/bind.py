@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...clocked import probe_window
+from ...operation import Operation, operation_of
 from ...parts import Probe
 from ...plan import GroupPlan, Plan, ProjectionPlan, Step
 from ..base import ListedFeed, SpikeChunk, SpikeFeed
@@ -21,7 +22,8 @@ from .bind_deliveries import (
     store,
     store_rows,
 )
-from .bind_neurons import operate_block, record_block, update_block
+from .bind_neurons import record_block, update_block
+from .bind_operators import operate_blocks
 from .bind_sources import emit_block
 from .drive import Program
 from .kernel import Block
@@ -107,7 +109,8 @@ class Binder:
         elif step.kind == "update":
             block = update_block(self, self.plan.groups[name], trial, part)
         elif step.kind == "operate":
-            block = operate_block(self, self.plan.groups[name], trial) if part == 0 else None
+            blocks = operate_blocks(self, self.plan.groups[name], trial, part)
+            return [self._keep(trial, block) for block in blocks]
         elif step.kind == "learn":
             return list(self.plastic[name].learn(trial, part))
         else:
@@ -145,9 +148,25 @@ class Binder:
         """Return the element type of a group's payloads."""
         return _PAYLOAD.get(group.part.payload, self.real)
 
-    def rows_done(self, trial: Trial, group: str) -> np.ndarray:
-        """Return the number of rows that an operator has computed in a trial, as an array of one."""
-        return self._tally(trial, f"rows/{group}", 1)
+    def rows_done(self, trial: Trial, group: str, part: int) -> np.ndarray:
+        """Return how many rows a part of an operator has computed in a trial, as an array of one."""
+        return self._tally(trial, f"rows/{group}", self.share.n)[part : part + 1]
+
+    def reads(self, trial: Trial, group: str, part: int, k: int) -> np.ndarray:
+        """Return how often what a part of an operator reads of its k-th group changed, as an array of one."""
+        n = len(self.operation(group).gathers)
+        at = part * n + k
+        return self._tally(trial, f"reads/{group}", self.share.n * n)[at : at + 1]
+
+    def operation(self, name: str) -> Operation:
+        """Return how an operator runs."""
+        found: Operation = self.once(("operation", name), lambda: operation_of(self.plan, name))
+        return found
+
+    def kept(self, trial: Trial, key: tuple[Any, ...], size: int, dtype: Any) -> np.ndarray:
+        """Return an array that several blocks of a trial share, of zeros at first."""
+        array: np.ndarray = self.once(("kept", trial.index, *key), lambda: zeros(size, dtype))
+        return array
 
     def _tally(self, trial: Trial, name: str, size: int) -> np.ndarray:
         if name not in self._tallies:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...clocked import probe_window
-from ...operators import kind_of
 from ...parts import Population, Probe
 from ...plan import Arithmetic, GroupPlan
 from ...random import stream_key
-from . import operate, record
+from . import record
+from .bind_operators import woken
 from .bind_sources import lane_arguments, noise_arguments
 from .kernel import Block, Kernel, compile_kernel
 from .memory import Trial, copied, zeros
@@ -42,6 +42,10 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
             start = binder.share.start(arithmetic, part, group.name, argument.name[2:])
             cells = trial.fixed[part] if arithmetic == "fixed" else trial.floating[part]
             states[argument.name] = cells[start : start + high - low]
+    if "taken" in kernel.places:
+        value = trial.states[binder.plan.written[group.name], "value"].whole
+        assert value is not None
+        states["taken"] = value[low:high]
     old = [a for a in kernel.arguments if a.name.startswith("old_")]
     size = min(CHUNK, high - low)
     at_rest = binder.scratch(("old", group.name, part), lambda: {a.name: zeros(size, a.numpy) for a in old})
@@ -49,6 +53,8 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
         at_rest = {**at_rest, "still": zeros(-(-(high - low) // CHUNK), np.int8)}
     if "came" in kernel.places:
         at_rest = {**at_rest, "came": zeros(CHUNK, np.int32)}
+    if "woken" in kernel.places:
+        at_rest = {**at_rest, "woken": woken(binder, trial, group.name)}
     noisy = [p for p in binder.private.values() if p.part.target.label == group.name]
     noise: dict[str, Any] = {}
     for p in noisy:
@@ -88,6 +94,7 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
         real=binder.real,
         at_rest=model.at_rest_without_input,
         bursts=model.events_in is not None,
+        takes=model.takes,
     )
     arguments: dict[str, Any] = {
         "n": high - low,
@@ -104,24 +111,6 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
         if receptor.grid is not None:
             arguments[f"step_{receptor.name}"] = receptor.grid.step
     return update_kernel(model, shape), arguments
-
-
-def operate_block(binder: Binder, group: GroupPlan, trial: Trial) -> Block:
-    """Return the work of an operator."""
-    operator = binder.plan.operator(group.name)
-    source = operator.inputs[0]
-    variable = source.model.used_states[0].name
-    ring = binder.ring(trial, group.name)
-    row = kind_of(operator).row
-    kernel = compile_kernel(operate.operate, row, real=binder.real, ROW=row.__name__)
-    return kernel.pack(
-        x=trial.states[source.label, variable].whole, last=trial.states[group.name, "last"].whole,
-        fresh=np.zeros(group.n, binder.plan.real), value=trial.states[group.name, "value"].whole,
-        width=operator.shape[-1], n=group.n, length=ring["length"],
-        ring_ids=ring["ring_ids"],
-        ring_counts=ring["ring_counts"], ring_payload=ring["ring_payload"],
-        tally=binder.tally(trial, group.name), rows_done=binder.rows_done(trial, group.name),
-    )  # fmt: skip
 
 
 def record_block(binder: Binder, probe: Probe, trial: Trial, part: int) -> Block | None:

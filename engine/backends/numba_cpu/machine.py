@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....neurons.errors import RunError, SpecError
+from ...operation import operation_of
 from ...parts import Population
 from ...plan import Plan
 from ...workers import available_cores
@@ -201,6 +202,9 @@ class NumbaMachine(Machine):
                 key = f"state/{group}/{name}" if neurons else f"{name}/{group}"
                 if key in snapshot:
                     variable.assign(snapshot[key][trial.index])
+                elif name == "fresh":
+                    places = operation_of(self.plan, group).places
+                    variable.assign(snapshot[f"value/{group}"][trial.index][places])
             for cells in (*trial.fixed, *trial.floating):
                 cells[:] = 0
             for group, ring in trial.rings.items():

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ...initial import initial_state
+from ...operation import operation_of
 from ...parts import Operator, Population
 from ...plan import GroupPlan, Plan
 from .parts import LINE_BYTES, PAGE_BYTES, Share, room_of
@@ -118,7 +119,8 @@ class Trial:
     index : int
         Which trial.
     states : dict
-        (group, variable) -> Variable; operators have "value" and "last".
+        (group, variable) -> Variable; operators have "value", the output as it is stored, "fresh", the same
+        unit by unit, and "last", all that they read.
     rings : dict
         Group -> its recent events.
     fixed, floating : list
@@ -138,22 +140,30 @@ class Trial:
 def make_trial(plan: Plan, share: Share, index: int, rings: dict[str, Ring]) -> Trial:
     """Return a trial at step 0, whose events go to the given rings."""
     initial: dict[tuple[str, str], np.ndarray] = {}
-    in_one_piece = {group.label for o in plan.network.of(Operator) for group in (o, *o.inputs)}
+    apart: dict[tuple[str, str], np.ndarray] = {}
+    in_one_piece = {group.label for o in plan.network.of(Operator) for group in (o, *o.sources)}
     for group in plan.groups.values():
         if isinstance(group.part, Population):
             for name, values in initial_state(plan, group, index).items():
                 initial[group.name, name] = values
         elif isinstance(group.part, Operator):
             initial[group.name, "value"] = np.zeros(group.n, plan.real)
-            initial[group.name, "last"] = np.full(group.n, np.nan, plan.real)
+            operation = operation_of(plan, group.name)
+            apart[group.name, "last"] = np.full(operation.size, np.nan, plan.real)
+            apart[group.name, "fresh"] = np.zeros(group.n, plan.real)
     return Trial(
         index=index,
-        states=_variables(share, initial, in_one_piece),
+        states=_variables(share, initial, in_one_piece) | {key: _whole(x) for key, x in apart.items()},
         rings=rings,
         fixed=[zeros(size, np.int32) for size in share.sizes["fixed"]],
         floating=[zeros(size, plan.real) for size in share.sizes["float"]],
         faults=np.zeros((share.n, 5), np.int64),
     )
+
+
+def _whole(values: np.ndarray) -> Variable:
+    whole = copied(values, values.dtype)
+    return Variable([whole], whole)
 
 
 def _variables(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...layout import Cells, cells_of
+from ...operation import operation_of
 from ...parts import Operator
 from ...plan import Arithmetic, Plan
 
@@ -19,22 +20,36 @@ class Share:
     ----------
     bounds : dict
         Group -> places at which parts begin and end, int64 (n + 1,).
+    units : dict
+        Operator -> units at which parts begin and end, int64 (n + 1,).
     cells : dict
         "fixed" and "float" -> the cells of the whole network.
     """
 
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
-        self.bounds = {
-            # An operator looks at whole rows: its first part does all the work.
-            name: _stretches(group.n, n if not isinstance(group.part, Operator) else 1, n)
-            for name, group in plan.groups.items()
-        }
+        self.bounds: dict[str, np.ndarray] = {}
+        self.units: dict[str, np.ndarray] = {}
+        for name, group in plan.groups.items():
+            if isinstance(group.part, Operator):
+                self._share_operator(plan, name)
+            else:
+                self.bounds[name] = _stretches(group.n, n)
         self.cells: dict[str, Cells] = {}
         self._starts: dict[str, list[dict[tuple[str, str], int]]] = {}
         self.sizes: dict[str, list[int]] = {}
         for arithmetic in ("fixed", "float"):
             self._share_cells(plan, arithmetic)
+
+    def _share_operator(self, plan: Plan, name: str) -> None:
+        """Share out whole units, those together that read the same numbers; all to one part if scattered."""
+        operation = operation_of(plan, name)
+        units, together = operation.units, operation.together
+        shares = (
+            np.arange(self.n + 1) / self.n if operation.in_order else np.minimum(np.arange(self.n + 1), 1)
+        )
+        self.units[name] = np.rint(shares * (units.n // together)).astype(np.int64) * together
+        self.bounds[name] = self.units[name] * units.out
 
     def _share_cells(self, plan: Plan, arithmetic: Arithmetic) -> None:
         cells = self.cells[arithmetic] = cells_of(plan, arithmetic)
@@ -67,8 +82,8 @@ def room_of(n_bytes: int) -> int:
     return -(-n_bytes // PAGE_BYTES) * PAGE_BYTES + PAGE_BYTES // 4
 
 
-def _stretches(n: int, shared: int, parts: int) -> np.ndarray:
-    """Return the bounds of n places dealt over the first `shared` parts in whole groups of 64."""
-    bounds = np.rint(np.minimum(np.arange(parts + 1) / shared, 1.0) * n / 64).astype(np.int64) * 64
-    bounds[0], bounds[shared:] = 0, n
+def _stretches(n: int, parts: int) -> np.ndarray:
+    """Return the bounds of n places dealt over parts in whole groups of 64."""
+    bounds = np.rint(np.arange(parts + 1) / parts * n / 64).astype(np.int64) * 64
+    bounds[0], bounds[parts:] = 0, n
     return np.minimum(bounds, n)

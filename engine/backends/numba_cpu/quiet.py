@@ -16,6 +16,7 @@ import ast
 from collections.abc import Collection, Iterable, Sequence
 
 from ....neurons.specialise import Variant
+from .operate import NOTED
 
 #: Steps between two looks at a chunk. A look costs about as much as an update.
 LOOK = 64
@@ -46,7 +47,7 @@ def _compared_with_now(node: ast.AST) -> str:
     return ""
 
 
-def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int) -> list[str]:
+def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int, *, woken: bool) -> list[str]:
     """Return the lines before a chunk's loop: skip it if it is at rest, or keep its variables.
 
     Parameters
@@ -57,9 +58,20 @@ def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int) -> list[s
         Variables that the update writes.
     chunk
         Neurons in a chunk.
+    woken
+        Whether an operator writes them, and says so.
     """
     silent = " and ".join(f"all_zero(a_{name})" for name in sums) or "True"
+    before = []
+    if woken:
+        before = [
+            f"mine_woken = stretch(woken, (low + chunk) // {NOTED}, (size + {NOTED - 1}) // {NOTED})",
+            "calm = all_zero(mine_woken)",
+            "mine_woken[:] = 0",
+        ]
+        silent = f"calm and {silent}"
     return [
+        *before,
         f"mine = chunk // {chunk}",
         f"looked = (now + mine) % {LOOK} == 0",
         f"if (looked or still[mine] != 0) and {silent}:",

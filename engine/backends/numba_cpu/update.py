@@ -39,6 +39,8 @@ class Shape:
         Whether neurons without input are passed over, as their model allows.
     bursts : bool
         Whether an event may count as several.
+    takes : bool
+        Whether an operator computes what stands in place of their input.
     """
 
     arrays: frozenset[str]
@@ -49,6 +51,7 @@ class Shape:
     real: str
     at_rest: bool = False
     bursts: bool = False
+    takes: bool = False
 
 
 #: Neurons whose updates are vectors of one loop, and whose events are then listed.
@@ -136,7 +139,7 @@ def _build(
     ]
     if waiting is not None:
         sums = [a.name for a in arguments if a.array and a.name[:2] in ("c_", "x_")]
-        lines += [f"        {line}" for line in skip_lines(sums, written, CHUNK)]
+        lines += [f"        {line}" for line in skip_lines(sums, written, CHUNK, woken=shape.takes)]
     lines += ["        some, bad = np.int8(0), np.int32(0)"]
     lines += [f"        drawn_{name} = np.int32(0)" for name in sorted(shape.noisy)]
     loop = ["for i in range(size):"]
@@ -161,7 +164,7 @@ def _build(
 
 
 def _per_neuron(argument: Argument) -> bool:
-    return argument.name[:2] in ("s_", "k_", "c_", "x_")
+    return argument.name[:2] in ("s_", "k_", "c_", "x_") or argument.name == "taken"
 
 
 def _arguments(
@@ -193,6 +196,8 @@ def _arguments(
         out.append(Argument("came", "i4", True))
     if shape.bursts:
         out.append(Argument("events_in", "i4", True))
+    if shape.takes:
+        out += [Argument("taken", shape.real, True), Argument("woken", "i1", True)]
     return tuple(out)
 
 
@@ -246,7 +251,7 @@ def _body(
         lines.append(f"{name} = {draw.word}_of(mix32({place}, key_a_{name}, key_b_{name}))")
     whole = dict(states)
     values = {name: f"v_{name}" for name in whole} | {name: f"in_{name}" for name in receptors}
-    values |= {"now": "step"}
+    values |= {"now": "step", "taken": "a_taken[i]"}
     for rule in rules:
         given = [values.get(name) or constant_of(name, shape.arrays, "a_", "i") for name in rule.arguments]
         drawn = [draw.argument for draw in rule.draws]
