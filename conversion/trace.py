@@ -9,6 +9,7 @@ import numpy as np
 from ..neurons.errors import ConversionError, MissingExtra
 from .forward import forward
 from .graph import Graph
+from .simplify import simplify
 from .torch_bridge import is_torch_module
 
 #: How far the graph may be from the original on the sample, relative to its largest answer.
@@ -57,7 +58,7 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
         raise ConversionError(f"model: got {type(model).__name__}; allowed is a torch.nn.Module")
     _check_module(model)
     batch = _tensor(torch, sample)
-    graph = graph_of_module(model, batch[:1], allow_dense)
+    graph = simplify(graph_of_module(model, batch[:1], allow_dense))
     with torch.no_grad():
         compare(graph, batch, lambda x: model(x).numpy())
     return graph

@@ -8,7 +8,7 @@ some operation reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -119,26 +119,26 @@ class Draft:
             shifts = np.zeros(len(starts), np.int64)
             shifts[held] = starts[held] - np.concatenate([[0], np.cumsum(sizes)[:-1]])
             index = np.where(flat > 0, flat - shifts[owners], -1)
-            self._add_wire(key, tuple(self._names[i] for i in held), value.shape, index)
+            return self._add_wire(key, tuple(self._names[i] for i in held), value.shape, index)
         return self._wires[key]
 
-    def _add_wire(
-        self, key: bytes, sources: tuple[str, ...], shape: Sequence[int], index: np.ndarray
-    ) -> None:
+    def _add_wire(self, key: bytes, sources: tuple[str, ...], shape: Sequence[int], index: np.ndarray) -> str:
         name = f"wire_{len(self.nodes)}"
         self.nodes[name] = Node(name, "wire", sources, without_batch(shape), {"index": index}, {}, self.place)
         self._names.append(name)
         self._starts.append(self._starts[-1] + len(index))
         self._wires[key] = name
+        return name
 
     def finished(self, output: Value) -> Graph:
         """Return the graph whose answer is a value."""
         name = self.node_of(output)
         node, shape = self.nodes[name], without_batch(output.shape)
         if node.shape != shape:  # reshaping is nothing, so the node may have another shape by its author
-            self.nodes[name] = Node(
-                node.name, node.op, node.inputs, shape, node.values, node.options, node.place
-            )
+            if node.op == "input":
+                name = self._add_wire(b"answer", (name,), output.shape, np.arange(node.n))
+            else:
+                self.nodes[name] = replace(node, shape=shape)
         return Graph(dict(self.nodes), name)
 
 
