@@ -107,6 +107,8 @@ class Collector:
         chunk, group = machine.take_spikes(probe.label), self.plan.group_of(probe.group)
         ids = chunk.places if group.order is None else group.order[chunk.places]
         if self.plan.gridless:  # a key of one number would overflow
+            if _ascends(chunk.trials, chunk.steps, ids):
+                return chunk.steps, ids, chunk.trials
             order = np.lexsort((ids, chunk.steps, chunk.trials))
             return chunk.steps[order], ids[order], chunk.trials[order]
         key = (chunk.steps - self.start) * group.n + ids
@@ -182,6 +184,14 @@ class Collector:
 
     def _trials(self, values: np.ndarray) -> np.ndarray:
         return values if self.batched else values[0]
+
+
+def _ascends(*columns: np.ndarray) -> bool:
+    """Return whether rows are in ascending order, by the first column, where that is equal by the next."""
+    ascends = np.ones(max(columns[0].size - 1, 0), bool)
+    for column in reversed(columns):
+        ascends = (column[1:] > column[:-1]) | ((column[1:] == column[:-1]) & ascends)
+    return bool(ascends.all())
 
 
 def _in_order(key: np.ndarray, columns: Columns) -> Columns:

@@ -16,7 +16,7 @@ from ...random import draw64, to_unit
 from ..numba_cpu.words import bare, invoke, pointer
 from .marks import NEVER
 from .queue import PENDING, Queue, drop_first, push, ready
-from .synapses import DELAY, DELAYS, GROUP, LEVEL, RECEPTOR, ROWS, Synapses
+from .synapses import DELAY, DELAYS, GROUP, LEVEL, OWN, RECEPTOR, ROWS, WEIGHTS, Synapses
 
 #: Kinds of events: a spike arrives at the targets of one projection, a neuron fires by itself, a source
 #: sends.
@@ -287,6 +287,12 @@ def _segment(queue: Any, synapses: Any, work: Any, p: Any, place: Any, code: Any
 
 
 @inlined
+def weight_of(synapses: Any, p: Any, first: Any) -> Any:
+    """Return where the weight of a synapse lies; those of the rest of its row follow."""
+    return synapses.projections[p, WEIGHTS] + (first if synapses.projections[p, OWN] != 0 else 0)
+
+
+@inlined
 def _prepare_one(
     synapses: Any, tables: Any, work: Any, kind: Any, index: Any, place: Any, first: Any, end: Any
 ) -> None:
@@ -298,7 +304,8 @@ def _prepare_one(
         block[2 + 2 * r] = work.zeros.ctypes.data
     if kind == ARRIVAL:
         block[0] = synapses.targets.ctypes.data + 4 * first
-        block[2 + 2 * synapses.projections[index, RECEPTOR]] = synapses.weights.ctypes.data + 8 * first
+        at = weight_of(synapses, index, first)
+        block[2 + 2 * synapses.projections[index, RECEPTOR]] = synapses.weights.ctypes.data + 8 * at
     else:
         n = np.int64(work.due[tables.groups[group, G_FIRST] + place] == work.words[NOW])
         work.touched[0] = place
@@ -325,9 +332,10 @@ def _collect(
     else:
         receptor = synapses.projections[index, RECEPTOR]
         sums = tables.groups[group, G_SUMS] + tables.groups[group, G_SIZE] * receptor
+        to_weight = weight_of(synapses, index, first) - first
         for s in range(first, end):
             target = np.int64(synapses.targets[s])
-            work.sums[sums + target] += synapses.weights[s]
+            work.sums[sums + target] += synapses.weights[s + to_weight]
             if waiting[base + target] == 0:
                 waiting[base + target] = 1
                 touched[base + n] = target

@@ -14,6 +14,7 @@ import numpy as np
 from ....neurons.exact import ExactFlow
 from ....neurons.model import NeuronModel
 from ..numba_cpu.kernel import INLINE, Argument, Kernel, kernel_from_source
+from ..numba_cpu.memory import zeros
 from ..numba_cpu.rules import rule_of
 from .ahead import foresight, note
 from .marks import FREE, HELD
@@ -47,7 +48,7 @@ class Kernels:
         """Return what `touch` needs to work in, by argument."""
         sizes = Touch(self.written, self.form).room
         kinds = {"reals": "f8" if self.form.real == "f8" else "f4", "wholes": "i8"}
-        return {name: np.zeros(size, kinds[name]) for name, size in sizes.items()}
+        return {name: zeros(size, kinds[name]) for name, size in sizes.items()}
 
     @cached_property
     def foresee(self) -> Kernel:

@@ -12,8 +12,9 @@ from ...tables import delay_table
 from .touch import LANES
 
 #: Columns of `Synapses.projections`: target group, receptor, level of the target, delay (-1 where each
-#: synapse has its own), first row in `starts`, first entry in `delays`.
-GROUP, RECEPTOR, LEVEL, DELAY, ROWS, DELAYS = range(6)
+#: synapse has its own), first row in `starts`, first entry in `delays`, whether each synapse has a weight
+#: of its own, first entry in `weights`.
+GROUP, RECEPTOR, LEVEL, DELAY, ROWS, DELAYS, OWN, WEIGHTS = range(8)
 
 
 class Synapses(NamedTuple):
@@ -21,14 +22,15 @@ class Synapses(NamedTuple):
 
     Attributes
     ----------
-    projections : int64 (n_projections, 6)
+    projections : int64 (n_projections, 8)
         See `GROUP` and its neighbours.
     starts : int64
         Where the row of each source begins, projection after projection.
     targets : int32
         Place of each synapse's target in its group.
     weights : float64
-        Weight of each, on the receptor's grid where it has one.
+        Weight of each, on the receptor's grid where it has one; where all of a projection are alike, as many
+        as its longest row needs.
     delays : int64
         Delay of each in steps, for projections in which they differ.
     outgoing : int64 (n_groups + 1,)
@@ -47,20 +49,24 @@ def make_synapses(plan: Plan) -> Synapses:
     """Return the synapses of a network."""
     groups = {name: k for k, name in enumerate(plan.groups)}
     planned = sorted(plan.projections.values(), key=lambda p: groups[p.part.source.label])
-    table = np.zeros((len(planned), 6), np.int64)
+    table = np.zeros((len(planned), 8), np.int64)
     starts, targets, weights, delays = [], [], [], []
-    n_rows = n_synapses = n_delays = 0
+    n_rows = n_synapses = n_delays = n_weights = 0
     for k, p in enumerate(planned):
         target = plan.group_of(p.part.target)
-        row, *columns, delay = _rows(plan, p)
+        row, places, weight, delay = _rows(plan, p)
         own = delay.size > 0 and bool((delay != delay[0]).any())
         receptor = target.part.receptors.index(p.part.receptor_name)
         fixed = -1 if own else int(delay[0]) if delay.size else p.delays[0]
-        # The delay of synapse s is delays[s + table[k, DELAYS]].
-        table[k] = groups[target.name], receptor, target.level, fixed, n_rows, n_delays - n_synapses
+        alike = weight.size > 0 and bool((weight == weight[0]).all())
+        weight = weight[: np.diff(row).max()] if alike else weight
+        # The delay of synapse s is delays[s + table[k, DELAYS]], and so with weights if each has its own.
+        table[k, :DELAYS] = groups[target.name], receptor, target.level, fixed, n_rows
+        table[k, DELAYS:] = n_delays - n_synapses, not alike, n_weights - (0 if alike else n_synapses)
         starts.append(row + n_synapses)
-        targets.append(columns[0])
-        weights.append(columns[1])
+        targets.append(places)
+        weights += [weight, np.zeros(LANES)]  # a kernel reads beyond the last of a row
+        n_weights += weight.size + LANES
         delays += [delay] if own else []
         n_rows, n_synapses = n_rows + row.size, n_synapses + delay.size
         n_delays += delay.size if own else 0
@@ -70,8 +76,7 @@ def make_synapses(plan: Plan) -> Synapses:
         table,
         _joined(starts, np.int64),
         _joined(targets, np.int32),
-        # A kernel reads beyond the last of a row.
-        _joined([*weights, np.zeros(LANES)], np.float64),
+        _joined(weights, np.float64),
         _joined(delays, np.int64),
         np.searchsorted(sources, np.arange(len(groups) + 1)).astype(np.int64),
     )

@@ -64,7 +64,8 @@ class Touch:
         before = {f"b_{name}": whole[name] for name in whole if name != w.hold}
         after = {f"r_{name}": is_whole for name, is_whole in w.changed}
         own = {f"k_{name}": name in w.integers for name in w.constants if name in self.form.arrays}
-        kinds = {**before, **after, **own, **dict.fromkeys(("since", "event", "hold", "still"), True)}
+        found = dict.fromkeys((f"p_{name}" for name in w.propagators), False)
+        kinds = {**before, **after, **own, **found, **dict.fromkeys(("since", "event", "hold", "still"), True)}
         found, sizes = {}, {"reals": 0, "wholes": 0}
         for name, is_whole in kinds.items():
             room = "wholes" if is_whole else "reals"
@@ -93,6 +94,7 @@ class Touch:
             "them = stretch(who, begin, size)",
             *(f"a_{name} = stretch(x_{name}, begin, size)" for name in self.written.receptors),
             *self._gather(),
+            *self._foreknow(),
             *self._update(),
             *self._still(),
             *self._write(),
@@ -125,14 +127,31 @@ class Touch:
     def _listed(self, which: str) -> str:
         return self.places["still"].replace(" k]", f" {which}]")
 
+    def _foreknow(self) -> list[str]:
+        """Return the loop that finds what depends on elapsed time alone."""
+        w, at = self.written, self.places
+        propagate = w.rule("propagate")
+        if propagate is None:
+            return []
+        own = [
+            f"k_{name}_ = {at[f'k_{name}']}"
+            for name in propagate.arguments
+            if name in self.form.arrays
+        ]
+        lines = [f"elapsed = (now - {at['since']}) * tick", *own]
+        lines += per_neuron(self.form, [f"{', '.join(at[f'p_{name}'] for name in w.propagators)} = {call(w, propagate)}"])
+        return [self._vectors, *indent(lines)]
+
+    @property
+    def _vectors(self) -> str:
+        return f"for k in range((size + {LANES - 1}) & -{LANES}):"
+
     def _update(self) -> list[str]:
         """Return the loop that updates a block as if nobody were held: plain arithmetic without a branch."""
         w, at = self.written, self.places
-        propagate = w.rule("propagate")
         lines = [f"since = {at['since']}", "elapsed = (now - since) * tick"]
         lines += [] if w.hold is None else [f"v_{w.hold} = now"]
-        if propagate is not None:
-            lines.append(f"{', '.join(w.propagators)} = {call(w, propagate)}")
+        lines += [f"{name} = {at[f'p_{name}']}" for name in w.propagators]
         left = ", ".join(f"t_{name}" for name in w.flow.returned)
         lines += [f"{left} = {call(w, w.flow)}"] if left else []
         lines += [
@@ -142,7 +161,7 @@ class Touch:
         lines += self._takes()
         own = [f"k_{name}_ = {at[f'k_{name}']}" for name in w.constants if name in self.form.arrays]
         body = [*self._before(), *own, *per_neuron(self.form, lines), f"some |= (k < size) & {self._alarm}"]
-        return [f"for k in range((size + {LANES - 1}) & -{LANES}):", *indent(body)]
+        return [self._vectors, *indent(body)]
 
     def _before(self) -> list[str]:
         w, at = self.written, self.places
