@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import vocabulary
-from .propagators import transfer
+from .propagators import mean_decay
 from .specialise import Variant, specialise
 
-#: Words of the rules of this module beyond those of every rule; `transfer` is a function of them.
-WORDS = (*vocabulary.WORDS, "absolute", "expm1", "log", "transfer")
+#: Words of the rules of this module beyond those of every rule; `mean_decay` is a function of them.
+WORDS = (*vocabulary.WORDS, "absolute", "expm1", "log", "mean_decay")
 
 
 def absolute(x: Any) -> Any:
@@ -44,7 +44,8 @@ class ExactRules:
     crossing: Variant | None
     slope: Variant | None
     pieces: Variant | None
-    transfer: Variant
+    ceiling: Variant | None
+    mean_decay: Variant
 
 
 class ExactFlow:
@@ -60,7 +61,10 @@ class ExactFlow:
       none. `slope` is tau dv/dt, how far v would still go if its input stood still. `pieces` returns
       (turn, end, falling): slope times exp(t / tau) falls up to `turn` and rises from there to `end`, or,
       where `falling` is negative, the other way round; after `end`, v stands still. The driver compares
-      the state variable `v` with the constant `threshold`.
+      the state variable `v` with the constant `threshold`;
+    * where there is one that costs little, `ceiling`, which v does not exceed from now on if no input comes,
+      nor in the arithmetic of `flow`, be the neuron free or held first. Where that is below `threshold`,
+      nothing more is asked. It may use no word but those of every rule, so that many are found at once.
     """
 
     #: The integer state variable that says from which step on the neuron moves; None if it always does. Rules
@@ -71,6 +75,7 @@ class ExactFlow:
     crossing: ClassVar[Callable[..., Any] | None] = None
     slope: ClassVar[Callable[..., Any] | None] = None
     pieces: ClassVar[Callable[..., Any] | None] = None
+    ceiling: ClassVar[Callable[..., Any] | None] = None
 
     @property
     def propagators(self) -> tuple[str, ...]:
@@ -96,7 +101,7 @@ class ExactFlow:
         options = self.exact_options()
         found = {
             name: None if function is None else specialise(function, options, words=WORDS)
-            for name in ("propagate", "crossing", "slope", "pieces")
+            for name in ("propagate", "crossing", "slope", "pieces", "ceiling")
             for function in (getattr(type(self), name) if name != "propagate" or self.propagators else None,)
         }
-        return ExactRules(**found, transfer=specialise(transfer, {}, words=WORDS))
+        return ExactRules(**found, mean_decay=specialise(mean_decay, {}, words=WORDS))

@@ -146,6 +146,11 @@ class IF(_Integrator, ExactFlow):
         """Fire at once where v is above threshold, else wait for input."""
         return where(v >= threshold, 0.0, never)
 
+    @staticmethod
+    def ceiling(v: Any) -> Any:
+        """Stand still."""
+        return v
+
 
 @dataclass(frozen=True, eq=False)
 class LIF(Noisy, _Integrator, ExactFlow):  # type: ignore[override]  # Noisy adds to the states of Firing

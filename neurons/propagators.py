@@ -25,12 +25,40 @@ def transfer(tau: Any, tau_syn: Any, elapsed: Any) -> Any:
     >>> round(float(transfer(20e-3, 5e-3, 10e-3)), 6)  # (1 / 3) (exp(-1 / 2) - exp(-2))
     0.157065
     """
+    return elapsed / tau * exp(-elapsed / maximum(tau, tau_syn)) * mean_decay(tau, tau_syn, elapsed)
+
+
+def mean_decay(tau: Any, tau_syn: Any, elapsed: Any) -> Any:
+    """Return the mean of what is left of an exponential that decays by the difference of two rates.
+
+    Examples
+    --------
+    >>> round(float(mean_decay(20e-3, 5e-3, 10e-3)), 6)  # (1 - exp(-3 / 2)) / (3 / 2)
+    0.517913
+    """
     # Written in words, for rules too (`exact.py`): here they are NumPy's.
-    slow = maximum(tau, tau_syn)
     x = elapsed * absolute(1.0 / tau - 1.0 / tau_syn)
     safe = where(x > 0, x, 1.0)
-    mean_decay = where(x > 0, -expm1(-safe) / safe, 1.0)
-    return elapsed / tau * exp(-elapsed / slow) * mean_decay
+    return where(x > 0, -expm1(-safe) / safe, 1.0)
+
+
+def peak_transfer(tau: Value, tau_syn: Value) -> Value:
+    """Return the most by which a unit current that decays with tau_syn moves a membrane (R = 1) at any time.
+
+    `transfer` turns at log(tau / tau_syn) / (1 / tau_syn - 1 / tau), which goes to tau where both are equal.
+
+    Examples
+    --------
+    >>> round(float(peak_transfer(20e-3, 5e-3)), 6)  # (1 / 4) ** (4 / 3)
+    0.15749
+    >>> round(float(peak_transfer(10e-3, 10e-3)), 6)  # exp(-1)
+    0.367879
+    """
+    ratio = np.divide(tau_syn, tau)
+    apart = np.abs(ratio - 1.0) > 1e-6
+    turn = np.where(apart, np.log(ratio) / np.where(apart, ratio - 1.0, 1.0), 1.0) * tau_syn
+    peak: Value = transfer(np.asarray(tau), np.asarray(tau_syn), turn)
+    return peak
 
 
 def response(taus: Sequence[Value], elapsed: float) -> Value:

@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from numba import njit
 from scipy.optimize import brentq
 
 import rheobase as rb
+from rheobase.engine.backends.numba_cpu.words_of_rules import expm1
 
 
 def first_spikes(model, initial, seconds=0.5):
@@ -148,10 +150,90 @@ def test_a_peak_that_only_just_reaches_threshold_is_found_and_one_just_below_is_
 def test_what_derive_says_of_a_step_is_what_propagate_says_of_any_time(model, elapsed):
     derived, rules = model.derive(elapsed), model.exact_rules
     words = {name: getattr(np, name) for name in ("exp", "expm1", "maximum", "where", "absolute")}
-    words["transfer"] = rules.transfer.bind(words)
+    words["mean_decay"] = rules.mean_decay.bind(words)
     known = {**derived, "elapsed": elapsed}
     values = rules.propagate.bind(words)(*(known[name] for name in rules.propagate.arguments))
     values = values if rules.propagate.n_returned > 1 else [values]
     assert len(values) == len(model.propagators)
     for name, value in zip(model.propagators, values, strict=True):
         assert value == pytest.approx(derived[name], rel=1e-15)
+
+
+def _random_states(rng, n):
+    """Return potentials, and two currents that pull the same or different ways, some of them huge or zero."""
+    v, v_inf = rng.uniform(-3.0, 1.5, (2, n))
+    currents = rng.normal(0.0, 1.0, (2, n)) * 10.0 ** rng.uniform(-3.0, 3.0, n)
+    currents[rng.integers(0, 2, n // 10), rng.integers(0, n, n // 10)] = 0.0
+    return v, currents, v_inf
+
+
+@pytest.mark.parametrize("taus", [(10e-3, 2e-3), (2e-3, 30e-3), (10e-3, 10e-3), (10e-3, 10e-3 * (1 + 1e-7))])
+def test_v_never_exceeds_its_ceiling(taus):
+    rng = np.random.default_rng(11)
+    n, (tau, tau_syn) = 4000, taus
+    v, (exc, inh), v_inf = _random_states(rng, n)
+    model = rb.CurrentLIF(tau, tau_syn_exc=tau_syn, tau_syn_inh=3e-3, drive=v_inf)
+    rule, derived = model.exact_rules.ceiling, model.derive(1e-3)
+    known = {**derived, "v": v, "i_excitatory": exc, "i_inhibitory": inh}
+    ceiling = rule.bind({"maximum": np.maximum})(*(known[name] for name in rule.arguments))
+    highest, held = v.copy(), np.full(n, -np.inf)
+    later = [
+        rng.exponential(5e-3, n) for _ in range(2)
+    ]  # what a time in which v is held leaves of the currents
+    for t in np.geomspace(1e-6, 0.3, 400):
+        moves = model.derive(t)
+        step = {**moves, "v": v, "i_excitatory": exc, "i_inhibitory": inh}
+        highest = np.maximum(highest, _moved(model, step))
+        step |= {
+            name: i * np.exp(-at / 5e-3)
+            for name, i, at in zip(list(step)[-2:], (exc, inh), later, strict=True)
+        }
+        held = np.maximum(held, _moved(model, step))
+    assert (highest <= ceiling).all()
+    assert (held <= ceiling).all()
+    # It is no higher than it must be where one current alone moves v up from where it rests.
+    alone = {**known, "v": v_inf, "i_excitatory": np.full(n, 5.0), "i_inhibitory": np.zeros(n)}
+    least = rule.bind({"maximum": np.maximum})(*(alone[name] for name in rule.arguments))
+    peaks = [_moved(model, {**alone, **model.derive(t)}) for t in np.geomspace(1e-6, 0.3, 4000)]
+    assert np.allclose(np.max(peaks, axis=0), least, rtol=0, atol=1e-5)
+
+
+def _moved(model, known):
+    """Return v after a time for which constants were derived."""
+    v = known["v_inf"] + (known["v"] - known["v_inf"]) * known["decay"]
+    return v + sum(known[f"gain_{port}"] * known[f"i_{port}"] for port in ("excitatory", "inhibitory"))
+
+
+def test_spikes_are_the_same_where_no_ceiling_saves_the_search():
+    class Searched(rb.CurrentLIF):
+        ceiling = None
+
+    records = []
+    for kind in (rb.CurrentLIF, Searched):
+        rng = np.random.default_rng(13)
+        net = rb.Network(seed=0)
+        times = np.sort(rng.uniform(0, 0.3, 3000))
+        source = net.add(rb.SpikeSource(50, times=times, ids=rng.integers(0, 50, 3000)))
+        model = kind(10e-3, tau_syn_exc=2e-3, tau_syn_inh=5e-3, refractory=1e-3)
+        cells = net.add(rb.Population(80, model))
+        for name, weight in (("excitatory", 1.6), ("inhibitory", -0.5)):
+            net.add(
+                rb.Projection(
+                    source, cells, rb.random(0.2), weight=weight, receptor=name, delay=1e-3, name=name
+                )
+            )
+        probe = net.add(rb.Probe(cells))
+        records.append(rb.Simulator(net, method="event").run(0.3)[probe])
+    assert len(records[0]) > 200
+    assert np.array_equal(records[0].steps, records[1].steps)
+    assert np.array_equal(records[0].ids, records[1].ids)
+
+
+def test_expm1_in_kernels_is_that_of_numpy():
+    x = np.concatenate([-np.geomspace(1e-300, 700.0, 2000), np.linspace(-3.0, 3.0, 2001), [0.0]])
+
+    @njit
+    def of_all(x):
+        return np.array([expm1(value) for value in x])
+
+    assert np.allclose(of_all(x), np.expm1(x), rtol=5e-16, atol=0)

@@ -100,7 +100,7 @@ def constants_of(model: NeuronModel) -> tuple[str, ...]:
     """Return the constants of `derive` that the kernels read: all but those that depend on elapsed time."""
     assert isinstance(model, ExactFlow)
     found = model.exact_rules
-    rules = [found.propagate, found.crossing, found.slope, found.pieces]
+    rules = [found.propagate, found.crossing, found.slope, found.pieces, found.ceiling]
     known = {state.name for state in model.states} | {"elapsed", "never", *model.propagators}
     more = [name for rule in rules if rule is not None for name in rule.arguments if name not in known]
     return tuple(dict.fromkeys([*(n for n in model.constant_names if n not in known), *more]))
@@ -123,13 +123,10 @@ def kernels_of(model: NeuronModel, form: Form, integers: frozenset[str]) -> Kern
     states = tuple((state.name, state.kind == "integer") for state in model.used_states)
     names, whole = dict(states), integers | {"now"} | {name for name, integer in states if integer}
     flow, jump, fire = (rule_of(rule, names, whole) for rule in (rules.flow, rules.jump, rules.fire))
+    more = (exact.mean_decay, exact.propagate, exact.crossing, exact.slope, exact.pieces, exact.ceiling)
     written = Written(
         flow, jump, fire,
-        tuple(
-            rule_of(rule, (), whole)
-            for rule in (exact.transfer, exact.propagate, exact.crossing, exact.slope, exact.pieces)
-            if rule is not None
-        ),
+        tuple(rule_of(rule, (), whole) for rule in more if rule is not None),
         states, constants_of(model), integers, model.receptors, model.propagators,
         model.hold if model.hold in names else None,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from ..numba_cpu.kernel import INLINE
 from .ahead import note
-from .marks import FREE, HELD
+from .marks import FREE, HELD, NEVER
 from .written import (
     Form,
     Written,
@@ -57,15 +57,22 @@ class Touch:
         """Where the k-th neuron of a block has its values.
 
         `b_` are state variables before, `r_` after an update; `k_` constants of its own; and the step as of
-        which it is, whether it fires, until when it is held then, and the list of those who are held still.
+        which it is, whether it fires, until when it is held then, whether it may fire by itself, and the list
+        of those who are held still.
         """
         w = self.written
         whole = dict(w.states)
         before = {f"b_{name}": whole[name] for name in whole if name != w.hold}
         after = {f"r_{name}": is_whole for name, is_whole in w.changed}
         own = {f"k_{name}": name in w.integers for name in w.constants if name in self.form.arrays}
-        found = dict.fromkeys((f"p_{name}" for name in w.propagators), False)
-        kinds = {**before, **after, **own, **found, **dict.fromkeys(("since", "event", "hold", "still"), True)}
+        passed = dict.fromkeys((f"p_{name}" for name in w.propagators), False)
+        kinds = {
+            **before,
+            **after,
+            **own,
+            **passed,
+            **dict.fromkeys(("since", "event", "hold", "still", "may"), True),
+        }
         found, sizes = {}, {"reals": 0, "wholes": 0}
         for name, is_whole in kinds.items():
             room = "wholes" if is_whole else "reals"
@@ -133,13 +140,11 @@ class Touch:
         propagate = w.rule("propagate")
         if propagate is None:
             return []
-        own = [
-            f"k_{name}_ = {at[f'k_{name}']}"
-            for name in propagate.arguments
-            if name in self.form.arrays
-        ]
+        own = [f"k_{name}_ = {at[f'k_{name}']}" for name in propagate.arguments if name in self.form.arrays]
         lines = [f"elapsed = (now - {at['since']}) * tick", *own]
-        lines += per_neuron(self.form, [f"{', '.join(at[f'p_{name}'] for name in w.propagators)} = {call(w, propagate)}"])
+        lines += per_neuron(
+            self.form, [f"{', '.join(at[f'p_{name}'] for name in w.propagators)} = {call(w, propagate)}"]
+        )
         return [self._vectors, *indent(lines)]
 
     @property
@@ -178,7 +183,14 @@ class Touch:
             f"{at['event']} = np.int64(event != 0)",
             *([] if w.hold is None else [f"{at['hold']} = v_{w.hold}"]),
             f"total = {self._total('v_{}'.format)}",
+            *([f"{at['may']} = {self._may}"] if self.form.foresees else []),
         ]
+
+    @property
+    def _may(self) -> str:
+        """Whether a neuron may fire by itself; one whose state is not a number may do anything."""
+        ceiling = self.written.rule("ceiling")
+        return "1" if ceiling is None else f"np.int64(not {call(self.written, ceiling)} < k_threshold)"
 
     @property
     def _alarm(self) -> str:
@@ -228,6 +240,13 @@ class Touch:
         """Return the loop that notes when each of a block will fire."""
         w, at = self.written, self.places
         after = {name: at.get(f"r_{name}", at.get(f"b_{name}", at["hold"])) for name, _ in w.states}
-        lines = ["i = np.uint32(them[k])", *(f"v_{name} = {after[name]}" for name in after)]
+        lines = [f"v_{name} = {place}" for name, place in after.items()]
         lines += [*own_constants(w, self.form), *per_neuron(self.form, note(w))]
+        lines = [
+            "i = np.uint32(them[k])",
+            f"if {at['may']} != 0:",
+            *indent(lines),
+            f"elif due[i] != {NEVER}:",
+            f"    due[i] = {NEVER}",
+        ]
         return ["for k in range(size):", *indent(lines)]

@@ -81,7 +81,7 @@ def own_arguments(w: Written, form: Form) -> list[Argument]:
 def rule_functions(w: Written) -> list[list[str]]:
     """Return the rules, and `move`, which takes a state over some time, as functions of one neuron."""
     found = [[INTO_LOOP, rule.source] for rule in (*w.exact, w.flow, w.jump, w.fire)]
-    found[0][1] = found[0][1].replace("def rule_transfer(", "def transfer(")
+    found[0][1] = found[0][1].replace("def rule_mean_decay(", "def mean_decay(")
     return [*found, [INLINE, f"def move(elapsed, now, {neuron(w)}):", *indent(_move(w))]]
 
 

@@ -69,17 +69,24 @@ def _exp32(x: Any) -> Any:
     return float_from(np.int32(bits_of(y) + np.int32(np.int32(k) << np.int32(23))))
 
 
-@njit(inline="always")
-def _exp64(x: Any) -> Any:
+# Taken in by the compiler: as Numba would do it, two results keep vectors from forming.
+@njit(nogil=True, error_model="numpy", forceinline=True)
+def _reduced64(x: Any) -> Any:
+    """Return k and e to the power r, less 1, where x is r + k ln(2)."""
     x = min(max(x, -708.0), 709.0)
     k = np.floor(x * WIDE_LOG2_E + 0.5)
     r = (x - k * WIDE_LN2_HIGH) - k * WIDE_LN2_LOW
     p = _WIDE[0]
     for i in range(1, len(_WIDE)):
         p = p * r + _WIDE[i]
-    y = p * (r * r) + r + 1.0
-    # As above, with 52 bits of mantissa: y in [0.7, 1.5), k in [-1022, 1023].
-    return float64_of(np.int64(wide_bits_of(y) + (np.int64(k) << np.int64(52))))
+    return k, p * (r * r) + r
+
+
+@njit(inline="always")
+def _exp64(x: Any) -> Any:
+    k, y = _reduced64(x)
+    # As above, with 52 bits of mantissa: y + 1 in [0.7, 1.5), k in [-1022, 1023].
+    return float64_of(np.int64(wide_bits_of(y + 1.0) + (np.int64(k) << np.int64(52))))
 
 
 @njit(inline="always")
@@ -120,8 +127,10 @@ def absolute(x: Any) -> Any:
 
 @njit(inline="always")
 def expm1(x: Any) -> Any:
-    """Return e to the power x, less 1."""
-    return math.expm1(x)
+    """Return e to the power x, less 1: as `exp`, with the 1 taken off where nothing is lost."""
+    k, y = _reduced64(x)
+    scale = float64_of((np.int64(k) + np.int64(1023)) << np.int64(52))
+    return scale * y + (scale - 1.0)
 
 
 @njit(inline="always")
