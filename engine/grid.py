@@ -16,6 +16,8 @@ from ..neurons.errors import PlanError
 #: What one projection gives a neuron may move by this share of itself when weights are rounded.
 TOLERANCE = 0.01
 _LARGEST_SUM = 2**31 - 1
+#: The headroom that a draw does not use up.
+_WIDE = 2.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Grid:
     bits: int
     rounding: float
     headroom: float
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether no draw goes so far beyond the plan's bound that a sum could overflow."""
+        return self.headroom >= _WIDE
 
     @property
     def step(self) -> float:

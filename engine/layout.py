@@ -22,8 +22,6 @@ from .random import stream_key, uniform_array
 from .tables import weight_table
 
 LARGEST_SUM = 2**31 - 1
-#: Where the plan's bound leaves this much room, no draw goes so far beyond it that a sum could overflow.
-_FAR = 2.0
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def refuse_overflow(names: tuple[str, ...], largest: float) -> None:
 
 def may_overflow(plan: Plan, names: Iterable[str]) -> bool:
     """Whether sums of some fixed-point projections must be added up, since the plan's bound is so close."""
-    return any(grid_of(plan, plan.projections[name]).headroom < _FAR for name in names)
+    return not all(grid_of(plan, plan.projections[name]).is_wide for name in names)
 
 
 def _placed(plan: Plan, p: ProjectionPlan, cells: Cells) -> tuple[np.ndarray, ...]:

@@ -49,6 +49,13 @@ class ReceptorPlan:
     grid: Grid | None
     floating: bool
 
+    def sums_like(self, other: ReceptorPlan) -> bool:
+        """Whether it sums in the steps of another, and no sum overflows here that does not there."""
+        if self.grid is None or other.grid is None or self.grid == other.grid:
+            return self == other
+        same_steps = (self.grid.exponent, self.grid.bits) == (other.grid.exponent, other.grid.bits)
+        return self.floating == other.floating and same_steps and self.grid.is_wide
+
 
 @dataclass(frozen=True)
 class GroupPlan:
@@ -343,10 +350,12 @@ class Plan:
 
         They may not where other rates, or other parameters of a group, have changed what a source can send.
         """
-        if all(
-            mine.receptors == theirs.receptors and mine.payload_bound == theirs.payload_bound
+        receptors = (
+            pair
             for mine, theirs in zip(self.groups.values(), other.groups.values(), strict=True)
-        ):
+            for pair in zip(mine.receptors, theirs.receptors, strict=True)
+        )
+        if all(mine.sums_like(theirs) for mine, theirs in receptors):
             self._made.update(other._made)
 
     def __str__(self) -> str:

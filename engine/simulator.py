@@ -313,9 +313,9 @@ class Simulator:
         Notes
         -----
         Where more than state variables and plastic weights change, the plan is made again (so a grid suits
-        its new weights) and bound again. For weights and parameters of rules, and rates at which more
-        spikes may come at once, this takes about as long as making the simulator; else synapses stay where
-        they lie (on the backend "numba"). Spikes of a
+        its new weights) and bound again. For weights and parameters of rules, and rates that ask
+        for another grid, this takes about as long as making the simulator; else synapses stay where they
+        lie (on the backend "numba"). Spikes of a
         Poisson source that are on their way to one target each are then drawn anew, with the new rate.
 
         Raises

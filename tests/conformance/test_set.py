@@ -90,7 +90,7 @@ def test_synapses_are_laid_out_anew_only_where_they_change(compiled, monkeypatch
 
     monkeypatch.setattr("rheobase.engine.plan.recipe_of_projection", draw)
     sim.set("out", tau=10e-3, drive=0.5)
-    sim.set("in", rate=70.0)
+    sim.set("in", rate=9e3)
     assert "static" not in drawn
     sim.run(5e-3)
     sim.set("static", weight=0.3)
