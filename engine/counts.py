@@ -123,7 +123,7 @@ class OperatorCounts:
     name, kind : str
         The operator and what it computes.
     rows : int
-        Rows computed, over all trials; single numbers of "map" and "product".
+        Rows computed, over all trials; single numbers of "map", "product" and "add".
     spikes : int
         Events sent.
     changes : int

@@ -189,6 +189,12 @@ def product(a: Any, b: Any, y: Any, n: Any, function: Any) -> None:
         y[i] = function(a[i]) * b[i]
 
 
+def added(a: Any, b: Any, y: Any, n: Any) -> None:
+    """Write a_i + b_i."""
+    for i in range(n):
+        y[i] = a[i] + b[i]
+
+
 def matmul(a: Any, b: Any, y: Any, k: Any, n: Any) -> None:
     """Write sum_l a_l b_lj for each column j, in ascending order of l."""
     for j in range(n):
@@ -226,6 +232,7 @@ KINDS = {
         OperatorKind(
             "product", product, ("a", "b"), {"function": "identity"}, numbers_alike, elementwise=True
         ),
+        OperatorKind("add", added, ("a", "b"), units=numbers_alike, elementwise=True),
         OperatorKind("matmul", matmul, ("a", "b"), units=rows_by_columns, spread=_meetings),
         OperatorKind("scan", scan, ("q", "k", "v", "a"), {"backward": False}, heads),
     )

@@ -131,6 +131,7 @@ class Operator(Group):
     "max"         x                      the largest of each row
     "map"         x                      f(x_i)                                   function, parameters
     "product"     a, b                   f(a_i) b_i                               function, parameters
+    "add"         a, b                   a_i + b_i
     "matmul"      a: (..., m, k),        sum_l a_il b_lj
                   b: (..., k, n)
     "scan"        q, k, v, a: (...,      o_t = q_t S_t, where

@@ -98,7 +98,7 @@ class OperatorRows:
         self.value = np.zeros(operator.n, plan.real)
         self.last = np.full(self._operation.size, np.nan, plan.real)
         self.recomputed = 0
-        self.changes = np.zeros(len(operator.arguments), np.int64)
+        self.changes = np.zeros(len(self._reads), np.int64)
 
     def update(self, states: Mapping[str, Mapping[str, np.ndarray]], now: int) -> Events:
         """Compute what has changed and return the changes of the output, if it tells them."""
@@ -107,12 +107,13 @@ class OperatorRows:
             x[gather.into()] = read(states[gather.group], now)
         moved = x != self.last
         counted = moved & ~(np.isnan(self.last) & (x == 0))
+        for k, gather in enumerate(self._operation.gathers):
+            self.changes[k] += counted[gather.into()].sum()
         self.last = x
         starts, units = self._operation.starts, self._operation.units
         changed = np.zeros(units.n, bool)
         for k, (width, share) in enumerate(zip(units.widths, units.shares, strict=True)):
             stretch = slice(starts[k], starts[k + 1])
-            self.changes[k] += counted[stretch].sum()
             changed |= np.repeat(moved[stretch].reshape(-1, width).any(axis=1), share)
         self.recomputed += int(changed.sum())
         fresh = self.value[self._operation.places].reshape(units.n, units.out)

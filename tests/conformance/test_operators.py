@@ -70,6 +70,7 @@ KINDS = {
     "max": {},
     "gelu": {"function": "gelu"},
     "gated": {"function": "silu"},
+    "add": {},
     "matmul": {},
     "forward": {},
     "backward": {"backward": True},
@@ -91,6 +92,7 @@ def every_kind():
     heads = rb.Read(b, "told", np.arange(40).reshape(2, 4, 5)[:, :3, :])
     inputs = {
         "gated": [total, told],
+        "add": [total, told],
         "matmul": [told, rb.Read(b, "told")],
         "forward": [total, told, heads, told],
         "backward": [total, told, heads, told],
@@ -132,6 +134,7 @@ def expected(u, a, b):
         "max": u.max(axis=-1),
         "gelu": u * ndtr(u),
         "gated": u * expit(u) * a,
+        "add": u + a,
         "matmul": np.einsum("...ik,...kj->...ij", a, b),
         "forward": scanned(u, a, b[..., :3, :], a, False),
         "backward": scanned(u, a, b[..., :3, :], a, True),
@@ -225,3 +228,78 @@ def test_what_an_operator_writes_is_the_neurons_total(simulator, law):
         np.testing.assert_allclose(result[told].values, sent / steps, atol=1e-6)
         # After 20 steps of the same input it has told its mean but for half a unit.
         assert np.abs(sent[19] / 20 - np.maximum(y[19], 0.0)).max() <= 0.5 * 0.125 / 20 + 1e-6
+
+
+def test_rows_are_read_in_any_order_across_groups_with_zeros(simulator):
+    net = rb.Network()
+    source = net.add(rb.CurrentSource(10))
+    a, b = (net.add(rb.Population(n, rb.ReLU(), name=name)) for n, name in ((6, "a"), (4, "b")))
+    net.add(rb.Projection(source[:6], a, rb.one_to_one(), delay=0.0))
+    net.add(rb.Projection(source[6:], b, rb.one_to_one(), delay=0.0))
+    left, right = np.array([[5, 0], [3, 3], [-1, 1]]), np.array([[2], [-1], [0]])
+    both = (rb.Read(a, index=left), rb.Read(b, "told", index=right))
+    total = net.add(rb.Operator("normalise", [both], options={"eps": 1.0, "centred": False}))
+    probe = net.add(rb.Probe(total, "value"))
+    x = np.arange(1.0, 11.0) * np.array([[1.0], [2.0]])
+    value = simulator(net, 1e-3).run(2e-3, inputs={source: x})[probe].values
+    rows = np.array([[[6, 1, 9], [4, 4, 0], [0, 2, 7]]]) * np.array([1.0, 2.0]).reshape(2, 1, 1)
+    spread = np.sqrt((rows**2).mean(axis=-1, keepdims=True) + 1.0)
+    np.testing.assert_allclose(value, (rows / spread).reshape(2, 9), atol=1e-6)
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_rows_run_over_channels_between_images(simulator, written):
+    """Images that convolutions touch are stored channel last; operators see them as users do."""
+    net = rb.Network()
+    pixels, image = (
+        net.add(rb.FrameSource((2, 3, 4))),
+        net.add(rb.Population((2, 3, 4), rb.ReLU(), name="image")),
+    )
+    probability = net.add(rb.Population((2, 3, 4), rb.EventNeuron(law="value"), name="probability"))
+    out = net.add(rb.Population((3, 3, 4), rb.ReLU(), name="out"))
+    net.add(rb.Projection(pixels, image, rb.conv2d(), weight=np.eye(2).reshape(2, 2, 1, 1), delay=0.0))
+    output = probability if written else None
+    row = net.add(rb.Operator("softmax", image, axis=0, output=output, name="row"))
+    weight = np.random.default_rng(0).normal(size=(3, 2, 1, 1))
+    net.add(rb.Projection(probability if written else row, out, rb.conv2d(), weight=weight, delay=0.0))
+    value, seen = net.add(rb.Probe(row, "value")), net.add(rb.Probe(out, "v"))
+    x = np.random.default_rng(1).normal(size=(1, 2, 3, 4))
+    result = simulator(net, 1e-3).run(1e-3, inputs={pixels: x})
+    expected = softmax(x[0], axis=0)
+    np.testing.assert_allclose(result[value].values[0].reshape(2, 3, 4), expected, atol=1e-6)
+    expected = np.einsum("oc,chw->ohw", weight[:, :, 0, 0], expected)
+    np.testing.assert_allclose(result[seen].values[0].reshape(3, 3, 4), expected, atol=1e-6)
+
+
+def test_neurons_at_rest_wake_when_an_operator_writes(simulator):
+    """Of 1,100 neurons that have been still for long, those that are written fire in the same step."""
+    net = rb.Network()
+    source = net.add(rb.CurrentSource(1100))
+    held = net.add(rb.Population(1100, rb.IF(threshold=1e9), name="held"))
+    told = net.add(rb.Population(1100, rb.EventNeuron(0.5, events="graded", bits=6), name="told"))
+    net.add(rb.Projection(source, held, rb.one_to_one(), delay=0.0))
+    net.add(rb.Operator("map", held, output=told, options={"function": "square"}))
+    spikes = net.add(rb.Probe(told))
+    x = np.zeros((85, 1100))
+    x[70, [700, 1090]], x[80, 3] = 2.0, 1.0
+    sim = simulator(net, 1e-3)
+    result = sim.run(85e-3, inputs={source: x})
+    assert result[spikes].steps.tolist() == [70, 70, 80]
+    assert result[spikes].ids.tolist() == [700, 1090, 3]
+    assert sim.state(told)["n"][[3, 700, 1090]].tolist() == [2, 8, 8]
+
+
+def test_what_was_written_goes_on_from_a_checkpoint(simulator, tmp_path):
+    net, x = every_kind(), drive()
+    output = net.add(rb.Population((2, 3, 4), rb.EventNeuron(0.125, bits=6, f="identity"), name="output"))
+    net.add(rb.Operator("add", [rb.Read(net["gelu"]), rb.Read(net["a"], "told")], output=output, name="sum"))
+    spikes = net.add(rb.Probe(output, name="spikes"))
+    whole = simulator(net, 1e-3)
+    whole.run(3e-3, inputs={"source": x[:3]})
+    whole.checkpoint(tmp_path / "half.npz")
+    resumed = rb.Simulator.resume(tmp_path / "half.npz")
+    expected, got = (sim.run(3e-3, inputs={"source": x[3:]}) for sim in (whole, resumed))
+    np.testing.assert_array_equal(got["spikes"].ids, expected[spikes].ids)
+    for name in KINDS:
+        np.testing.assert_array_equal(got[f"value of {name}"].values, expected[f"value of {name}"].values)
+    assert got.counts == expected.counts

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 import rheobase as rb
+from rheobase.engine.planning import make_plan
 
 NAN, INF = float("nan"), float("inf")
 
@@ -340,10 +341,72 @@ def test_a_probe_on_a_huge_population_costs_nothing():
 def test_operators_read_populations_along_their_last_axis():
     with pytest.raises(rb.SpecError, match="allowed is a Population"):
         rb.Operator("softmax", rb.PoissonSource(3, rate=1.0))
-    with pytest.raises(rb.SpecError, match=r"kind: got 'hardmax'; there are \['map'"):
+    with pytest.raises(rb.SpecError, match=r"kind: got 'hardmax'; there are \['add'"):
         rb.Operator("hardmax", pop())
     with pytest.raises(rb.SpecError, match="axis"):
         rb.Operator("softmax", image(2, 3, 4), axis=7)
+    assert rb.Operator("softmax", image(2, 3, 4), axis=0).shape == (2, 3, 4)
+    assert rb.Operator("max", image(2, 3, 4), axis=1).shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: rb.Read(rb.PoissonSource(3, rate=1.0)), "Read.group: got .*allowed is a Population or"),
+        (lambda: rb.Read(pop(), "totl"), r"Read.variable: got 'totl'; of Population can be read \['v'\]"),
+        (lambda: rb.Read(told(), index=[[0, 4]]), "Read.index: allowed is an array of indices from 0 to 3"),
+        (lambda: rb.Read(told(), index=[[0], [1, 2]]), "Read.index"),
+        (lambda: rb.Read(told(), index=[0.5]), "Read.index"),
+        (lambda: rb.Operator("matmul", [told()]), r"matmul reads 2 \(a, b\), got 1"),
+        (lambda: rb.Operator("matmul", [told(2, 3), told(2, 3)]), r"reads \(..., m, k\) and \(..., k, n\)"),
+        (lambda: rb.Operator("product", [told(2, 3), told(6)]), "product reads arguments of one shape"),
+        (
+            lambda: rb.Operator("scan", [told(2, 3)] * 3 + [told(2, 4)]),
+            r"q, k and a \(..., tokens",
+        ),
+        (lambda: rb.Operator("add", []), "allowed is one argument or more"),
+        (lambda: rb.Operator("max", [(told(2, 3), told(3, 2))]), "side by side in a row has the shapes"),
+        (lambda: rb.Operator("map", told()), "options\\['function'\\]: got None; allowed is one of"),
+        (lambda: rb.Operator("map", told(), options={"function": "gleu"}), "the nearest is 'gelu'"),
+        (
+            lambda: rb.Operator("map", told(), options={"function": "clamp"}),
+            "clamp takes 2 finite numbers",
+        ),
+        (lambda: rb.Operator("softmax", told(), options={"tau": 1.0}), "got 'tau'; softmax has none"),
+        (
+            lambda: rb.Operator("normalise", told(), options={"eps": NAN}),
+            "got nan; allowed is a finite",
+        ),
+        (lambda: rb.Operator("normalise", told(), options={"centred": 1}), "allowed is True or False"),
+        (lambda: rb.Operator("softmax", told(), output=told(3)), "has 3 neurons; allowed are 4"),
+        (lambda: rb.Operator("softmax", told(), output=pop(4)), "of a model that takes what an operator"),
+    ],
+)
+def test_what_operators_cannot_read_or_write_is_refused(make, words):
+    with pytest.raises(rb.SpecError, match=words):
+        make()
+
+
+def told(*shape):
+    return rb.Population(shape or 4, rb.EventNeuron(0.1))
+
+
+def test_what_an_operator_writes_hears_nothing_else():
+    def written(*more):
+        net = rb.Network()
+        a, b, c = (net.add(rb.Population(4, rb.EventNeuron(0.1), name=name)) for name in "abc")
+        net.add(rb.Operator("softmax", a, output=b, name="soft"))
+        for make in more:
+            net.add(make(a, b, c))
+        return make_plan(net, 1e-3)
+
+    assert written().written == {"b": "soft"}
+    with pytest.raises(rb.PlanError, match="soft writes what stands in place of all input of b"):
+        written(lambda a, b, c: rb.Projection(c, b, rb.one_to_one()))
+    with pytest.raises(rb.PlanError, match="soft writes b already"):
+        written(lambda a, b, c: rb.Operator("softmax", c, output=b))
+    with pytest.raises(rb.PlanError, match="zero delay form a cycle: a -> soft -> b -> a"):
+        written(lambda a, b, c: rb.Projection(b, a, rb.one_to_one(), delay=0.0))
 
 
 def test_a_network_holds_each_name_and_each_part_once():

@@ -63,7 +63,7 @@ class Recipe:
     sizes: tuple[int, ...]
     models: tuple[str, ...]
     links: tuple[Link, ...] = field(default=())
-    softmax: bool = False
+    operator: str = ""
 
     def build(self, extra_probes=False):
         """Return the network; group 0 is the noise, the populations follow."""
@@ -73,10 +73,11 @@ class Recipe:
             groups.append(net.add(rb.Population(n, MODELS[model](), name=f"pop{k}")))
         for k, link in enumerate(self.links):
             self._join(net, groups, k, link)
-        if self.softmax:
-            operator = net.add(rb.Operator("softmax", groups[1], name="soft"))
-            weight = np.random.default_rng(self.seed).normal(0.0, 1.0, (self.sizes[-1], self.sizes[0]))
-            net.add(rb.Projection(operator, groups[-1], rb.dense(), weight=weight, name="attend"))
+        if self.operator:
+            told = self._operate(net, groups[1])
+            weight = np.random.default_rng(self.seed).normal(0.0, 1.0, (self.sizes[-1], told.n))
+            net.add(rb.Projection(told, groups[-1], rb.dense(), weight=weight, name="attend"))
+            net.add(rb.Probe(told, "value" if isinstance(told, rb.Operator) else "u", name="state told"))
         for group in groups[1:]:
             net.add(rb.Probe(group, name=f"spikes {group.name}"))
             net.add(rb.Probe(group, _first(group), name=f"state {group.name}"))
@@ -85,6 +86,23 @@ class Recipe:
                 net.add(rb.Probe(group, "counts"))
                 net.add(rb.Probe(group, ids=[0], start=3 * DT, stop=30 * DT))
         return net
+
+    def _operate(self, net, group):
+        """Add operators over a population and return the group that tells what they compute."""
+        if self.operator in ("softmax", "normalise"):
+            return net.add(rb.Operator(self.operator, group, name="operator"))
+        if self.operator == "gate":
+            model = rb.EventNeuron(0.25, law="rate", bits=4, f="identity", bias=0.125)
+            told = net.add(rb.Population(group.n, model, name="told"))
+            options = {"function": "tanh"}
+            net.add(rb.Operator("product", [group, group], output=told, options=options, name="operator"))
+            return told
+        few = np.arange(group.n)[:5]
+        told = net.add(rb.Population((few.size, few.size), rb.EventNeuron(0.0625, bits=4), name="told"))
+        row, column = rb.Read(group, index=few[:, None]), rb.Read(group, index=few[None])
+        scores = net.add(rb.Operator("matmul", [row, column], name="scores"))
+        net.add(rb.Operator("softmax", scores, output=told, name="operator"))
+        return told
 
     def _join(self, net, groups, k, link):
         pre, post = groups[link.pre], groups[link.post]
@@ -140,5 +158,5 @@ def recipes(draw, *, plastic=True):
         sizes=sizes,
         models=tuple(draw(st.sampled_from(sorted(MODELS))) for _ in range(n)),
         links=tuple(links),
-        softmax=draw(st.integers(0, 3)) == 0,
+        operator=draw(st.sampled_from(["", "", "", "softmax", "normalise", "gate", "attention"])),
     )
