@@ -27,7 +27,8 @@ def simplify(graph: Graph) -> Graph:
     * scales (batch normalisation, gains of normalisations, 1 / sqrt(d)) are in the weights before or
       behind them where these hold for each number alike;
     * wires are joined, and those that move nothing are gone;
-    * sums of sums are one sum, and no operation is left that nobody reads.
+    * sums of sums are one sum, what is computed twice is computed once, and no operation is left that
+      nobody reads.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def simplify(graph: Graph) -> Graph:
             node = bench.nodes.get(name)
             if node is None:
                 continue
-            for rewrite in (_folded, *_REWRITINGS.get(node.op, ())):
+            for rewrite in (_folded, _again, *_REWRITINGS.get(node.op, ())):
                 if rewrite(bench, node):
                     changed = True
                     break
@@ -74,6 +75,25 @@ def _folded(bench: Workbench, node: Node) -> bool:
     value = compute(node, [source.values["value"].reshape(1, -1) for source in inputs], 1)
     bench.put(Node(node.name, "constant", (), node.shape, {"value": value.reshape(-1)}, {}, node.place))
     return True
+
+
+def _again(bench: Workbench, node: Node) -> bool:
+    """Let the readers of what is computed already read that."""
+    if not node.inputs or node.op == "dense" or node.name == bench.output:
+        return False
+    for name in dict.fromkeys(bench.readers[node.inputs[0]]):
+        other = bench.nodes[name]
+        same = other.inputs == node.inputs and other.op == node.op and other.options == node.options
+        if (
+            name != node.name
+            and same
+            and all(
+                array is node.values[key] or np.array_equal(array, node.values[key])
+                for key, array in other.values.items()
+            )
+        ):
+            return bench.substitute(node.name, name)
+    return False
 
 
 def _add(bench: Workbench, node: Node) -> bool:

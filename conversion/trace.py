@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..engine.arguments import check_path
 from ..neurons.errors import ConversionError, MissingExtra
 from .forward import forward
 from .graph import Graph
@@ -21,8 +24,9 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
 
     Parameters
     ----------
-    model : torch.nn.Module
-        The network, in evaluation.
+    model : torch.nn.Module, or path of a .pt2 file
+        The network, in evaluation; or what `torch.export.save` wrote, made for a batch of one or of any
+        size. Nothing in a file is executed.
     sample : array or tensor (batch, ...)
         A few typical inputs, float32; whole numbers where an embedding looks them up.
     allow_dense : bool
@@ -38,6 +42,8 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
     ConversionError
         If the model is in training, holds NaN, does what depends on the values of its input, treats
         the samples of a batch together, or is made of operations that have no counterpart: all are named.
+    FormatError
+        If a file is not what it claims to be, is damaged, or would have to be unpickled.
     MissingExtra
         If torch is not installed.
 
@@ -54,14 +60,37 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
         raise MissingExtra("torch", "torch", "Converting a torch module") from None
     from .tracing.program import graph_of_module
 
+    made_for: int | None = None
+    if isinstance(model, (str, os.PathLike)):
+        model, made_for = _read(check_path("model", model))
     if not is_torch_module(model):
-        raise ConversionError(f"model: got {type(model).__name__}; allowed is a torch.nn.Module")
+        raise ConversionError(
+            f"model: got {type(model).__name__}; allowed is a torch.nn.Module, or the path of a .pt2 file"
+        )
     _check_module(model)
     batch = _tensor(torch, sample)
     graph = simplify(graph_of_module(model, batch[:1], allow_dense))
+
+    def original(x: Any) -> np.ndarray:
+        rows = [model(x)] if made_for is None else [model(x[i : i + 1]) for i in range(len(x))]
+        return np.asarray(torch.cat(rows).numpy())
+
     with torch.no_grad():
-        compare(graph, batch, lambda x: model(x).numpy())
+        compare(graph, batch, original)
     return graph
+
+
+def _read(path: Path) -> tuple[Any, int | None]:
+    """Return the program of a file as a module, and the batch that it is made for, None for any."""
+    from .tracing.archive import module_of_file
+
+    module, made_for = module_of_file(path)
+    if made_for not in (None, 1):
+        raise ConversionError(
+            f"{path}: made for a batch of exactly {made_for}; export it with one sample, or with "
+            'dynamic_shapes=({0: torch.export.Dim("batch")},)'
+        )
+    return module, made_for
 
 
 def _check_module(model: Any) -> None:

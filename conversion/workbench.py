@@ -57,10 +57,13 @@ class Workbench:
             if source == self._input and shape != self.nodes[source].shape:
                 return False
             self.output, self.nodes[source] = source, replace(self.nodes[source], shape=shape)
+        return self.substitute(name, source)
+
+    def substitute(self, name: str, other: str) -> bool:
+        """Let all readers of an operation read another one instead; return True."""
         for reader in set(self.readers[name]):
             node = self.nodes[reader]
-            swapped = tuple(source if one == name else one for one in node.inputs)
-            self.put(replace(node, inputs=swapped))
+            self.put(replace(node, inputs=tuple(other if one == name else one for one in node.inputs)))
         self._drop(name)
         return True
 

@@ -215,6 +215,27 @@ def _digest(data: bytes) -> str:
 
 
 def _members(path: Path, expansion: int = 1) -> dict[str, bytes]:
+    members = zip_members(path, expansion)
+    for name, data in members.items():
+        if name != HEADER and not name.endswith(".npy"):
+            raise FormatError(f"{path}: member {name[:60]!r} is neither {HEADER} nor an array")
+        if name == HEADER and len(data) > _LARGEST_HEADER:
+            raise FormatError(
+                f"{path}: its {HEADER} has {len(data)} bytes; at most {_LARGEST_HEADER} are read"
+            )
+    return members
+
+
+def zip_members(path: Path, expansion: int = 1) -> dict[str, bytes]:
+    """Return what a ZIP archive holds: stored members, or deflated ones up to `expansion` times its size.
+
+    Raises
+    ------
+    FormatError
+        If it is none, is truncated or damaged, or members are encrypted, doubled, or too large together.
+    OSError
+        If there is no such file, or it cannot be read.
+    """
     size = path.stat().st_size
     with open(path, "rb") as file:
         try:
@@ -238,12 +259,6 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo], size: int, expansio
             raise FormatError(
                 f"{path}: member {info.filename[:60]!r} is compressed or encrypted; "
                 "allowed are stored members, as numpy.savez writes"
-            )
-        if info.filename != HEADER and not info.filename.endswith(".npy"):
-            raise FormatError(f"{path}: member {info.filename[:60]!r} is neither {HEADER} nor an array")
-        if info.filename == HEADER and info.file_size > _LARGEST_HEADER:
-            raise FormatError(
-                f"{path}: its {HEADER} has {info.file_size} bytes; at most {_LARGEST_HEADER} are read"
             )
     if sum(max(info.file_size, info.compress_size) for info in infos) > size * expansion:
         raise FormatError(f"{path}: its members claim more bytes than the file has ({size})")
