@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..neurons.model import steps_of
-from .backends.base import Machine, Window
+from .backends.base import NEVER, Machine, Window
+from .ending import Ending
 from .interrupt import CtrlC
 from .parts import Population, Probe
 from .plan import Plan
@@ -18,8 +19,6 @@ from .progress import Progress
 from .records import CountRecord, Record, SpikeRecord, TraceRecord
 from .spool import Spool
 
-#: Where a probe without an end stops.
-_NEVER = 2**62
 #: Steps of the first chunk, or a strip if that is longer: nobody knows yet how long they take.
 _FIRST_CHUNK = 16
 #: A chunk of steps should take about this long: short enough to interrupt, long enough to cost nothing.
@@ -34,7 +33,7 @@ def probe_window(probe: Probe, dt: float, stride: int = 1) -> Window:
     Where it does not say how often, a sample is taken every `stride` steps.
     """
     start = int(steps_of(probe.start, dt))
-    stop = _NEVER if probe.stop is None else max(int(steps_of(probe.stop, dt)), start)
+    stop = NEVER if probe.stop is None else max(int(steps_of(probe.stop, dt)), start)
     every = max(stride, 1) if probe.every is None else max(int(steps_of(probe.every, dt)), 1)
     return Window(start, stop, every)
 
@@ -67,11 +66,17 @@ class Collector:
         Whether records have an axis of trials.
     sample : function
         What a probe of a projection sees now: probe -> real (trials, k) and the ids of these k.
+
+    Attributes
+    ----------
+    ran : int64 (trials,)
+        Steps that each trial has run.
     """
 
     def __init__(self, plan: Plan, start: int, stop: int, batched: bool, sample: Sample) -> None:
         self.plan, self.start, self.stop, self.batched = plan, start, stop, batched
         self._sample = sample
+        self.ran = np.zeros(plan.trials, np.int64)
         self._synaptic: dict[str, list[np.ndarray]] = {probe.label: [] for probe in plan.synaptic_probes}
         self._collected = {probe.label: _Collected() for probe in plan.probes}
         self._spools = {
@@ -84,7 +89,7 @@ class Collector:
         """Return after how many steps from `now` on the next sample of a projection is due."""
         windows = [probe_window(probe, self.plan.dt) for probe in self.plan.synaptic_probes]
         due = [window.due(now) + 1 - now for window in windows if window.due(now) < window.stop]
-        return min(due, default=_NEVER)
+        return min(due, default=NEVER)
 
     def take(self, machine: Machine) -> None:
         """Take what has been recorded since the last time, and samples of projections that are due now."""
@@ -96,11 +101,20 @@ class Collector:
             if probe.variable == "counts":
                 collected.counts = collected.counts + machine.take_counts(name)
             elif probe.variable != "spikes":
-                collected.samples.append(machine.take_samples(name))
+                collected.samples.append(self._samples(machine, probe))
             elif name in self._spools:
                 self._spools[name].append(*self._spikes(machine, probe))
             else:
                 collected.spikes.append(self._spikes(machine, probe))
+
+    def _samples(self, machine: Machine, probe: Probe) -> np.ndarray:
+        """Return new samples of a state variable; what stands still has its last value in all of them."""
+        samples, halted = machine.take_samples(probe.label), machine.halted
+        if halted.any():
+            group = self.plan.group_of(probe.group)
+            now = machine.state(group.name, probe.variable)[halted]
+            samples[halted] = now[:, None, np.sort(group.places(probe.recorded()))]
+        return samples
 
     def _spikes(self, machine: Machine, probe: Probe) -> Columns:
         """Return new spikes as (steps, ids, trials), ordered by trial, step and id."""
@@ -208,7 +222,12 @@ def _in_order(key: np.ndarray, columns: Columns) -> Columns:
 
 
 def run_clocked(
-    machine: Machine, steps: int, collector: Collector, progress: bool | None, ctrl_c: CtrlC
+    machine: Machine,
+    steps: int,
+    collector: Collector,
+    progress: bool | None,
+    ctrl_c: CtrlC,
+    ending: Ending | None = None,
 ) -> int:
     """Advance a machine in chunks, taking what its probes recorded after each; return the steps done.
 
@@ -224,15 +243,24 @@ def run_clocked(
         Whether to show a progress bar; on a terminal only if None.
     ctrl_c
         Asked after every chunk: an interrupt ends the run there.
+    ending
+        Asked after every step, if there is one: the run ends where all trials are done.
     """
     bar = Progress(steps * machine.plan.dt, progress)
     done, chunk = 0, _whole_strips(_FIRST_CHUNK, machine.strip)
     try:
-        while done < steps and not (done and ctrl_c.met):
+        while done < steps and not (done and (ctrl_c.met or (ending and ending.done.all()))):
             chunk = min(chunk, steps - done, collector.steps_to_sample(machine.now))
             began = time.perf_counter()
-            machine.advance(chunk)
+            if ending is None:
+                machine.advance(chunk)
+            else:
+                chunk = 1
+                ending.advance()
+            collector.ran += chunk * ~machine.halted
             collector.take(machine)
+            if ending is not None:
+                ending.look()
             done += chunk
             bar.add(chunk * machine.plan.dt)
             chunk = _next_chunk(chunk, time.perf_counter() - began, machine.strip)

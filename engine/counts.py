@@ -33,8 +33,8 @@ class PopulationCounts:
         Events sent, over all trials. One with a payload counts once, but a burst counts as the events that
         it stands for: see `EventNeuron`.
     updates : int
-        Neuron updates: neurons times steps times trials, or of those that something happened to where a run
-        goes from event to event; zero for sources.
+        Neuron updates: neurons times the steps of all trials (a trial that stands still takes none), or of
+        those that something happened to where a run goes from event to event; zero for sources.
     operations : dict
         Arithmetic of one update by kind ("add", "multiply", "compare", "exp", ...).
     state_words : int
@@ -83,7 +83,7 @@ class ProjectionCounts:
     events : int
         Synaptic events: one per event sent and synapse it reaches.
     dense_events : int, optional
-        What a dense machine would do: synapses times steps times trials; None for a run without a grid.
+        What a dense machine would do: synapses times the steps of all trials; None for a run without a grid.
     arithmetic : "ac" or "mac"
         Whether an event needs only an addition, of a weight or of one that is shifted or negated (spikes,
         units, powers of two), or also a multiplication (any other number).

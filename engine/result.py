@@ -70,6 +70,10 @@ class RunInfo:
         Most memory that the process has held, in MB.
     interrupted : bool
         Whether Ctrl-C was pressed: the run then ended early, after `steps` steps, if it was not at its end.
+    silent : bool
+        Whether the run was to end in silence (until="silent"), and all trials had fallen silent at its end.
+    trial_steps : tuple of int
+        Steps that each trial took part in: fewer where it stood still, or was done before the others.
     """
 
     backend: str
@@ -90,6 +94,8 @@ class RunInfo:
     synapse_bytes: int = 0
     peak_mb: float | None = field(default_factory=peak_mb)
     interrupted: bool = False
+    silent: bool = False
+    trial_steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

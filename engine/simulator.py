@@ -24,6 +24,7 @@ from .choice import Choice, choose
 from .clocked import Collector, run_clocked
 from .connections import Connections
 from .doubts import doubts
+from .ending import Ending, Until, check_halting, check_steps, check_until, chosen_trials
 from .feeds import Stretch, described_feeds, given_feeds, most_steps
 from .groups import Group, Part, Slice, group_of
 from .interrupt import CtrlC
@@ -122,7 +123,8 @@ class Simulator:
         backend = GRID_EVENT_BACKENDS[self._backend.name] if skips else self._backend
         self._machine = backend.bind(self.plan, self._threads)
         self.plan.release()
-        for source, feeds in described_feeds(self.plan).items():
+        self._described = described_feeds(self.plan)
+        for source, feeds in self._described.items():
             self._machine.feed(source, feeds)
         self._first = self._machine.snapshot()
         self._facts = self._describe()
@@ -146,7 +148,12 @@ class Simulator:
         return self._machine.device
 
     def run(
-        self, duration: float, *, inputs: Mapping[Any, Any] | None = None, progress: bool | None = None
+        self,
+        duration: float,
+        *,
+        inputs: Mapping[Any, Any] | None = None,
+        until: Until | None = None,
+        progress: bool | None = None,
     ) -> Result:
         """Go on for a while and return what happened meanwhile.
 
@@ -162,6 +169,12 @@ class Simulator:
         inputs
             Source (or its name) -> spikes, values or frames for this run; see `engine.feeds.given_feeds`.
             Times count from the beginning of the run. A source left empty is silent.
+        until
+            What may end the run before `duration`, looked at after every step. "silent": nothing is sent any
+            more, nothing is under way, and no input is left (`result.info.silent` says whether it came to
+            that). A function without arguments: it returns whether each trial is done, bool (trials,), and
+            may look at `state`. Where all delays are zero, trials that are done stand still meanwhile; a
+            function is allowed only there.
         progress
             Whether to show a bar with simulated time, real-time factor (wall seconds per model second)
             and time to go; None shows it on a terminal, for runs of more than half a second.
@@ -175,6 +188,7 @@ class Simulator:
             simulator then stays unusable until `reset`.
         """
         self._check_whole("run")
+        check_until(until, self.plan, self._choice.method)
         seconds = check_positive("Simulator.run.duration", duration, "s")
         machine, start = self._machine, self._machine.now
         steps = max(int(np.floor(seconds / self.plan.dt + 0.5)), 1)
@@ -185,29 +199,43 @@ class Simulator:
                 f"up to {most} steps of {self.plan.dt:g} s"
             )
         stretch = Stretch(self.plan, self._batch is not None, start, steps)
-        for source, feeds in given_feeds(stretch, self._by_name(inputs or {})).items():
+        given = given_feeds(stretch, self._by_name(inputs or {}))
+        for source, feeds in given.items():
             machine.feed(source, feeds)
+        fed = [feed for feeds in (self._described | given).values() for feed in feeds]
+        ending = None if until is None else Ending(machine, until, fed)
         collector = Collector(self.plan, start, start + steps, self._batch is not None, self._access.sample)
         with CtrlC() as ctrl_c:
             # What escapes from here leaves steps half done, or records and counts half taken.
             self._torn = "it was interrupted"
             try:
-                result = self._advance(steps, collector, progress, ctrl_c)
+                result = self._advance(steps, collector, progress, ctrl_c, ending)
             except Exception as error:
                 self._torn = str(error)
                 raise
             finally:
                 collector.close()
+                if ending is not None:
+                    ending.close()
             self._torn = None
         return result
 
-    def _advance(self, steps: int, collector: Collector, progress: bool | None, ctrl_c: CtrlC) -> Result:
+    def _advance(
+        self, steps: int, collector: Collector, progress: bool | None, ctrl_c: CtrlC, ending: Ending | None
+    ) -> Result:
         began = time.perf_counter()
-        done = run_clocked(self._machine, steps, collector, progress, ctrl_c)
+        done = run_clocked(self._machine, steps, collector, progress, ctrl_c, ending)
         wall_s = time.perf_counter() - began
         records = collector.records(done)
-        counts = self._accountant.counts(self._machine.take_tally(), done)
-        info = self._info(collector.start, done, wall_s, interrupted=ctrl_c.met > 0)
+        counts = self._accountant.counts(self._machine.take_tally(), done, collector.ran)
+        info = self._info(
+            start_step=collector.start,
+            steps=done,
+            wall_s=wall_s,
+            interrupted=ctrl_c.met > 0,
+            silent=ending is not None and ending.silent,
+            trial_steps=tuple(collector.ran.tolist()),
+        )
         sizes = {group.label: group.n for group in self.plan.network.of(Group)}
         return Result(records=records, counts=counts, info=info, populations=sizes)
 
@@ -218,16 +246,9 @@ class Simulator:
                 "which goes back to time 0"
             )
 
-    def _info(self, start: int, steps: int, wall_s: float, *, interrupted: bool) -> RunInfo:
+    def _info(self, **of_run: Any) -> RunInfo:
         build_s, self._build_s = self._build_s, 0.0
-        return RunInfo(
-            **self._facts,
-            start_step=start,
-            steps=steps,
-            interrupted=interrupted,
-            wall_s=wall_s,
-            build_s=build_s,
-        )
+        return RunInfo(**self._facts, **of_run, build_s=build_s)
 
     def _describe(self) -> dict[str, Any]:
         """Return what is the same in the info of every run."""
@@ -247,10 +268,44 @@ class Simulator:
         }
 
     def reset(self) -> None:
-        """Go back to time 0: initial states, no events in flight, the same noise again."""
+        """Go back to time 0: initial states, no events in flight, the same noise again; all trials go on."""
         self._machine.restore(self._first)
+        if self._machine.halted.any():
+            self._machine.halt(np.zeros(self.plan.trials, bool))
         self._machine.take_tally()
         self._torn = None
+
+    def halt(self, trials: Any) -> None:
+        """Let some trials stand still from now on, and no others.
+
+        They are left out of further runs: their state does not change, they send nothing, and nothing of
+        theirs is counted; samples of their state show it as it is. An empty choice lets all go on, and so
+        does `reset`.
+
+        Parameters
+        ----------
+        trials
+            Which ones: indices, or bool (trials,).
+
+        Raises
+        ------
+        SpecError
+            If there are no such trials, a projection has a delay, so that something could be under way
+            meanwhile, or the simulation goes from event to event.
+
+        Examples
+        --------
+        >>> import rheobase as rb
+        >>> net = rb.Network()
+        >>> cell = net.add(rb.Population(1, rb.LI(20e-3, drive=1.0)))
+        >>> sim = rb.Simulator(net, dt=1e-3, backend="reference", batch=3)
+        >>> sim.halt([1])
+        >>> sim.run(1.0).info.trial_steps
+        (1000, 0, 1000)
+        """
+        check_steps("halt", self._choice.method)
+        check_halting("halt", self.plan)
+        self._machine.halt(chosen_trials(trials, self.plan.trials))
 
     def state(self, population: Group | Projection | str) -> dict[str, np.ndarray]:
         """Return the state variables of a population, an operator, or a short-term rule, by name.
@@ -362,10 +417,12 @@ class Simulator:
         plan = make_plan(network, self.plan.dt, precision=self._precision, trials=self.plan.trials)
         if not isinstance(part, Projection):
             plan.take_over(self.plan)
-        kept = vars(self).copy()
+        kept, halted = vars(self).copy(), self._machine.halted
         try:
             self.plan = plan
             self._bind()
+            if halted.any():
+                self._machine.halt(halted)
         except Exception:
             vars(self).update(kept)
             raise
@@ -405,6 +462,7 @@ class Simulator:
         info = {
             "dt": self._dt, "method": self._method, "backend": self._backend.name,
             "precision": self._precision, "batch": self._batch, "threads": self._threads,
+            "halted": np.flatnonzero(self._machine.halted).tolist(),
         }  # fmt: skip
         write_checkpoint(path, self.plan.network, self._machine.snapshot(), info)
 
@@ -449,6 +507,8 @@ class Simulator:
                 threads=info["threads"] if threads is None else threads,
             )
             check_state(path, simulator.plan, simulator._first, state)
+            if info.get("halted"):
+                simulator.halt(info["halted"])
         except KeyError as error:
             raise FormatError(
                 f"{path}: its header does not say {error}; it is no checkpoint of ours"

@@ -50,7 +50,7 @@ class Accountant:
         """Connections of the whole network."""
         return sum(int(described["n_synapses"]) for described in self._projections.values())
 
-    def counts(self, tally: Mapping[str, np.ndarray], steps: int) -> Counts:
+    def counts(self, tally: Mapping[str, np.ndarray], steps: int, ran: np.ndarray) -> Counts:
         """Return the counts of a stretch of `steps` steps.
 
         Parameters
@@ -59,15 +59,18 @@ class Accountant:
             What `Machine.take_tally` returned.
         steps
             Steps of the stretch.
+        ran
+            Those that each trial took part in, int64 (trials,).
         """
+        together = int(ran.sum())
         sent = {name: tally[f"sent/{name}"].sum(axis=1) for name in self.plan.groups}
         return Counts(
             steps=steps,
             trials=self.plan.trials,
             dt=self.plan.dt,
             gridless=self.plan.gridless,
-            populations=tuple(self._population(name, sent[name], tally, steps) for name in self._groups),
-            projections=tuple(self._projection(name, tally, sent, steps) for name in self._projections),
+            populations=tuple(self._population(name, sent[name], tally, together) for name in self._groups),
+            projections=tuple(self._projection(name, tally, sent, together) for name in self._projections),
             operators=tuple(found.counts(tally) for found in self._operators),
         )
 
@@ -75,7 +78,7 @@ class Accountant:
         self, name: str, sent: np.ndarray, tally: Mapping[str, np.ndarray], steps: int
     ) -> PopulationCounts:
         group = self.plan.groups[name]
-        updates = group.n * steps * self.plan.trials if isinstance(group.part, Population) else 0
+        updates = group.n * steps if isinstance(group.part, Population) else 0
         if f"updates/{name}" in tally:
             updates = int(tally[f"updates/{name}"].sum())
         by_trial = tuple(sent.tolist())
@@ -99,7 +102,7 @@ class Accountant:
             packets=packets,
             events=events,
             events_by_trial=tuple(by_trial[0].tolist()),
-            dense_events=None if self.plan.gridless else described["n_synapses"] * steps * self.plan.trials,
+            dense_events=None if self.plan.gridless else described["n_synapses"] * steps,
             weight_updates=carried * is_relayed(part) if changes is None else int(changes.sum()),
         )
 

@@ -269,6 +269,11 @@ class EventNeuron(NeuronModel):
         """One unit, or a power of two, adds a weight or shifts it: only other numbers multiply."""
         return self.law == "value" or self.events == "graded"
 
+    @property
+    def tells_at_once(self) -> bool:
+        """Under "delta", a burst or a graded event leaves nothing to tell."""
+        return self.law == "delta" and (self.burst or self.events == "graded")
+
     @cached_property
     def events_in(self) -> np.ndarray | None:
         """How many events of its alphabet a burst of each size is."""

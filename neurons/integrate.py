@@ -339,6 +339,11 @@ class LI(Noisy, ExactFlow):
         """A real number where v is sent."""
         return "real" if self.graded else "unit"
 
+    @property
+    def tells_at_once(self) -> bool:
+        """It tells nothing, unless it sends v in every step."""
+        return not self.graded
+
     def initial(self) -> dict[str, Value]:
         """Start at rest."""
         return {"v": self.v_rest}

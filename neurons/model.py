@@ -107,6 +107,8 @@ class NeuronModel(Parameterised):
     at_rest_without_input : bool
         Whether a neuron that gets no input in a step stays as it is and sends nothing, so that backends may
         pass it over.
+    tells_at_once : bool
+        Whether a neuron that gets no input in a step sends nothing, if it was updated in the step before.
     """
 
     at_rest_without_input: ClassVar[bool] = False
@@ -148,6 +150,11 @@ class NeuronModel(Parameterised):
     def multiplies(self) -> bool:
         """Whether synapses must multiply their weight by what an event carries, not just add it."""
         return self.payload != "unit"
+
+    @property
+    def tells_at_once(self) -> bool:
+        """Whether nothing is kept back for a later step."""
+        return self.at_rest_without_input
 
     @property
     def events_in(self) -> np.ndarray | None:

@@ -80,6 +80,11 @@ class SigmaDelta(NeuronModel):
         return "integer"
 
     @property
+    def tells_at_once(self) -> bool:
+        """What the threshold lets through is told whole."""
+        return True
+
+    @property
     def payload_bound(self) -> int:
         """Largest change, in steps."""
         low, high = range_of(self.f, self.bits)

@@ -13,7 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ...neurons.errors import RunError
 from ..plan import Plan
+
+#: A step that never comes.
+NEVER = 2**62
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,11 @@ class SpikeFeed:
     places: np.ndarray
     counts: np.ndarray
 
+    @property
+    def end(self) -> int:
+        """The step from which on it is silent."""
+        return self.start + self.indptr.size - 1
+
 
 @dataclass(frozen=True)
 class CountFeed:
@@ -55,6 +64,11 @@ class CountFeed:
     start: int
     batch: Any
     index: int
+
+    @property
+    def end(self) -> int:
+        """The step from which on it is silent."""
+        return self.start + int(self.batch.shape[1])
 
     def listed(self) -> SpikeFeed:
         """Return the same spikes as a list, in the processor's memory."""
@@ -87,6 +101,13 @@ class ValueFeed:
     values: np.ndarray
     hold: bool
 
+    @property
+    def end(self) -> int:
+        """The step from which on it is silent."""
+        if self.hold and self.values[-1].any():
+            return NEVER
+        return self.start + self.row_steps * len(self.values)
+
     def row(self, now: int) -> int | None:
         """Return the row of a step, or None where nothing is sent."""
         row = (now - self.start) // self.row_steps
@@ -112,6 +133,11 @@ class TimedFeed:
     steps: np.ndarray
     places: np.ndarray
     counts: np.ndarray
+
+    @property
+    def end(self) -> int:
+        """The step from which on it is silent."""
+        return int(self.steps[-1]) + 1 if self.steps.size else 0
 
 
 ListedFeed = SpikeFeed | ValueFeed
@@ -175,6 +201,8 @@ class Machine(ABC):
         Steps that it runs as one piece; it is best asked for multiples.
     device : str
         The name of what it runs on, where that is not the processor.
+    halted : bool (trials,)
+        Which trials stand still.
     """
 
     plan: Plan
@@ -185,6 +213,7 @@ class Machine(ABC):
     layout: Sequence[str] = ()
     strip: int = 1
     device: str = ""
+    halted: np.ndarray
 
     @abstractmethod
     def feed(self, source: str, feeds: list[Feed]) -> None:
@@ -199,6 +228,18 @@ class Machine(ABC):
         RunError
             If a state variable becomes NaN; the message names neuron and step.
         """
+
+    def watch_step(self) -> np.ndarray:
+        """Run one step, and return in which trials something was sent, bool (trials,)."""
+        raise RunError("this machine does not look at single steps")
+
+    def halt(self, halted: np.ndarray) -> None:
+        """Let some trials, bool (trials,), stand still from the next step on, and no others.
+
+        No event may be under way between steps. Samples of the state of trials that stand still are left
+        open: it does not change.
+        """
+        raise RunError("trials of this machine cannot stand still")
 
     @abstractmethod
     def take_spikes(self, probe: str) -> SpikeChunk:

@@ -39,6 +39,8 @@ class ReferenceMachine(Machine):
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan, self.threads, self.now = plan, 1, 0
+        self.halted = np.zeros(plan.trials, bool)
+        self._busy = np.zeros(plan.trials, bool)
         cells = {kind: cells_of(plan, kind) for kind in ("fixed", "float")}
         self._cells = cells
         self._tables: dict[tuple[str, ...], Table] = {}
@@ -100,13 +102,25 @@ class ReferenceMachine(Machine):
             for index in range(self.plan.trials):
                 for now in range(self.now, self.now + steps):
                     for step in self.plan.steps:
-                        getattr(self, f"_{step.kind}")(step, index, now)
+                        if step.kind == "record" or not self.halted[index]:
+                            getattr(self, f"_{step.kind}")(step, index, now)
                     self._forget(index, now)
         self.now += steps
+
+    def watch_step(self) -> np.ndarray:
+        """Run one step, and return in which trials something was sent."""
+        self._busy[:] = False
+        self.advance(1)
+        return self._busy.copy()
+
+    def halt(self, halted: np.ndarray) -> None:
+        """Let some trials stand still."""
+        self.halted = halted.copy()
 
     def _send(self, name: str, index: int, now: int, events: Events) -> None:
         self._trials[index].sent[name][now] = events
         places, payloads = events
+        self._busy[index] |= places.size > 0
         part, counted = self.plan.groups[name].part, np.ones(1, np.int64)
         if isinstance(part, Source) and payloads.dtype.kind == "i":
             counted = payloads

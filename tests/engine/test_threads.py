@@ -21,8 +21,9 @@ def called(monkeypatch):
 
 
 def run(n):
-    program = drive.Program(np.zeros(2, np.int64), np.zeros((1, 3), np.int64), np.zeros(2, np.int64))
-    return drive.Meeting().run([program] * n, 1, 0, 5)
+    segments = np.zeros((1, 4), np.int64)
+    program = drive.Program(np.zeros(2, np.int64), segments, segments[:0], np.zeros(2, np.int64))
+    return drive.Meeting(np.ones(1, np.int64)).run([program] * n, 1, 0, 5)
 
 
 def test_where_one_thread_cannot_start_the_others_end_without_running(monkeypatch, called):

@@ -155,6 +155,8 @@ class Binder:
         pushed = max((p.delays[-1] for p in plan.projections.values() if p.arithmetic == "fixed"), default=0)
         slots = pushed + self.strip
         self.places["cells", "fixed", ""] = store.place("wholes", None, (slots, plan.trials, fixed))
+        for name in ("halted", "busy"):
+            self.places["trials", "", name] = store.place("longs", None, (plan.trials,))
         self.places["cells", "float", ""] = store.place("reals", None, (self.strip, plan.trials, floating))
         phases = [phase for phase in self._phases() if phase]
         self.used = {kind for phase in phases for kind, _ in phase}
@@ -174,7 +176,8 @@ class Binder:
                 f.TRIAL_BITS: (plan.trials - 1).bit_length(), f.PLACE_BITS: self.place_bits,
                 f.FIXED_AT: self.places["cells", "fixed", ""].start, f.FIXED_CELLS: fixed,
                 f.FIXED_SLOTS: slots, f.FLOAT_AT: self.places["cells", "float", ""].start,
-                f.FLOAT_CELLS: floating,
+                f.FLOAT_CELLS: floating, f.HALTED: self.places["trials", "", "halted"].start,
+                f.BUSY: self.places["trials", "", "busy"].start,
             },
         )  # fmt: skip
 

@@ -6,11 +6,12 @@ order, and a record for every group, projection and probe. A field is its place 
 
 from __future__ import annotations
 
-#: The header: sizes of the two vectors of input cells, how many steps each is kept for, where they lie.
+#: The header: sizes of the two vectors of input cells, how many steps each is kept for, where they lie;
+#: whether some trials stand still, and where it says which; whether to note who sends something, and where.
 (
     TRIALS, STRIP, TASKS, N_TASKS, LISTS, N_LISTS, N_GROUPS, TRIAL_BITS, PLACE_BITS,
-    FIXED_AT, FIXED_CELLS, FIXED_SLOTS, FLOAT_AT, FLOAT_CELLS, HEADER,
-) = range(15)  # fmt: skip
+    FIXED_AT, FIXED_CELLS, FIXED_SLOTS, FLOAT_AT, FLOAT_CELLS, SOME_HALTED, HALTED, WATCHED, BUSY, HEADER,
+) = range(19)  # fmt: skip
 
 #: A task: what is done, for how many units, where these are listed, and whether all threads meet after it.
 (TASK_KIND, TASK_COUNT, TASK_AT, TASK_MEET, TASK) = range(5)

@@ -24,7 +24,7 @@ from {package}.operate import change, has_moved, slice_of, take_over
 from {package}.plastic import arrivals, arrive, row_of
 from {package}.pull import pull_fixed, pull_float
 from {package}.push import push
-from {package}.rings import Run, fixed_cells, float_cells, ring_word
+from {package}.rings import Run, fixed_cells, float_cells, goes_on, ring_word
 from {package}.send import refuse, sample, send
 from {package}.words import LANES, atomic_add, device, f4, f8, floor, i4, i8, lowest, maximum, minimum, mul
 from {package}.words import nearest_pow2, normal_of, parted, post, spike, sqrt, u4, uniform_of, where
@@ -168,21 +168,24 @@ while index < stop:
     rest, trial = parted(index, trials)
     step, number = parted(rest, count)
     unit = at + 2 * number
-    by_tile(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, run.begin + step, lane, run)
+    if goes_on(t, m, trial):
+        by_tile(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, run.begin + step, lane, run)
     index += warps"""
 
 _DO_ALONE = """index, stop = thread, count * t[TRIALS]
 while index < stop:
     trial, number = parted(index, count)
     unit = at + 2 * number
-    by_thread(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, run)
+    if goes_on(t, m, trial):
+        by_thread(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, run)
     index += threads"""
 
 _DO_WARPS = """index, stop = warp, count * t[TRIALS]
 while index < stop:
     trial, number = parted(index, count)
     unit = at + 2 * number
-    by_warp(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, lane, run)
+    if goes_on(t, m, trial):
+        by_warp(t, m, kind, m.wholes[unit], m.wholes[unit + 1], trial, lane, run)
     index += warps"""
 
 _CLOSE = """    t = cuda.shared.array({table}, int64)

@@ -59,6 +59,7 @@ class CudaMachine(Machine):
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan, self.now = plan, 0
+        self.halted = np.zeros(plan.trials, bool)
         self.card: Card = open_card()
         self.device = self.card.name
         refuse_if_too_big(plan, self.card)
@@ -117,6 +118,23 @@ class CudaMachine(Machine):
         if running is not None:
             self._drain(running)
         self.now = stop
+
+    def watch_step(self) -> np.ndarray:
+        busy = self.binder.places["trials", "", "busy"]
+        self.clear(busy)
+        self._set(f.WATCHED, 1)
+        self.advance(1)
+        self._set(f.WATCHED, 0)
+        return np.asarray(self.read(busy) != 0)
+
+    def halt(self, halted: np.ndarray) -> None:
+        self.halted = halted.copy()
+        self.write(self.binder.places["trials", "", "halted"], halted)
+        self._set(f.SOME_HALTED, int(halted.any()))
+
+    def _set(self, field: int, value: int) -> None:
+        """Set a field of the header."""
+        self.card.write(self._vectors["table"], self.binder.header + field, np.array([value], np.int64))
 
     def _load_feeds(self) -> None:
         """Bring what sources are fed with to the card; there is room for as much as was needed before."""

@@ -15,6 +15,8 @@ from .fields import (
     G_N,
     G_PAYLOADS,
     G_WORDS,
+    HALTED,
+    SOME_HALTED,
     TRIALS,
 )  # fmt: skip
 from .words import device
@@ -40,6 +42,12 @@ class Run(NamedTuple):
     end: Any
     slot: Any
     parity: Any
+
+
+@device
+def goes_on(t: Any, m: Any, trial: Any) -> Any:
+    """Return whether a trial does not stand still."""
+    return t[SOME_HALTED] == 0 or m.longs[t[HALTED] + trial] == 0
 
 
 @device

@@ -15,6 +15,7 @@ from .fields import (
     B_START,
     B_STOP,
     B_VARIABLE,
+    BUSY,
     COUNTS,
     E_LEAST,
     E_PAYLOAD,
@@ -47,6 +48,7 @@ from .fields import (
     STEP_BITS,
     TRIAL_BITS,
     TRIALS,
+    WATCHED,
     WHOLE,
 )  # fmt: skip
 from .rings import payload_ring, slot_of
@@ -59,6 +61,8 @@ def send(t: Any, m: Any, g: Any, trial: Any, place: Any, now: Any, amount: Any, 
 
     Its payload is `amount`, or `value` where it is real.
     """
+    if t[WATCHED] != 0:
+        m.longs[t[BUSY] + trial] = 1
     many = amount if t[g + G_MANY] != 0 else 1
     counted = many
     if t[g + G_EVENTS_IN] >= 0:

@@ -33,6 +33,7 @@ class EventMachine(Machine):
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan, self.threads, self.now = plan, 1, 0
+        self.halted = np.zeros(plan.trials, bool)
         self.strip = _STRIP if plan.gridless else 1
         self._synapses = make_synapses(plan)
         self.synapse_bytes = sum(x.nbytes for x in self._synapses[1:5])

@@ -22,7 +22,7 @@ from .bind_deliveries import (
     store,
     store_rows,
 )
-from .bind_neurons import record_block, update_block
+from .bind_neurons import record_block, update_block, watch_block
 from .bind_operators import operate_blocks
 from .bind_sources import emit_block
 from .drive import Program
@@ -45,6 +45,8 @@ class Binder:
         Poisson sources that are fused into their target's update -> their only projection.
     clock : int64 (2,)
         That of the program whose blocks are being bound.
+    busy : int64 (trials, parts)
+        Set where something is sent in a step that is watched.
     """
 
     def __init__(self, plan: Plan, share: Share, schedule: Schedule, threads: int) -> None:
@@ -56,6 +58,7 @@ class Binder:
         self.reach = reach_of(plan, deliveries)
         self._tallies: dict[str, np.ndarray] = {}
         self.clock = zeros(2, np.int64)
+        self.busy = zeros(plan.trials * share.n, np.int64).reshape(plan.trials, share.n)
         self.plastic: dict[str, Any] = {}
         self.synapse_bytes = 0
         self.stored: dict[tuple[str, ...], list[list[dict[str, Any]]]] = {}
@@ -82,18 +85,25 @@ class Binder:
         self.clock = zeros(2, np.int64)
         self._scratch = {}
         words: list[int] = []
-        segments: list[tuple[int, int, int]] = []
+        segments: list[tuple[int, int, int, int]] = []
+        watching: list[tuple[int, int, int, int]] = []
+        parts = range(thread, self.share.n, threads)
         for phase in self.schedule.phases:
-            for part in range(thread, self.share.n, threads):
+            for part in parts:
                 for trial in trials:
                     first = len(words)
                     for step in phase:
                         for block in self._bind(step, trial, part):
                             words += block.call
-                    segments.append((first, len(words), 0))
-            segments[-1] = (*segments[-1][:2], int(threads > 1))
-        shape = np.array(segments, np.int64).reshape(-1, 3)
-        return Program(np.array(words, np.int64), shape, self.clock)
+                    segments.append((first, len(words), 0, trial.index))
+            first, last, _, index = segments[-1]
+            segments[-1] = (first, last, int(threads > 1), index)
+        for part in parts:
+            for trial in trials:
+                words += self._keep(trial, watch_block(self, trial, part)).call
+                watching.append((len(words) - 2, len(words), 0, trial.index))
+        arrays = [np.array(given, np.int64).reshape(-1, 4) for given in (segments, watching)]
+        return Program(np.array(words, np.int64), arrays[0], arrays[1], self.clock)
 
     def _bind(self, step: Step, trial: Trial, part: int) -> list[Block]:
         name = step.names[0]

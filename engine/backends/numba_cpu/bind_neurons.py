@@ -10,7 +10,7 @@ from ...clocked import probe_window
 from ...parts import Population, Probe
 from ...plan import Arithmetic, GroupPlan
 from ...random import stream_key
-from . import record
+from . import record, watch
 from .bind_operators import woken
 from .bind_sources import lane_arguments, noise_arguments
 from .kernel import Block, Kernel, compile_kernel
@@ -111,6 +111,15 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
         if receptor.grid is not None:
             arguments[f"step_{receptor.name}"] = receptor.grid.step
     return update_kernel(model, shape), arguments
+
+
+def watch_block(binder: Binder, trial: Trial, part: int) -> Block:
+    """Return the look at whether one part of anything has sent something."""
+    rings = [ring for name, ring in trial.rings.items() if name not in binder.private]
+    words = [(ring.sent(part).ctypes.data, ring.length) for ring in rings]
+    return compile_kernel(watch.watch).pack(
+        rings=copied(np.array(words, np.int64), np.int64), busy=binder.busy[trial.index, part : part + 1]
+    )
 
 
 def record_block(binder: Binder, probe: Probe, trial: Trial, part: int) -> Block | None:

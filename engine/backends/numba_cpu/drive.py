@@ -33,37 +33,44 @@ class Program:
     ----------
     words : int64 (2 k,)
         Pairs of a kernel's address and its block's.
-    segments : int64 (n, 3)
-        First and one past the last word of each segment, and whether all threads meet after it.
+    segments : int64 (n, 4)
+        First and one past the last word of each segment, whether all threads meet after it, and its trial.
+    watching : int64 (n, 4)
+        Segments that come after these where a step is watched.
     clock : int64 (2,)
         Where it is told the first step of each strip and the one after its last.
     """
 
     words: np.ndarray
     segments: np.ndarray
+    watching: np.ndarray
     clock: np.ndarray
 
 
 class Meeting:
     """What threads share while they run: who has arrived at the barrier, and when to stop."""
 
-    def __init__(self) -> None:
-        self.words = zeros(24, np.int64)
+    def __init__(self, active: np.ndarray) -> None:
+        self.words, self.active = zeros(24, np.int64), active
         self.address = self.words.ctypes.data
         self.yielder = yield_address()
 
-    def run(self, programs: list[Program], strip: int, start: int, stop: int) -> int:
+    def run(self, programs: list[Program], strip: int, start: int, stop: int, *, watch: bool = False) -> int:
         """Run one program per thread from a step to another; return the step that was reached.
 
-        Kernels stop the run by a status that is not zero: all threads then end after that strip.
+        Kernels stop the run by a status that is not zero: all threads then end after that strip. Segments of
+        trials that are not `active`, int64 (trials,), are left out.
         """
         self.words[:] = 0
         self.words[_STOP // 8] = _NEVER
         n = len(programs)
         calls = [
-            (p.words, p.segments, p.clock, strip, start, stop, self.address, n, self.yielder)
+            (
+                p.words, np.concatenate([p.segments, p.watching]) if watch else p.segments, p.clock,
+                self.active, strip, start, stop, self.address, n, self.yielder,
+            )
             for p in programs
-        ]
+        ]  # fmt: skip
         if n == 1:
             return int(drive(*calls[0]))
         # An exception may come from a signal, at any line. The others wait for this thread's part, so it
@@ -140,10 +147,12 @@ def wait(shared: Any, n: Any, yielder: Any) -> None:
             invoke_plain(yielder)
 
 
-@compiled("int64(int64[::1], int64[:, ::1], int64[::1], int64, int64, int64, int64, int64, int64)")
+@compiled(
+    "int64(int64[::1], int64[:, ::1], int64[::1], int64[::1], int64, int64, int64, int64, int64, int64)"
+)
 def drive(
-    words: Any, segments: Any, clock: Any, strip: Any, start: Any, stop: Any, shared: Any, n: Any,
-    yielder: Any,
+    words: Any, segments: Any, clock: Any, active: Any, strip: Any, start: Any, stop: Any, shared: Any,
+    n: Any, yielder: Any,
 ) -> Any:  # fmt: skip
     """Run a program from step `start` to before `stop`; return the step that was reached."""
     now = start
@@ -151,7 +160,7 @@ def drive(
         end = min(now + strip, stop)
         clock[0], clock[1] = now, end
         for segment in range(segments.shape[0]):
-            for step in range(now, end):
+            for step in range(now, end if active[segments[segment, 3]] != 0 else now):
                 for k in range(segments[segment, 0], segments[segment, 1], 2):
                     if invoke(words[k], words[k + 1], step) != 0:
                         store_word(shared + _STOP, end)

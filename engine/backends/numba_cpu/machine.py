@@ -51,6 +51,8 @@ class NumbaMachine(Machine):
         self.plan = plan
         self.threads = _check_threads(plan, threads)
         self.now = 0
+        self.halted = np.zeros(plan.trials, bool)
+        self._active = np.ones(plan.trials, np.int64)
         sharing = self.threads if plan.trials == 1 else 1
         self.share = Share(plan, sharing)
         schedule = make_schedule(plan)
@@ -80,23 +82,38 @@ class NumbaMachine(Machine):
             self.binder.feed(trial, source, listed(feed))
 
     def advance(self, steps: int) -> None:
+        self._advance(steps, watch=False)
+
+    def watch_step(self) -> np.ndarray:
+        self.binder.busy[:] = 0
+        self._advance(1, watch=True)
+        return np.asarray(self.binder.busy.any(axis=1))
+
+    def halt(self, halted: np.ndarray) -> None:
+        for trial in self.trials:
+            if self.halted[trial.index] and not halted[trial.index]:
+                self.binder.forget(trial)
+        self.halted = halted.copy()
+        self._active[:] = ~halted
+
+    def _advance(self, steps: int, *, watch: bool) -> None:
         stop = self.now + steps
         for trial in self.trials:
             self.binder.make_room(trial, self.now, stop)
         if self._workers > 1:
             with ThreadPoolExecutor(self._workers) as pool:
-                for _ in pool.map(lambda k: self._run_shift(k, stop), range(self._workers)):
+                for _ in pool.map(lambda k: self._run_shift(k, stop, watch=watch), range(self._workers)):
                     pass
         else:
-            self._run_shift(0, stop)
+            self._run_shift(0, stop, watch=watch)
         self.now = stop
 
-    def _run_shift(self, worker: int, stop: int) -> None:
-        meeting, strip = Meeting(), self.binder.schedule.strip
+    def _run_shift(self, worker: int, stop: int, *, watch: bool) -> None:
+        meeting, strip = Meeting(self._active), self.binder.schedule.strip
         for crew in self.crews[worker :: self._workers]:
             now = self.now
             while now < stop:
-                now = meeting.run(crew.programs, strip, now, stop)
+                now = meeting.run(crew.programs, strip, now, stop, watch=watch)
                 for trial in crew.trials:
                     self._check(trial)
                     for probe, chunk in self.binder.drain_spikes(trial):
