@@ -73,11 +73,15 @@ class Code:
         The value of one unit.
     low, high : int
         The range of n.
+    rest : float32 array (n,) or None
+        n before the first sample, which others have heard already: whole numbers near which most samples
+        are, so that fewer events are needed. None: zeros.
     """
 
     theta: np.ndarray
     low: int
     high: int
+    rest: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

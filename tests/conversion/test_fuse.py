@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from rheobase.conversion.evaluate import exact
 from rheobase.conversion.fuse import fuse
 from rheobase.neurons.errors import ConversionError
 from tests.conversion import graphs
 from tests.conversion.graphs import Draft
+from tests.reference import graphs as twin
 
 
 def described(circuit):
@@ -21,6 +23,14 @@ def described(circuit):
         name: f"{work(cell)} {cell.function}{'!' if name in circuit.told else ''}"
         for name, cell in circuit.cells.items()
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", graphs.ALL)
+def test_a_circuit_computes_what_the_graph_does(name):
+    graph = graphs.ALL[name]()
+    x = graphs.samples(graph, 3)
+    expected = [twin.answer(graph.nodes, graph.output, one) for one in x]
+    np.testing.assert_allclose(exact(fuse(graph), x), expected, rtol=0, atol=1e-6)
 
 
 def test_a_function_behind_a_sum_is_the_function_of_its_cell():

@@ -1,0 +1,193 @@
+"""What whole numbers stand for: which neurons share a theta, what range they have, and what they aim at."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ..neurons.scalars import SCALARS
+from ..neurons.vocabulary import floor, maximum, minimum, nearest_pow2
+from .circuit import Cell, Circuit, Code, Term
+from .evaluate import Signals, batches, function_of, totals_of, unfolded
+from .forms import by_unit
+
+Grain = Literal["neuron", "channel", "tensor"]
+Events = Literal["pow2", "unit", "graded"]
+
+
+def aim(cell: Cell, u: np.ndarray) -> np.ndarray:
+    """Return the whole numbers that a coded cell with totals u aims at: clip(round(f(u) / theta))."""
+    code = cell.code
+    assert code is not None
+    return counted(function_of(cell, u), code.theta.astype(u.dtype), code.low, code.high)
+
+
+def counted(values: np.ndarray, theta: Any, low: int, high: int) -> np.ndarray:
+    """Return clip(round(values / theta)); ties go up, as neurons round."""
+    real = values.dtype.type
+    return np.asarray(minimum(maximum(floor(values / theta + real(0.5)), real(low)), real(high)))
+
+
+def tell(cell: Cell, n: np.ndarray, signals: Signals) -> None:
+    """Note what a coded cell has told."""
+    assert cell.code is not None
+    signals.counts[cell.name] = n
+    signals.values[cell.name] = n * cell.code.theta.astype(n.dtype)
+
+
+def quantised(circuit: Circuit, x: np.ndarray) -> np.ndarray:
+    """Return the answers of the quantised network: what a circuit has settled to when it is silent.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        With codes; on grids, the answer is exact.
+    x : array (batch, ...)
+        Samples.
+
+    Returns
+    -------
+    float32 array (batch, n)
+    """
+    flat = unfolded(circuit, np.asarray(x, np.float32))
+    return np.concatenate([settled(circuit, part).totals[circuit.output.name] for part in batches(flat)])
+
+
+def settled(circuit: Circuit, x: np.ndarray) -> Signals:
+    """Return all signals of a circuit at silence, for a batch as the input cell has it."""
+    signals = Signals()
+    for cell in circuit.cells.values():
+        u = x if cell is circuit.input else totals_of(cell, signals, x)
+        signals.totals[cell.name] = u
+        if cell.code is not None:
+            tell(cell, aim(cell, u), signals)
+    return signals
+
+
+def event_for(missing: np.ndarray, events: Events) -> np.ndarray:
+    """Return the one event that brings each count nearest to its aim.
+
+    Examples
+    --------
+    >>> event_for(np.array([-3.0, 0.0, 11.0]), "pow2").tolist()
+    [-4.0, 0.0, 8.0]
+    """
+    if events == "unit":
+        return np.asarray(np.sign(missing))
+    return np.asarray(nearest_pow2(missing)) if events == "pow2" else missing
+
+
+def events_for(missing: np.ndarray, events: Events) -> np.ndarray:
+    """Return how many events it takes to tell each difference.
+
+    Examples
+    --------
+    >>> events_for(np.array([-3.0, 0.0, 11.0]), "pow2").tolist()
+    [2, 0, 3]
+    """
+    if events == "unit":
+        return np.asarray(np.abs(missing), np.int64)
+    left, counts = missing, np.zeros(missing.shape, np.int64)
+    while left.any():
+        counts += left != 0
+        left = left - event_for(left, events)
+    return counts
+
+
+def resting(circuit: Circuit, told: bool = True) -> Signals:
+    """Return all signals before the first sample, for a batch of one; with nothing told unless `told`."""
+    signals = Signals()
+    x = np.zeros((1, circuit.input.n), np.float32)
+    for cell in circuit.cells.values():
+        signals.totals[cell.name] = x if cell is circuit.input else totals_of(cell, signals, x)
+        if cell.code is not None:
+            rest = cell.code.rest if told else None
+            tell(cell, np.zeros((1, cell.n), np.float32) if rest is None else rest[None], signals)
+    return signals
+
+
+def classes(circuit: Circuit, cell: Cell, grain: Grain) -> np.ndarray:
+    """Return which class of neurons with one theta each neuron of a cell belongs to, int64 (n,).
+
+    Parameters
+    ----------
+    grain : "neuron", "channel" or "tensor"
+        What shares a theta. Neurons that a reader multiplies by the same weights always do.
+    """
+    n = cell.n
+    if grain == "tensor":
+        return np.zeros(n, np.int64)
+    groups = [_read_alike(term, n) for other in circuit.cells.values() for term in other.terms
+              if term.source == cell.name]  # fmt: skip
+    if grain == "channel" and len(cell.shape) > 1:
+        axis = 0 if len(cell.shape) == 3 and _is_image(circuit, cell) else len(cell.shape) - 1
+        groups.append((np.arange(n), np.indices(cell.shape)[axis].reshape(-1)))
+    sources, labels, start = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], n
+    for places, units in groups:
+        kept = places >= 0
+        sources.append(places[kept])
+        labels.append(units[kept] + start)
+        start += int(units.max(initial=-1)) + 1
+    ends = np.concatenate(sources), np.concatenate(labels)
+    links = coo_array((np.ones(len(ends[0])), ends), shape=(start, start))
+    found = connected_components(links, directed=False)[1][:n]
+    return np.unique(found, return_inverse=True)[1]
+
+
+def _read_alike(term: Term, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places that a term reads, and by which of its weights each is multiplied."""
+    places = np.arange(n) if term.index is None else term.index
+    if term.op == "wire":
+        return places, np.arange(len(places))
+    units = term.values["weight"].shape[1] if term.op == "linear" else term.options["image"][0]
+    numbers = by_unit(term.op, units, np.arange(len(places)))
+    unit = np.empty(len(places), np.int64)
+    unit[numbers] = np.arange(units)
+    return places, unit
+
+
+def _is_image(circuit: Circuit, cell: Cell) -> bool:
+    heard = [
+        *cell.terms,
+        *(t for other in circuit.cells.values() for t in other.terms if t.source == cell.name),
+    ]
+    return any("image" in term.options for term in heard)
+
+
+def range_of(circuit: Circuit, cell: Cell, bits: int) -> tuple[int, int]:
+    """Return the range of a cell's whole numbers: without a sign if its value is never negative."""
+    if never_negative(circuit, cell):
+        return 0, 2**bits - 1
+    high = 2 ** (bits - 1) - 1
+    return -high, high
+
+
+def never_negative(circuit: Circuit, cell: Cell) -> bool:
+    """Whether what a cell tells cannot be below zero, for any input."""
+    if cell is circuit.input:
+        return cell.code is not None and cell.code.low >= 0
+    if SCALARS[cell.function].positive:
+        return True
+    if cell.function != "identity":
+        return False
+    if cell.rows is not None:
+        return cell.rows.kind == "softmax"
+    sums = all(
+        np.all(np.asarray(term.values.get("weight", 0)) >= 0)
+        and never_negative(circuit, circuit.cells[term.source])
+        for term in cell.terms
+    )
+    return sums and (cell.bias is None or bool((cell.bias >= 0).all()))
+
+
+def input_code(circuit: Circuit, sample: np.ndarray, bits: int) -> Code:
+    """Return the code of the input: as many bits as asked for over the range of the sample."""
+    cell = circuit.input
+    if cell.function == "one_hot":
+        return Code(np.ones(cell.n, np.float32), 0, 1)
+    low, high = (0, 2**bits - 1) if sample.min() >= 0 else (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1)
+    top = float(np.abs(sample).max()) or 1.0
+    return Code(np.full(cell.n, top / high, np.float32), low, high)
