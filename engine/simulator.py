@@ -126,7 +126,7 @@ class Simulator:
         self._described = described_feeds(self.plan)
         for source, feeds in self._described.items():
             self._machine.feed(source, feeds)
-        self._first = self._machine.snapshot()
+        self._first = {key: _once(array) for key, array in self._machine.snapshot().items()}
         self._facts = self._describe()
         self._access = Access(self.plan, self._machine, self._batch is not None)
         for probe in self.plan.synaptic_probes:
@@ -532,6 +532,12 @@ class Simulator:
             f"Simulator: {len(self.plan.network)} parts, {grid}{trials}, "
             f"{self._backend.name} backend, {where}, at {self.now:g} s"
         )
+
+
+def _once(array: np.ndarray) -> np.ndarray:
+    """Return an array whose rows, if all are alike, lie in memory but once: less of it to read at a reset."""
+    alike = array.ndim > 1 and len(array) > 1 and bool((array[1:] == array[0]).all())
+    return np.broadcast_to(array[0].copy(), array.shape) if alike else array
 
 
 def _check_choices(method: Any, batch: Any, threads: Any) -> None:

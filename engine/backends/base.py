@@ -255,7 +255,7 @@ class Machine(ABC):
 
     @abstractmethod
     def take_tally(self) -> dict[str, np.ndarray]:
-        """Return, and forget, what was counted, as int64 arrays by key.
+        """Return, and forget, what was counted, as int64 arrays by key; they hold until the next step.
 
         Keys: "sent/GROUP", the events sent by each neuron in each trial, (trials, n); "rows/OPERATOR", the
         rows recomputed, "reads/OPERATOR", how often numbers changed of each of the groups that it reads, and

@@ -1,5 +1,7 @@
 """Convolution and pooling deliver what torch computes, for spikes of whole numbers and for frames."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -91,6 +93,21 @@ def test_pooling_equals_torch(simulator, size, stride, mode):
     )
     np.testing.assert_allclose(got, expected, atol=1e-6)
     assert counts.kind == "pool2d"
+
+
+@pytest.mark.parametrize("values", [False, True])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_kernel_for_each_channel_equals_torch_on_any_number_of_threads(simulator, threads, values):
+    # 3 threads share 7 channels: they part within pixels.
+    rng = np.random.default_rng(8)
+    x = rng.poisson(0.4, (STEPS, 7, 9, 8))
+    weight = rng.integers(-32, 33, (7, 1, 3, 2)) / 32
+    options = {"stride": (1, 2), "padding": (2, 0), "dilation": (2, 1), "groups": 7}
+    expected = F.conv2d(torch.tensor(x, dtype=torch.float64), torch.tensor(weight), **options).numpy()
+    make = functools.partial(simulator, threads=threads)
+    given = x * 1.0 if values else x
+    got, _ = image_run(make, given, (7, 9, 8), rb.conv2d(**options), weight, expected.shape[1:], None)
+    np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize("mode", ["average", "sum"])

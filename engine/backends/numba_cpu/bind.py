@@ -57,6 +57,7 @@ class Binder:
         self._sparse = by_first_name(deliveries)
         self.reach = reach_of(plan, deliveries)
         self._tallies: dict[str, np.ndarray] = {}
+        self._taken = False
         self.clock = zeros(2, np.int64)
         self.busy = zeros(plan.trials * share.n, np.int64).reshape(plan.trials, share.n)
         self.plastic: dict[str, Any] = {}
@@ -127,11 +128,11 @@ class Binder:
             block = record_block(self, self.plan.probe(name), trial, part)
         if block is None:
             return []
-        self._blocks[trial.index, part, f"{step.kind} {name}"] = block
+        self._blocks[trial.index, part, f"{step.kind} {name}"] = self._keep(trial, block)
         return [block]
 
     def _keep(self, trial: Trial, block: Block) -> Block:
-        """Keep a block that nobody asks for by name: programs hold only its address."""
+        """Keep a block, of which programs hold only the address."""
         self._kept.setdefault(trial.index, []).append(block)
         return block
 
@@ -267,15 +268,19 @@ class Binder:
 
     def forget(self, trial: Trial) -> None:
         """Drop what probes have recorded in one trial, and what kernels know of earlier steps."""
-        of_trial = (block for key, block in self._blocks.items() if key[0] == trial.index)
-        for block in (*of_trial, *self._kept.get(trial.index, ())):
-            for name, value in (("marks", NEVER), ("still", 0)):
-                if name in block.kept:
-                    block.kept[name][:] = value
-        for block, _ in self._probes(trial):
-            for name in ("filled", "counts"):
-                if name in block.kept:
-                    block.kept[name][:] = 0
+        for array, value in self.once(("forgotten", trial.index), lambda: self._forgotten(trial)):
+            array[:] = value
+
+    def _forgotten(self, trial: Trial) -> list[tuple[np.ndarray, int]]:
+        """Return what is to be forgotten of one trial, and what takes its place."""
+        blocks = [(block, {"marks": NEVER, "still": 0}) for block in self._kept.get(trial.index, ())]
+        blocks += [(block, {"filled": 0, "counts": 0}) for block, _ in self._probes(trial)]
+        return [
+            (block.kept[name], value)
+            for block, fresh in blocks
+            for name, value in fresh.items()
+            if name in block.kept
+        ]
 
     def take_samples(self, trial: Trial, probe: str) -> np.ndarray:
         """Return the samples of one trial, (n_samples, n_recorded), ascending by place."""
@@ -298,8 +303,17 @@ class Binder:
         return np.asarray(total[places])
 
     def take_tally(self) -> dict[str, np.ndarray]:
-        """Return and forget what was counted, but for weight changes, by the keys of `Machine.take_tally`."""
-        taken = {name: counts.copy() for name, counts in self._tallies.items()}
-        for counts in self._tallies.values():
-            counts[:] = 0
-        return taken
+        """Return what was counted, but for weight changes, by the keys of `Machine.take_tally`.
+
+        These are the arrays themselves: they hold until `clear_tally`, which comes before the next step.
+        """
+        self.clear_tally()
+        self._taken = True
+        return dict(self._tallies)
+
+    def clear_tally(self) -> None:
+        """Forget what was taken, before anything is counted again."""
+        if self._taken:
+            for counts in self._tallies.values():
+                counts[:] = 0
+        self._taken = False

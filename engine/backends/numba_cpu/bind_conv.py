@@ -54,6 +54,9 @@ def describe_conv(stored: dict[str, Any]) -> str:
 
 def compile_conv(stored: dict[str, Any], real: str, options: dict[str, Any]) -> Kernel:
     """Return the compiled kernel for a convolution as it is stored."""
+    kernel = stored["kernel"]
+    if kernel.groups == kernel.image[2] == kernel.out[2]:
+        return compile_kernel(conv.scatter_apart, real=real, **options)
     if _only_scattered(stored):
         return compile_kernel(conv.scatter_conv, real=real, **options)
     return compile_kernel(

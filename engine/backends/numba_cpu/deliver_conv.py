@@ -65,6 +65,42 @@ def scatter_conv(
     return 0
 
 
+def scatter_apart(
+    now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
+    delay: I8, weights: Cells, geometry: I8s, y_first: I4s, y_tap: I4s, y_out: I4s, x_first: I4s,
+    x_tap: I4s, x_out: I4s, low: I8, high: I8, cells: Cells,
+) -> int:  # fmt: skip
+    """Scatter events where each channel has a kernel of its own, as in pooling: see `scatter_conv`."""
+    width, c_in, kw, out_width = np.int32(geometry[0]), np.int32(geometry[1]), geometry[3], geometry[4]
+    parts, slot = first.size, (now - delay) % length
+    for q in range(parts):
+        begin = slot * n + first[q]
+        stop = begin + ring_counts[q * length + slot]
+        while begin < stop:
+            pixel = np.int32(ring_ids[np.uint64(begin)] // c_in)
+            base = np.int64(pixel) * c_in
+            end = begin + 1
+            while end < stop and ring_ids[np.uint64(end)] < base + c_in:
+                end += 1
+            iy = np.int32(pixel // width)
+            ix = np.int32(pixel - iy * width)
+            for y in range(y_first[iy], y_first[iy + 1]):
+                for x in range(x_first[ix], x_first[ix + 1]):
+                    start = (y_out[y] * out_width + x_out[x]) * c_in - low
+                    inside = start >= 0 and start + c_in <= high - low
+                    shift = (y_tap[y] * kw + x_tap[x]) * c_in - base
+                    for j in range(begin, end):
+                        place = np.int64(ring_ids[np.uint64(j)])
+                        at = start + place - base
+                        if inside or 0 <= at < high - low:
+                            weight = weights[np.uint64(shift + place)]
+                            if not UNIT:
+                                weight = CELL(weight * CELL(ring_payload[np.uint64(j)]))
+                            cells[np.uint64(at)] += weight
+            begin = end
+    return 0
+
+
 def deliver_conv(
     now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
     delay: I8, weights: Cells, geometry: I8s, y_first: I4s, y_tap: I4s, y_out: I4s, x_first: I4s,

@@ -53,6 +53,8 @@ class NumbaMachine(Machine):
         self.now = 0
         self.halted = np.zeros(plan.trials, bool)
         self._active = np.ones(plan.trials, np.int64)
+        # Between steps there is no input under way; a step that failed may have left some.
+        self._amid_steps = False
         sharing = self.threads if plan.trials == 1 else 1
         self.share = Share(plan, sharing)
         schedule = make_schedule(plan)
@@ -98,6 +100,8 @@ class NumbaMachine(Machine):
 
     def _advance(self, steps: int, *, watch: bool) -> None:
         stop = self.now + steps
+        self.binder.clear_tally()
+        self._amid_steps = True
         for trial in self.trials:
             self.binder.make_room(trial, self.now, stop)
         if self._workers > 1:
@@ -107,6 +111,7 @@ class NumbaMachine(Machine):
         else:
             self._run_shift(0, stop, watch=watch)
         self.now = stop
+        self._amid_steps = False
 
     def _run_shift(self, worker: int, stop: int, *, watch: bool) -> None:
         meeting, strip = Meeting(self._active), self.binder.schedule.strip
@@ -214,18 +219,14 @@ class NumbaMachine(Machine):
         for trial in self.trials:
             trial.faults[:] = 0
             self.binder.forget(trial)
-            for (group, name), variable in trial.states.items():
-                neurons = isinstance(self.plan.groups[group].part, Population)
-                key = f"state/{group}/{name}" if neurons else f"{name}/{group}"
-                if key in snapshot:
-                    variable.assign(snapshot[key][trial.index])
-                elif name == "fresh":
-                    places = operation_of(self.plan, group).places
-                    variable.assign(snapshot[f"value/{group}"][trial.index][places])
-            for cells in (*trial.fixed, *trial.floating):
+            for cells in (*trial.fixed, *trial.floating) if self._amid_steps else ():
                 cells[:] = 0
-            for group, ring in trial.rings.items():
+            for ring in trial.rings.values():
                 ring.counts[:] = 0
+        self._amid_steps = False
+        self._restore_states(snapshot)
+        for trial in self.trials:
+            for group, ring in trial.rings.items():
                 if f"flight/{group}/steps" not in snapshot or group in self.binder.private:
                     continue
                 t, s, p, w = (
@@ -243,6 +244,19 @@ class NumbaMachine(Machine):
                 plastic.restore(trial, mine)
         self._spikes.clear()
         self._private.begin(self.now)
+
+    def _restore_states(self, snapshot: dict[str, np.ndarray]) -> None:
+        for group, name in self.trials[0].states:
+            neurons = isinstance(self.plan.groups[group].part, Population)
+            key = f"state/{group}/{name}" if neurons else f"{name}/{group}"
+            if key in snapshot:
+                values = snapshot[key]
+            elif name == "fresh":
+                values = snapshot[f"value/{group}"][:, operation_of(self.plan, group).places]
+            else:
+                continue
+            for trial in self.trials:
+                trial.states[group, name].assign(values[trial.index])
 
 
 def _crews(trials: int, strip: int, threads: int, held: int) -> list[list[int]]:

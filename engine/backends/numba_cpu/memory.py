@@ -105,6 +105,9 @@ class Variable:
 
     def assign(self, values: np.ndarray) -> None:
         """Take over values of the whole group, (n,)."""
+        if len(self.parts) == 1:
+            self.parts[0][:] = values
+            return
         ends = np.cumsum([part.size for part in self.parts])
         for part, mine in zip(self.parts, np.split(values, ends[:-1]), strict=True):
             part[:] = mine
