@@ -136,9 +136,24 @@ def operations_of_unit(operator: Operator) -> dict[str, int]:
     >>> operations_of_unit(rb.Operator("softmax", rb.Population(3, rb.IF())))
     {'add': 6, 'compare': 2, 'divide': 3, 'exp': 3}
     """
+    row, units = row_of(operator), units_of(operator)
+    text = "\n".join(ast.unparse(tree) for tree in row.functions())
+    given = (*row.wholes.items(), *zip(row.arguments, units.widths, strict=True), ("y", units.out))
+    return dict(_operations(text, row.parameters, tuple(row.wholes), given))
+
+
+@lru_cache(maxsize=256)
+def _operations(
+    text: str, parameters: tuple[str, ...], wholes: tuple[str, ...], given: tuple[tuple[str, int], ...]
+) -> dict[str, int]:
+    """Return the arithmetic of a row function, whose arrays are as wide as is given."""
     counts: Counter[str] = Counter()
-    number, row, units = Tally(counts), row_of(operator), units_of(operator)
-    arrays = {name: [number] * width for name, width in zip(row.arguments, units.widths, strict=True)}
-    words = {**counting_words(number), FLOAT32: lambda x: number if isinstance(x, float) else x}
-    row.bind(words)(*row.given({**arrays, "y": [number] * units.out}))
+    number, sizes = Tally(counts), dict(given)
+    known = {name: size if name in wholes else [number] * size for name, size in sizes.items()}
+    words: dict[str, Any] = {
+        **counting_words(number),
+        FLOAT32: lambda x: number if isinstance(x, float) else x,
+    }
+    exec(text, words)
+    words["row"](*(known.get(name, number) for name in parameters))
     return dict(sorted(counts.items()))
