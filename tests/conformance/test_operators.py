@@ -287,6 +287,10 @@ def test_neurons_at_rest_wake_when_an_operator_writes(simulator):
     assert result[spikes].steps.tolist() == [70, 70, 80]
     assert result[spikes].ids.tolist() == [700, 1090, 3]
     assert sim.state(told)["n"][[3, 700, 1090]].tolist() == [2, 8, 8]
+    # What is set between two runs is seen as well.
+    sim.set(held[5:], v=1.5)
+    sim.run(1e-3)
+    assert sim.state(told)["n"][[3, 5, 700, 1090]].tolist() == [2, 5, 5, 5]
 
 
 def test_what_was_written_goes_on_from_a_checkpoint(simulator, tmp_path):

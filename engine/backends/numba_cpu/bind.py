@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from .kernel import Block
 from .memory import Ring, Trial, zeros
 from .merge import by_first_name, merged, reach_of, sums_ahead
 from .parts import Share, room_of
+from .update import CHUNK
 
 _PAYLOAD = {"unit": "i4", "integer": "i4"}
 
@@ -174,6 +176,21 @@ class Binder:
         found: Operation = self.once(("operation", name), lambda: operation_of(self.plan, name))
         return found
 
+    @cached_property
+    def watched(self) -> frozenset[str]:
+        """The groups that operators read."""
+        return frozenset(group.label for o in self.plan.network.operators for group in o.sources)
+
+    def still(self, trial: Trial, group: str, part: int) -> np.ndarray:
+        """Return whether nothing has changed in this step, by chunk of a part of a group."""
+        ends = np.cumsum([0, *(-(-np.diff(self.share.bounds[group]) // CHUNK))])
+        return self.kept(trial, ("still", group), int(ends[-1]), np.int8)[ends[part] : ends[part + 1]]
+
+    def at_rest(self, trial: Trial, group: str) -> np.ndarray:
+        """Return the same of all parts of a group that is bound already; a zero where nothing says so."""
+        flags: np.ndarray = self.once(("kept", trial.index, "still", group), lambda: zeros(1, np.int8))
+        return flags
+
     def kept(self, trial: Trial, key: tuple[Any, ...], size: int, dtype: Any) -> np.ndarray:
         """Return an array that several blocks of a trial share, of zeros at first."""
         array: np.ndarray = self.once(("kept", trial.index, *key), lambda: zeros(size, dtype))
@@ -273,7 +290,8 @@ class Binder:
 
     def _forgotten(self, trial: Trial) -> list[tuple[np.ndarray, int]]:
         """Return what is to be forgotten of one trial, and what takes its place."""
-        blocks = [(block, {"marks": NEVER, "still": 0}) for block in self._kept.get(trial.index, ())]
+        known = {"marks": NEVER, "still": 0, "seen": 0}
+        blocks = [(block, known) for block in self._kept.get(trial.index, ())]
         blocks += [(block, {"filled": 0, "counts": 0}) for block, _ in self._probes(trial)]
         return [
             (block.kept[name], value)

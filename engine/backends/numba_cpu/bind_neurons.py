@@ -50,7 +50,7 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
     size = min(CHUNK, high - low)
     at_rest = binder.scratch(("old", group.name, part), lambda: {a.name: zeros(size, a.numpy) for a in old})
     if "still" in kernel.places:
-        at_rest = {**at_rest, "still": zeros(-(-(high - low) // CHUNK), np.int8)}
+        at_rest = {**at_rest, "still": binder.still(trial, group.name, part)}
     if "came" in kernel.places:
         at_rest = {**at_rest, "came": zeros(CHUNK, np.int32)}
     if "woken" in kernel.places:
@@ -95,6 +95,7 @@ def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel,
         at_rest=model.at_rest_without_input,
         bursts=model.events_in is not None,
         takes=model.takes,
+        watched=group.name in binder.watched,
     )
     arguments: dict[str, Any] = {
         "n": high - low,

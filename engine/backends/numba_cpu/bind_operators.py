@@ -57,8 +57,11 @@ def _look_block(
         for argument in kernel.arguments
         if argument.name[:2] == "s_"
     }
-    changes = binder.reads(trial, name, part, k)
-    return kernel.pack(**arguments, **states, **shared, first=first, stop=stop, changes=changes)
+    timed = "now" in gather.rule.arguments
+    return kernel.pack(
+        **arguments, **states, **shared, first=first, stop=stop, changes=binder.reads(trial, name, part, k),
+        still=zeros(1, np.int8) if timed else binder.at_rest(trial, gather.group), seen=zeros(2, np.int8),
+    )  # fmt: skip
 
 
 def _look_kernel(binder: Binder, gather: Gather) -> tuple[Kernel, dict[str, Any]]:
@@ -110,6 +113,7 @@ def _compute_block(
         **{f"r_{key}": value for key, value in row.reals.items()},
         y=trial.states[name, "fresh"].whole, value=trial.states[name, "value"].whole,
         elements=binder.once(("elements", name), lambda: copied(operation.elements, np.int32)),
-        rows_done=binder.rows_done(trial, name, part), tally=binder.tally(trial, name),
+        still=binder.still(trial, name, part), rows_done=binder.rows_done(trial, name, part),
+        tally=binder.tally(trial, name),
         woken=zeros(1, np.int8) if operator.output is None else woken(binder, trial, operator.output.label),
     )  # fmt: skip

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....neurons.errors import RunError, SpecError
-from ...operation import operation_of
 from ...parts import Population
 from ...plan import Plan
 from ...workers import available_cores
@@ -252,7 +251,7 @@ class NumbaMachine(Machine):
             if key in snapshot:
                 values = snapshot[key]
             elif name == "fresh":
-                values = snapshot[f"value/{group}"][:, operation_of(self.plan, group).places]
+                values = snapshot[f"value/{group}"][:, self.binder.operation(group).places]
             else:
                 continue
             for trial in self.trials:

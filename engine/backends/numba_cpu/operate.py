@@ -49,12 +49,24 @@ def look_kernel(rule: Variant, looked: Looked) -> Kernel:
     arguments += [Argument(f"s_{name}", "i4" if i else looked.real, True) for name, i in looked.states]
     arguments += [Argument(f"k_{name}", looked.real, name in looked.arrays) for name in looked.constants]
     arguments += [Argument("x", looked.real, True), Argument("moved", "i1", True)]
-    arguments += [Argument("stirred", "i1", True), Argument("changes", "i8", True)]
+    arguments += [Argument(name, "i1", True) for name in ("stirred", "still", "seen")]
+    arguments.append(Argument("changes", "i8", True))
     given = {name: f"s_{name}[place]" for name, _ in looked.states} | {"now": "step"}
     called = [given.get(name) or constant_of(name, looked.arrays, "", "place") for name in rule.arguments]
     lines = [
         INLINE,
         f"def look(now, {', '.join(a.name for a in arguments)}):",
+        "    # Where the group is at rest, what was found in its last step is no longer new.",
+        "    calm = seen[0]",
+        "    for k in range(still.size):",
+        "        calm = np.int8(calm & still[k])",
+        "    if calm != 0:",
+        "        if seen[1] != 0:",
+        "            seen[1] = 0",
+        "            for row in range(first, stop):",
+        "                for i in range(width):",
+        "                    moved[start + row * columns + i] = 0",
+        "        return 0",
         "    step, found, some = np.int32(now), 0, np.int8(0)",
         "    for row in range(first, stop):",
         "        here, there = row * width, start + row * columns",
@@ -72,6 +84,7 @@ def look_kernel(rule: Variant, looked: Looked) -> Kernel:
         "            x[there + i] = value",
         "    changes[0] += found",
         "    stirred[0] = np.int8(stirred[0] | some)",
+        "    seen[0], seen[1] = 1, some",
         "    return 0",
     ]
     return kernel_from_source(
@@ -118,7 +131,11 @@ def _built(
     arguments += [Argument("x", real, True), Argument("moved", "i1", True), Argument("stirred", "i1", True)]
     arguments += [Argument(f"fresh_{k}", "i1", True) for k in range(len(shared)) if not elementwise]
     arguments += [Argument("y", real, True), Argument("value", real, True), Argument("elements", "i4", True)]
-    arguments += [Argument("rows_done", "i8", True), Argument("woken", "i1", True)]
+    arguments += [
+        Argument("rows_done", "i8", True),
+        Argument("woken", "i1", True),
+        Argument("still", "i1", True),
+    ]
     arguments += [Argument("ring_ids", "i4", True), Argument("ring_counts", "i4", True)]
     arguments += [Argument("ring_payload", real, True), Argument("tally", "i8", True)]
     given = {name: f"w_{name}" for name in wholes} | {name: f"r_{name}" for name in reals}
@@ -129,10 +146,12 @@ def _built(
         "    slot = now % length",
         "    begin = slot * n + low",
         "    k = begin",
+        "    changed = False",
         "    if stirred[0] != 0:",
         "        stirred[0] = 0",
         *(f"        {line}" for line in work(parameters, inputs, shared, given)),
         *(f"        {line}" for line in (_TELL if tells else _WRITE)),
+        "    still[:] = np.int8(not changed)",
         "    ring_counts[slot] = k - begin",
         "    return 0",
     ]
@@ -150,12 +169,14 @@ _TELL = """for place in range(low, high):
         ring_payload[k] = change
         tally[place] += 1
         value[place] = fresh
+        changed = True
         k += 1""".splitlines()
 
 _WRITE = f"""for place in range(low, high):
     fresh = y[elements[place]]
     if fresh != value[place]:
         value[place] = fresh
+        changed = True
         woken[place // {NOTED}] = 1""".splitlines()
 
 

@@ -18,7 +18,8 @@ from collections.abc import Collection, Iterable, Sequence
 from ....neurons.specialise import Variant
 from .operate import NOTED
 
-#: Steps between two looks at a chunk. A look costs about as much as an update.
+#: Steps between two looks at a chunk. A look costs about as much as an update. Where operators read neurons
+#: each step has one, so that they need not look at those that are at rest.
 LOOK = 64
 
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
@@ -47,7 +48,9 @@ def _compared_with_now(node: ast.AST) -> str:
     return ""
 
 
-def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int, *, woken: bool) -> list[str]:
+def skip_lines(
+    sums: Sequence[str], states: Sequence[str], chunk: int, *, woken: bool, watched: bool
+) -> list[str]:
     """Return the lines before a chunk's loop: skip it if it is at rest, or keep its variables.
 
     Parameters
@@ -60,6 +63,8 @@ def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int, *, woken:
         Neurons in a chunk.
     woken
         Whether an operator writes them, and says so.
+    watched
+        Whether an operator reads them.
     """
     silent = " and ".join(f"all_zero(a_{name})" for name in sums) or "True"
     before = []
@@ -73,7 +78,7 @@ def skip_lines(sums: Sequence[str], states: Sequence[str], chunk: int, *, woken:
     return [
         *before,
         f"mine = chunk // {chunk}",
-        f"looked = (now + mine) % {LOOK} == 0",
+        f"looked = (now + mine) % {1 if watched else LOOK} == 0",
         f"if (looked or still[mine] != 0) and {silent}:",
         "    if still[mine] != 0:",
         "        continue",

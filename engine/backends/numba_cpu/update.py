@@ -41,6 +41,8 @@ class Shape:
         Whether an event may count as several.
     takes : bool
         Whether an operator computes what stands in place of their input.
+    watched : bool
+        Whether an operator reads them.
     """
 
     arrays: frozenset[str]
@@ -52,6 +54,7 @@ class Shape:
     at_rest: bool = False
     bursts: bool = False
     takes: bool = False
+    watched: bool = False
 
 
 #: Neurons whose updates are vectors of one loop, and whose events are then listed.
@@ -139,7 +142,8 @@ def _build(
     ]
     if waiting is not None:
         sums = [a.name for a in arguments if a.array and a.name[:2] in ("c_", "x_")]
-        lines += [f"        {line}" for line in skip_lines(sums, written, CHUNK, woken=shape.takes)]
+        quiet = skip_lines(sums, written, CHUNK, woken=shape.takes, watched=shape.watched)
+        lines += [f"        {line}" for line in quiet]
     lines += ["        some, bad = np.int8(0), np.int32(0)"]
     lines += [f"        drawn_{name} = np.int32(0)" for name in sorted(shape.noisy)]
     loop = ["for i in range(size):"]
