@@ -45,6 +45,7 @@ class Ending:
         if any(isinstance(source, PoissonSource | RateSource) for source in plan.network.sources):
             self._fed = NEVER
         self._wait = max(plan.reach.values(), default=0) + (not _tells_at_once(plan))
+        self._apart = not outlives(plan)
         self._last = np.full(plan.trials, machine.now - 1)
 
     def advance(self) -> None:
@@ -60,7 +61,7 @@ class Ending:
                 self.done |= self._last < now - self._wait
         else:
             self.done |= _checked(self._until(), self.done.size)
-        if not outlives(self.machine.plan):
+        if self._apart and not self.done.all():
             self.machine.halt(self.done)
 
     @property
@@ -70,7 +71,8 @@ class Ending:
 
     def close(self) -> None:
         """Let trials go on that did before."""
-        self.machine.halt(self._before)
+        if not np.array_equal(self.machine.halted, self._before):
+            self.machine.halt(self._before)
 
 
 def outlives(plan: Plan) -> bool:

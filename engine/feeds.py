@@ -65,9 +65,9 @@ def described_feeds(plan: Plan) -> dict[str, list[Feed]]:
         if isinstance(part, SpikeSource) and part.times is not None and part.ids is not None:
             feed = _listed(group, part.times, part.ids, plan, 0)
         elif isinstance(part, CurrentSource) and part.values is not None:
-            feed = _current(plan, group, part, part.values, 0)
+            feed = _current(plan, group, part, part.values[None], 0)[0]
         elif isinstance(part, FrameSource) and part.values is not None:
-            feed = _values(plan, group, part.values.reshape(1, -1), 0, hold=True)
+            feed = _values(plan, group, part.values.reshape(1, 1, -1), 0, hold=True)[0]
         if feed is not None:
             feeds[group.name] = [feed] * plan.trials
     return feeds
@@ -258,10 +258,9 @@ def _currents(group: GroupPlan, stretch: Stretch, part: CurrentSource, value: An
             f"inputs of {group.name}: got {values.shape[-2]} rows of {row_steps} step(s); the run has "
             f"{stretch.steps} steps"
         )
-    each: list[Feed] = [
-        _current(plan, group, part, rows, stretch.start)
-        for rows in (values if values.ndim == 3 else values[None])
-    ]
+    each: list[Feed] = _current(
+        plan, group, part, values if values.ndim == 3 else values[None], stretch.start
+    )
     return each if values.ndim == 3 else each * plan.trials
 
 
@@ -269,10 +268,10 @@ def _row_steps(part: CurrentSource, dt: float) -> int:
     return 1 if part.dt is None else max(int(steps_of(part.dt, dt)), 1)
 
 
-def _current(plan: Plan, group: GroupPlan, part: CurrentSource, values: np.ndarray, start: int) -> ValueFeed:
-    return _values(
-        plan, group, np.atleast_2d(values), start, hold=values.ndim == 1, row_steps=_row_steps(part, plan.dt)
-    )
+def _current(plan: Plan, group: GroupPlan, part: CurrentSource, values: np.ndarray, start: int) -> list[Feed]:
+    """Return the feeds of trials, from values [trials, n], which hold, or [trials, rows, n]."""
+    rows = values if values.ndim == 3 else values[:, None]
+    return _values(plan, group, rows, start, hold=values.ndim == 2, row_steps=_row_steps(part, plan.dt))
 
 
 def _frames(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
@@ -285,11 +284,11 @@ def _frames(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
     if ahead == 2 or (ahead == 1 and stretch.batched):
         if len(values) != plan.trials or (ahead == 2 and values.shape[1] > stretch.steps):
             raise _wrong_frames(group, stretch, values)
-        return [_values(plan, group, np.atleast_2d(v), stretch.start, hold=ahead == 1) for v in values]
+        rows = values if ahead == 2 else values[:, None]
+        return _values(plan, group, rows, stretch.start, hold=ahead == 1)
     if ahead == 1 and len(values) > stretch.steps:
         raise _wrong_frames(group, stretch, values)
-    feed = _values(plan, group, np.atleast_2d(values), stretch.start, hold=ahead == 0)
-    return [feed] * plan.trials
+    return _values(plan, group, np.atleast_2d(values)[None], stretch.start, hold=ahead == 0) * plan.trials
 
 
 def _wrong_frames(group: GroupPlan, stretch: Stretch, values: np.ndarray) -> SpecError:
@@ -303,9 +302,10 @@ def _wrong_frames(group: GroupPlan, stretch: Stretch, values: np.ndarray) -> Spe
 
 def _values(
     plan: Plan, group: GroupPlan, values: np.ndarray, start: int, *, hold: bool, row_steps: int = 1
-) -> ValueFeed:
+) -> list[Feed]:
+    """Return the feeds of trials, from values [trials, rows, n]."""
     stored = np.ascontiguousarray(group.stored(values).astype(plan.real))
-    return ValueFeed(start, row_steps, stored, hold)
+    return [ValueFeed(start, row_steps, rows, hold) for rows in stored]
 
 
 def _finite(group: GroupPlan, value: Any) -> np.ndarray:
