@@ -35,7 +35,7 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
     Returns
     -------
     Graph
-        It equals the model on the sample, which is checked.
+        Simplified. It equals the model on the sample, which is checked.
 
     Raises
     ------
@@ -69,6 +69,7 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
         )
     _check_module(model)
     batch = _tensor(torch, sample)
+    _check_answer(torch, model, batch[:1])
     graph = simplify(graph_of_module(model, batch[:1], allow_dense))
 
     def original(x: Any) -> np.ndarray:
@@ -110,6 +111,25 @@ def _check_module(model: Any) -> None:
             )
 
 
+def _check_answer(torch: Any, model: Any, one: Any) -> None:
+    """Refuse modules that do not run on the sample, or answer by something else than one tensor."""
+    kind = str(one.dtype).removeprefix("torch.")
+    try:
+        with torch.no_grad():
+            answer = model(one)
+    except Exception as error:  # whatever the module raises
+        first = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise ConversionError(
+            f"sample: the model cannot be run on one of shape {tuple(one.shape[1:])} and type {kind}: "
+            f"{type(error).__name__}: {first[:200]}"
+        ) from error
+    if not torch.is_tensor(answer):
+        raise ConversionError(
+            f"model: it returns a {type(answer).__name__}; allowed is one tensor. Wrap it in a "
+            "module that returns it"
+        )
+
+
 def _is_parameter(model: Any, name: str) -> bool:
     """Return whether it is trained: buffers may be masks of minus infinity."""
     return any(name == parameter for parameter, _ in model.named_parameters())
@@ -123,7 +143,7 @@ def _few(names: list[str]) -> str:
 def _tensor(torch: Any, sample: Any) -> Any:
     """Return the sample as a tensor of float32 or whole numbers, or raise ConversionError."""
     try:
-        given = torch.as_tensor(np.asarray(sample) if not torch.is_tensor(sample) else sample).detach()
+        given = sample.detach() if torch.is_tensor(sample) else torch.as_tensor(_array(sample))
     except (TypeError, ValueError, RuntimeError):
         raise ConversionError(
             f"sample: got {type(sample).__name__}; allowed is one array (batch, ...)"
@@ -140,6 +160,12 @@ def _tensor(torch: Any, sample: Any) -> Any:
     if len(given) > 1 and bool((given == given[:1]).all()):
         raise ConversionError("sample: all inputs are the same; give typical ones, which differ")
     return given
+
+
+def _array(sample: Any) -> np.ndarray:
+    """Return an array, in single precision where NumPy took double by itself."""
+    array = np.asarray(sample)
+    return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 def compare(graph: Graph, batch: Any, original: Any) -> None:

@@ -42,7 +42,7 @@ ADVICE: Mapping[str, str] = {
     "topk": "leave it out, and take it of the answer",
     "sort": "leave it out, and sort the answer",
     "_fft": "write the transform as a product with constant matrices of cosines and sines",
-    "conv3d": "use two dimensions",
+    "_native_batch_norm_legit": "it normalises by the batch that it gets; keep running statistics",
     "rand": "nothing random can be converted; draw such numbers once and keep them as a buffer",
     "bernoulli": "nothing random can be converted; call model.eval() where it is a dropout",
     "normal": "nothing random can be converted",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import operator as python
+import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ...neurons.errors import ConversionError
@@ -85,24 +89,53 @@ def _exported(module: Any, sample: Any) -> Any:
     import torch
 
     try:
-        with _plain_attention(), torch.enable_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _plain_attention(), _silence(), torch.enable_grad():
             program = torch.export.export(module, (sample,), strict=False)
-            return program.run_decompositions(_decompositions())
-    except ConversionError:
-        raise
-    except Exception as error:  # whatever the module, or torch's tracer, raises
-        first = next((line for line in str(error).splitlines() if line.strip()), "")
-        kind = type(error).__name__
-        if "data-dependent" in str(error).lower() or "DataDependent" in kind or "UserError" in kind:
-            raise ConversionError(
-                f"model: what it does depends on the values of its input ({first}); only modules that do the "
-                "same for every sample can be converted, so replace `if` and loops over values"
-            ) from error
+            program = program.run_decompositions(_decompositions())
+    except Exception as error:  # whatever torch's tracer raises
         raise ConversionError(
-            f"model: it cannot be run on one sample of shape {tuple(sample.shape[1:])} and type "
-            f"{str(sample.dtype).removeprefix('torch.')}: {kind}: {first}"
+            "model: it cannot be traced: what it does depends on the values of its input, or leaves "
+            f"torch{_line_of(error)}; only what is the same for every sample can be converted, so replace "
+            f"`if` and loops over values, and calls of other libraries ({_first_line(error)})"
         ) from error
+    changed = program.graph_signature.buffers_to_mutate
+    if changed:
+        raise ConversionError(
+            f"model.{min(changed.values())}: it changes whenever the model is called; only models without "
+            "memory can be converted"
+        )
+    return program
+
+
+def _first_line(error: Exception) -> str:
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first[:160]}"
+
+
+def _line_of(error: Exception) -> str:
+    """Return the line of the author's code at which an error came up."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename)]
+    return f", at {frames[-1].filename}:{frames[-1].lineno} (`{str(frames[-1].line)[:80]}`)" if frames else ""
+
+
+def _is_own(filename: str) -> bool:
+    import torch
+
+    ours, theirs = Path(__file__).parents[1], Path(torch.__file__).parent
+    return Path(filename).is_file() and not any(Path(filename).is_relative_to(one) for one in (ours, theirs))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep torch from reporting to the terminal what becomes an error of ours."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 @contextmanager

@@ -62,9 +62,9 @@ class Reader:
             Where it stands in the module tree.
         """
         name = operator._opname
+        if name.startswith(_RANDOM):
+            self._refuse(name, place, _advice(name))
         if not _values(args) and not _values(kwargs.values()):
-            if name.startswith(_RANDOM):
-                self._refuse(name, place, _advice(name))
             return operator(*args, **kwargs)
         if name in NOTHING:
             return None
@@ -72,7 +72,7 @@ class Reader:
         try:
             return self._converted(operator, name, *_positional(operator, args, kwargs))
         except Unsupported as refusal:
-            if not self.allow_dense:
+            if not self.allow_dense or _is_complex(made):
                 self._refuse(name, place, str(refusal))
             return self._dense(operator, args, kwargs, made)
 
@@ -190,9 +190,18 @@ def _values(args: Any) -> bool:
     return any(isinstance(arg, Value) or (isinstance(arg, (list, tuple)) and _values(arg)) for arg in args)
 
 
+def _is_complex(made: Any) -> bool:
+    """Return whether any result is complex: such values go into no graph."""
+    parts = made if isinstance(made, (list, tuple)) else (made,)
+    return any(hasattr(part, "is_complex") and part.is_complex() for part in parts)
+
+
 def _advice(name: str) -> str:
     found = next((advice for start, advice in ADVICE.items() if name.startswith(start)), None)
-    return found or "it has no counterpart; write it with those that have, listed on docs/convert.md"
+    return found or (
+        "it has no counterpart; use sums, products, linear maps, convolutions, pooling, softmax, "
+        "normalisations, rearrangements and functions of one number (rheobase.neurons.scalars)"
+    )
 
 
 def _positional(
