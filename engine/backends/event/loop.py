@@ -22,6 +22,8 @@ from .synapses import DELAY, DELAYS, GROUP, LEVEL, OWN, RECEPTOR, ROWS, WEIGHTS,
 #: sends.
 ARRIVAL, ALONE, EMISSION = 0, 1, 2
 _PLACES, _INDICES, _KINDS = 32, 16, 4
+#: The most spikes that a source sends at once, at least as many as one train may send in a step.
+_SENT = 256
 #: Why the loop has ended: nothing is left to do, or more room is needed.
 DONE, FULL, BAD = 0, 1, 2
 #: Kinds of sources in `Tables.sources`.
@@ -163,7 +165,7 @@ def _advance(queue: Any, synapses: Any, tables: Any, work: Any, until: Any) -> A
             code, extra = heap[0, 1], heap[0, 2]
             drop_first(queue)
             if kind == EMISSION:
-                _emit_source(queue, synapses, tables, work, index, place, code, extra)
+                _emit_source(queue, synapses, tables, work, index, place, code, extra, until)
                 continue
             end = extra
             if kind == ARRIVAL:
@@ -201,7 +203,7 @@ def _room(queue: Any, synapses: Any, work: Any, group: Any, events: Any) -> Any:
 @inlined
 def _room_for(queue: Any, synapses: Any, work: Any, kind: Any, index: Any, place: Any) -> Any:
     """Return whether there is room for what an event may cause."""
-    group, events = index, np.int64(256)
+    group, events = index, np.int64(_SENT)
     if kind == ARRIVAL:
         row = synapses.projections[index, ROWS] + place
         group, events = synapses.projections[index, GROUP], synapses.starts[row + 1] - synapses.starts[row]
@@ -209,14 +211,15 @@ def _room_for(queue: Any, synapses: Any, work: Any, kind: Any, index: Any, place
 
 
 @inlined
-def _emit(queue: Any, synapses: Any, tables: Any, work: Any, group: Any, place: Any, spikes: Any) -> None:
-    """Send some spikes at once: count them, record them, and let them arrive."""
-    now = work.words[NOW]
+def _emit(
+    queue: Any, synapses: Any, tables: Any, work: Any, group: Any, place: Any, spikes: Any, step: Any
+) -> None:
+    """Send some spikes in a step: count them, record them, and let them arrive."""
     work.sent[tables.groups[group, G_FIRST] + place] += spikes
     if tables.groups[group, G_RECORDED] != 0:
         for _ in range(spikes):
             r = work.words[RECORDED]
-            work.spikes[r, 0], work.spikes[r, 1], work.spikes[r, 2] = now, group, place
+            work.spikes[r, 0], work.spikes[r, 1], work.spikes[r, 2] = step, group, place
             work.words[RECORDED] = r + 1
     for p in range(synapses.outgoing[group], synapses.outgoing[group + 1]):
         row = synapses.projections[p, ROWS] + place
@@ -227,25 +230,42 @@ def _emit(queue: Any, synapses: Any, tables: Any, work: Any, group: Any, place: 
                 delay = synapses.delays[first + synapses.projections[p, DELAYS]]
             arrival = code_of(synapses.projections[p, LEVEL], ARRIVAL, p, place)
             for _ in range(spikes):
-                push(queue, now + delay, arrival, first)
+                push(queue, step + delay, arrival, first)
 
 
 @inlined
 def _emit_source(
-    queue: Any, synapses: Any, tables: Any, work: Any, group: Any, place: Any, code: Any, extra: Any
-) -> None:
+    queue: Any, synapses: Any, tables: Any, work: Any, group: Any, place: Any, code: Any, extra: Any,
+    until: Any,
+) -> None:  # fmt: skip
     """Let a source send, and queue what it sends next."""
-    sender, spikes, following = place, np.int64(1), np.int64(NEVER)
+    now = work.words[NOW]
     if tables.sources[group, S_KIND] == LISTED:
-        at = tables.sources[group, S_FIRST] + extra
-        sender, spikes = np.int64(tables.places[at]), np.int64(tables.counts[at])
-        if extra + 1 < tables.sources[group, S_SIZE]:
-            following = tables.steps[at + 1]
-    else:
-        following = poisson_step(tables, group, place, extra + 1, work.words[NOW])
+        _emit_listed(queue, synapses, tables, work, group, code, extra, until)
+        return
+    following = poisson_step(tables, group, place, extra + 1, now)
     if following < NEVER:
         push(queue, following, code, extra + 1)
-    _emit(queue, synapses, tables, work, group, sender, spikes)
+    _emit(queue, synapses, tables, work, group, place, np.int64(1), now)
+
+
+@inlined
+def _emit_listed(
+    queue: Any, synapses: Any, tables: Any, work: Any, group: Any, code: Any, number: Any, until: Any
+) -> None:
+    """Send given spikes from one on, ahead of their time: nothing changes them, and each arrives at its own.
+
+    As many at once as there is surely room for; the next one is queued.
+    """
+    first, size, room = tables.sources[group, S_FIRST], tables.sources[group, S_SIZE], np.int64(_SENT)
+    while number < size:
+        at = first + number
+        step, spikes = tables.steps[at], np.int64(tables.counts[at])
+        if step >= until or spikes > room:
+            push(queue, step, code, number)
+            return
+        _emit(queue, synapses, tables, work, group, np.int64(tables.places[at]), spikes, step)
+        number, room = number + 1, room - spikes
 
 
 @compiled()
@@ -368,7 +388,7 @@ def _settle(queue: Any, synapses: Any, tables: Any, work: Any, group: Any, n: An
     if work.found[2] >= 0:
         work.words[BAD_GROUP], work.words[BAD_PLACE] = group, work.found[2]
     for i in range(work.found[0]):
-        _emit(queue, synapses, tables, work, group, np.int64(work.fired[i]), np.int64(1))
+        _emit(queue, synapses, tables, work, group, np.int64(work.fired[i]), np.int64(1), work.words[NOW])
     first, level = tables.groups[group, G_FIRST], tables.groups[group, G_LEVEL]
     for i in range(work.found[1]):
         who = np.int64(work.foreseen[i])
