@@ -150,7 +150,7 @@ class _Fusion:
         """Return a read of a node's values as events."""
         form = self.view[name]
         if not form.plain:
-            form = self.based(name)
+            form = self.affine(name, form) or self.based(name)
         return Read(form.parts[0].atom, "told", form.places_of().reshape(shape))
 
     def answer(self) -> str:
