@@ -44,7 +44,8 @@ def calibrate(
     sample : array (batch, ...)
         Some hundred inputs.
     bits : int or mapping
-        Of each cell, or of each cell by name ("" stands for all others).
+        Of each cell, and one more where others only add up what it tells, as on a residual stream, since its
+        events reach few; or of each cell by name ("" stands for all others).
     grain : "neuron", "channel" or "tensor"
         What shares a theta; neurons whose readers multiply them by the same weights always do.
     input_bits : int
@@ -68,7 +69,7 @@ def calibrate(
         original.values[cell.name] = x if first else function_of(cell, wanted)
         if cell.name in circuit.told:
             known = Circuit({**circuit.cells, **cells, cell.name: cell})
-            width = bits if isinstance(bits, int) else bits.get(cell.name, bits.get("", 4))
+            width = bits + _only_added(circuit, cell) if isinstance(bits, int) else _by_name(bits, cell)
             code = (
                 input_code(circuit, x, input_bits)
                 if first
@@ -80,6 +81,18 @@ def calibrate(
                 cell = replace(cell, code=replace(code, rest=_rest(n, graded=first)))
         cells[cell.name] = cell
     return Circuit(cells)
+
+
+def _by_name(bits: Mapping[str, int], cell: Cell) -> int:
+    return bits.get(cell.name, bits.get("", 4))
+
+
+def _only_added(circuit: Circuit, cell: Cell) -> bool:
+    """Whether what a cell tells meets no weights that many share, and no other factor."""
+    cells = circuit.cells.values()
+    terms = all(term.op == "wire" for other in cells for term in other.terms if term.source == cell.name)
+    reads = (read for other in cells if other.rows is not None for read in other.rows.reads)
+    return terms and not any(name == cell.name and what == "told" for name, what, _ in reads)
 
 
 def _totals(cell: Cell, signals: Signals, x: np.ndarray) -> np.ndarray:

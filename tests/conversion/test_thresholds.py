@@ -82,6 +82,13 @@ def test_bits_can_be_given_cell_by_cell():
     assert coded.cells["linear3"].code.high - coded.cells["linear3"].code.low == 63
 
 
+def test_what_others_only_add_up_is_told_in_one_bit_more():
+    graph = graphs.mixer()
+    coded = calibrate(fuse(graph), graphs.samples(graph, 60), bits=4)
+    assert coded.cells["add13"].code.high == 2**4 - 1  # the residual stream, with its sign
+    assert coded.cells["normalise14"].code.high == 2**3 - 1
+
+
 def test_a_cell_that_the_sample_never_moves_can_still_be_told():
     circuit, name = passing(2)
     coded = calibrate(circuit, np.zeros((50, 2), np.float32))
