@@ -2,157 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
 from ..neurons.errors import ConversionError
-from .calibrate import Grain, calibrate
+from .codes import Events, Grain
 from .converted import Converted
-from .inputs import check_batch, check_steps
-from .layers import Layer
-from .lower import Input, lower
-from .stages import stages_of
-from .torch_bridge import SUPPORTED, is_torch_module, layers_from_torch
+from .fuse import fuse
+from .inputs import check_choice, check_sample
+from .listed import graph_of_layers, is_layers
+from .losses import losses, mixed_bits
+from .populations import CHOICES, Law, Schedule
+from .rates import calibrate_rates
+from .thresholds import calibrate
+from .trace import graph_of
 
-#: The laws that `convert` can build.
-LAWS = ("rate",)
+#: So many inputs are enough to see the error of each cell.
+ENOUGH = 256
 
 
 def convert(
     model: Any,
     sample: Any,
     *,
-    law: Literal["rate"] = "rate",
+    law: Law = "delta",
+    events: Events = "pow2",
+    bits: int | Mapping[str, int] | Literal["auto"] = 4,
     thresholds: Grain = "neuron",
-    percentile: float = 99.9,
-    input: Input = "spikes",
-    peak: float | None = None,
-    start: float = 0.5,
-    steps: int = 16,
+    schedule: Schedule = "depth",
+    input: Literal["current", "spikes"] = "current",
+    allow_dense: bool = False,
+    bias_correction: bool = True,
+    input_bits: int = 8,
     dt: float = 1e-3,
 ) -> Converted:
-    """Turn a trained feed-forward ReLU network into integrate-and-fire neurons, without training.
+    """Turn a trained network into neurons that tell changes, without training.
 
     Parameters
     ----------
-    model : torch.nn.Sequential, or sequence of Layer
-        The trained network; `rheobase.conversion.layers` lists the layers.
+    model : torch.nn.Module, path, or sequence of Layer
+        The trained network, in evaluation; a file of `torch.export` (.pt2) or ONNX; or a list of
+        `rheobase.conversion.layers`.
     sample : array (n, features...)
-        A few hundred typical inputs, by which thresholds are set.
-    law : "rate"
-        A neuron's value is its mean rate times its threshold.
+        A few hundred typical inputs, by which steps are chosen.
+    law : "delta", "rate" or "value"
+        What events mean. "delta": by how much a value has changed, so events stop. "rate": the mean number of
+        spikes of a neuron is its value; integrate-and-fire neurons with soft reset, for one-bit machines.
+        "value": the value itself, zeros skipped; the trained network as it is.
+    events : "pow2", "unit" or "graded"
+        What one event can tell: a signed power of two, one unit, or any whole number.
+    bits : int, dict or "auto"
+        Bits of what a neuron tells; of cells by name, where "" stands for all others. "auto" starts from 4,
+        and tells more where it matters to the answer, less where it does not, at no more operations.
     thresholds : "neuron", "channel" or "tensor"
-        Which neurons share a threshold. Neurons that feed a convolution or a pooling layer share one
-        per channel at least, as their weights are shared.
-    percentile : float
-        A threshold lies at this percentile of the values on the sample, in (0, 100]. What lies above
-        is cut off; lower is faster to settle.
-    input : "spikes" or "current"
-        Whether input neurons send spikes at a rate proportional to the input (which must not be
-        negative), or the input drives the first layer as a current in every step, which costs a
-        multiplication per synapse.
-    peak : float, optional
-        The largest input that input neurons shall be able to send; the largest of the sample if left out.
-    start : float
-        Initial potential as a part of the threshold, in [0, 1]; a half rounds, zero rounds down.
-    steps : int
-        Steps per input.
+        Which neurons share a step. Those whose weights are shared always do.
+    schedule : "depth" or "concurrent"
+        Whether layers settle one behind the other, or all at once, answer by answer.
+    input : "current" or "spikes"
+        Under "rate", whether the input is there in every step as it is, or told in spikes like all else.
+    allow_dense : bool
+        Whether operations that have no counterpart are left as they are, and computed whenever what they
+        read has changed.
+    bias_correction : bool
+        Whether biases take back the mean error that rounding makes on the sample.
+    input_bits : int
+        Bits of the input.
     dt : float
-        Seconds per step. It changes only what a run costs in time, and so its static energy.
+        Seconds per sweep. It changes only what a run costs in time, and so its static energy.
 
     Returns
     -------
     Converted
-        With the network, ready to run; `print` shows what became of each layer.
+        With the network, ready to run; `print` shows what became of each operation.
 
     Raises
     ------
     ConversionError
-        If the model, the sample or an option cannot be used; nothing is passed through in silence.
+        If the model, the sample or an option cannot be used. Operations without a counterpart are all named,
+        with their place and what to use instead.
     MissingExtra
-        For a torch module if torch is not installed.
+        For a torch module if torch is not installed, for an ONNX file if onnx is not.
 
     Notes
     -----
-    The output is what the readout neurons have summed, per step. With T steps a neuron's value is
-    exact to theta / T where its input is steady.
-    Sources: B. Rueckauer et al., Conversion of continuous-valued deep networks to efficient
-    event-driven networks for image classification, Frontiers in Neuroscience 11 (2017), for soft reset
-    and percentiles; T. Bu et al., Optimal ANN-SNN conversion, ICLR (2022), for the start at a half.
+    At silence a converted network is the trained one with rounded values, bit for bit: `Converted.verify`.
+    Weights times steps are multiples of a power of two, so sums do not depend on the order of events.
 
     Examples
     --------
     >>> import numpy as np
     >>> from rheobase.conversion.layers import Affine, ReLU
     >>> layers = [Affine([[1.0, -1.0], [0.5, 0.5]]), ReLU(), Affine([[1.0, 1.0]])]
-    >>> converted = convert(layers, np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
-    >>> converted.original([[1.0, 0.5]])
+    >>> sample = np.random.default_rng(0).uniform(size=(200, 2))
+    >>> snn = convert(layers, sample, bits=6)
+    >>> snn.original([[1.0, 0.5]])
     array([[1.25]], dtype=float32)
-    >>> bool(abs(converted.run([[1.0, 0.5]], backend="reference").outputs[0, 0] - 1.25) < 0.1)
+    >>> bool(abs(snn.run([[1.0, 0.5]], backend="reference").outputs[0, 0] - 1.25) < 0.05)
     True
     """
-    _check_options(law, thresholds, percentile, input, 1.0 if peak is None else peak, start, dt)
-    layers = _layers(model)
-    inputs = check_batch("sample", sample)
-    stages = stages_of(layers, inputs.shape[1:])
-    low, high = float(inputs.min()), float(inputs.max() if peak is None else peak)
-    if input == "spikes" and low < 0:
-        raise ConversionError(
-            f"sample: its lowest value is {low:g}, which input spikes cannot carry; shift the "
-            "input into [0, 1] (and its normalisation into the first layer), or convert with input='current'"
-        )
-    if input == "spikes" and high == 0:
-        raise ConversionError(
-            "sample: all its values are 0; give typical inputs, or the largest one as peak="
-        )
-    levels = calibrate(stages, inputs, grain=thresholds, percentile=percentile)
-    network, readout_unit = lower(stages, levels, coding=input, input_threshold=high, start=start)
-    return Converted(
-        network=network,
-        layers=tuple(layers),
-        stages=stages,
-        thresholds=tuple(levels),
-        readout_unit=readout_unit,
-        input_range=(0.0, high) if input == "spikes" else (-np.inf, np.inf),
-        input_shape=inputs.shape[1:],
-        steps=check_steps(steps),
-        dt=float(dt),
-        law=law,
-        grain=thresholds,
-        coding=input,
+    chosen = {"law": law, "events": events, "schedule": schedule}
+    for field, value in chosen.items():
+        check_choice(f"convert.{field}", value, CHOICES[field])
+    check_choice("convert.thresholds", thresholds, ("neuron", "channel", "tensor"))
+    check_choice("convert.input", input, ("current", "spikes"))
+    for field, flag in (("allow_dense", allow_dense), ("bias_correction", bias_correction)):
+        check_choice(f"convert.{field}", flag, (True, False))
+    _check_bits("input_bits", input_bits, 16)
+    if bits != "auto":
+        for width in bits.values() if isinstance(bits, Mapping) else (bits,):
+            _check_bits("bits", width, 12)
+    if isinstance(dt, bool) or not isinstance(dt, (int, float, np.number)) or not 0 < dt < np.inf:
+        raise ConversionError(f"convert.dt: got {dt!r}; allowed is a time above 0 s")
+    inputs = check_sample(sample)
+    graph = (
+        graph_of_layers(model, inputs.shape[1:])
+        if is_layers(model)
+        else graph_of(model, sample, allow_dense=allow_dense)
     )
+    circuit = fuse(graph)
+    if isinstance(bits, Mapping) and not {""}.union(circuit.cells).issuperset(bits):
+        raise ConversionError(f"convert.bits: got {[*bits]}; allowed are '' and cells: {[*circuit.cells]}")
+    how: dict[str, Any] = {"grain": thresholds, "input_bits": input_bits}
+    if bits == "auto":
+        bits = mixed_bits(circuit, inputs, **how) if law == "delta" else 4
+    if law == "rate":
+        coded = calibrate_rates(circuit, inputs, **how)
+    else:
+        coded = calibrate(circuit, inputs, bits=bits, correct=bias_correction and law == "delta", **how)
+    coded = coded.on_grid() if law == "delta" else coded
+    found = losses(circuit, coded, inputs[:ENOUGH]) if law == "delta" else {}
+    errors = {name: float(np.sqrt(error)) for name, error in found.items()}
+    return Converted(graph, coded, law, events, schedule, input == "spikes", errors, float(dt))
 
 
-def _layers(model: Any) -> list[Layer]:
-    if is_torch_module(model):
-        return layers_from_torch(model)
-    if isinstance(model, (list, tuple)) and model and all(isinstance(layer, Layer) for layer in model):
-        return list(model)
-    raise ConversionError(
-        f"model: got {type(model).__name__}; allowed is a torch module ({SUPPORTED}), or a list of layers "
-        "from rheobase.conversion.layers"
-    )
-
-
-def _check_options(
-    law: Any, thresholds: Any, percentile: Any, coding: Any, peak: Any, start: Any, dt: Any
-) -> None:
-    if law not in LAWS:
-        raise ConversionError(f"convert.law: got {law!r}; available is {', '.join(map(repr, LAWS))}")
-    for field, value, allowed in (
-        ("thresholds", thresholds, ("neuron", "channel", "tensor")),
-        ("input", coding, ("spikes", "current")),
-    ):
-        if value not in allowed:
-            raise ConversionError(f"convert.{field}: got {value!r}; allowed is one of {allowed}")
-    _check_number("percentile", percentile, lambda v: 0 < v <= 100, "a number in (0, 100]")
-    _check_number("peak", peak, lambda v: 0 < v < np.inf, "a number above 0")
-    _check_number("start", start, lambda v: 0 <= v <= 1, "a number in [0, 1]")
-    _check_number("dt", dt, lambda v: 0 < v < np.inf, "seconds above 0")
-
-
-def _check_number(field: str, value: Any, good: Callable[[float], bool], allowed: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not good(float(value)):
-        raise ConversionError(f"convert.{field}: got {value!r}; allowed is {allowed}")
+def _check_bits(field: str, value: Any, most: int) -> None:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= most:
+        raise ConversionError(f"convert.{field}: got {value!r}; allowed is a whole number from 1 to {most}")

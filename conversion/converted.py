@@ -1,191 +1,267 @@
-"""A converted network: run it on inputs, and compare it with what it came from."""
+"""A converted network: run it, stop early, feed it streams, prove it, compare it, keep it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..engine.network import Network
 from ..neurons.errors import ConversionError
-from .inputs import check_batch, check_steps
-from .layers import Layer, ReLU, forward
-from .stages import Stage
+from .became import Became, became, table
+from .build import build
+from .circuit import Circuit
+from .codes import Events, aim
+from .evaluate import unfolded
+from .exit import RULES, Exit, tuned
+from .forward import forward
+from .graph import Graph
+from .inference import Inference, side_by_side
+from .inputs import check_batch, check_choice, check_labels, check_steps
+from .populations import CHOICES, Law, Schedule
+from .sweeps import Sweeps
 
 if TYPE_CHECKING:
-    from ..engine.result import Result
+    from .comparison import Comparison
+    from .verify import Verification
 
-
-@dataclass(frozen=True, eq=False)
-class Inference:
-    """What a converted network said about a batch of inputs.
-
-    Attributes
-    ----------
-    outputs : array (n, ...)
-        The outputs after the last step, in the unit of the original network's.
-    over_time : array (steps, n, ...)
-        The outputs after each step.
-    result : Result
-        What the run recorded and counted, over all inputs.
-    """
-
-    outputs: np.ndarray
-    over_time: np.ndarray
-    result: Result
-
-    @property
-    def labels(self) -> np.ndarray:
-        """The class with the largest output, for each input."""
-        return _winners(self.outputs)
-
-    @property
-    def spikes_per_input(self) -> float:
-        """Spikes of all neurons for one input, on average."""
-        return self.result.counts.spikes / len(self.outputs)
-
-    @property
-    def synaptic_events_per_input(self) -> float:
-        """Synaptic events for one input, on average."""
-        return self.result.counts.synaptic_events / len(self.outputs)
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """A converted network beside the original, on the same inputs.
-
-    Attributes
-    ----------
-    n_inputs, steps : int
-        Inputs, and steps for each.
-    accuracy_original, accuracy_spiking : float or None
-        Part of the inputs recognised, where labels were given.
-    agreement : float
-        Part of the inputs on which both name the same class.
-    largest_error : float
-        Largest difference of an output, as a part of the largest original output.
-    spikes_per_input, synaptic_events_per_input, seconds_per_input : float
-        What one input took, on average.
-    inference : Inference
-        The run itself.
-    """
-
-    n_inputs: int
-    steps: int
-    accuracy_original: float | None
-    accuracy_spiking: float | None
-    agreement: float
-    largest_error: float
-    spikes_per_input: float
-    synaptic_events_per_input: float
-    seconds_per_input: float
-    inference: Inference
-
-    def __repr__(self) -> str:
-        rows = [f"{self.n_inputs} inputs, {self.steps} steps each"]
-        if self.accuracy_original is not None and self.accuracy_spiking is not None:
-            rows.append(
-                f"accuracy         {self.accuracy_original:.1%} original, {self.accuracy_spiking:.1%} spiking"
-            )
-        rows += [
-            f"agreement        {self.agreement:.1%}",
-            f"largest error    {self.largest_error:.2%} of the largest output",
-            f"spikes           {self.spikes_per_input:.0f} per input",
-            f"synaptic events  {self.synaptic_events_per_input:.0f} per input",
-            f"time             {1e3 * self.seconds_per_input:.3f} ms per input",
-        ]
-        return "\n".join(rows)
+#: So many inputs run side by side: more would only take more memory.
+SIDE_BY_SIDE = 128
+#: So many simulators are kept for further runs.
+MOST_KEPT = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Converted:
-    """A trained network as spiking neurons. `convert` makes it.
+    """A trained network as neurons that tell changes. `convert` makes it.
 
     Attributes
     ----------
-    network : Network
-        The spiking network; its populations are "input" (unless the input is a current), "layer1",
-        "layer2", ... and "output". Probes can be added before it is run.
-    layers : tuple of Layer
-        The original network.
-    stages : tuple of Stage
-        What each population stands for.
-    thresholds : tuple of array
-        What a spike of each neuron of "layer1", "layer2", ... stands for.
-    input_shape : tuple of int
-        Shape of one input.
-    steps : int
-        Steps for one input, unless `run` is told otherwise.
+    graph : Graph
+        The trained network.
+    circuit : Circuit
+        The cells that it became, with codes, and weights on grids.
+    law : "delta", "rate" or "value"
+        What events mean.
+    events : "pow2", "unit" or "graded"
+        What one event tells under "delta".
+    schedule : "depth" or "concurrent"
+        How a run goes under "delta", unless it is told otherwise.
+    spikes_in : bool
+        Whether the input is told in spikes under "rate"; if not, it is a current.
+    errors : mapping
+        Cell -> root mean square error of its signal on the calibration sample, as a part of the signal's
+        standard deviation.
     dt : float
-        Seconds per step.
-    law, grain, coding : str
-        Law, which neurons share a threshold, how the input enters.
+        Seconds per sweep. It changes only what a run costs in time, and so its static energy.
     """
 
-    network: Network
-    layers: tuple[Layer, ...]
-    stages: tuple[Stage, ...]
-    thresholds: tuple[np.ndarray, ...]
-    readout_unit: np.ndarray
-    input_range: tuple[float, float]
-    input_shape: tuple[int, ...]
-    steps: int
-    dt: float
-    law: str
-    grain: str
-    coding: str
+    graph: Graph
+    circuit: Circuit
+    law: Law = "delta"
+    events: Events = "pow2"
+    schedule: Schedule = "depth"
+    spikes_in: bool = False
+    errors: Mapping[str, float] = field(default_factory=dict)
+    dt: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name, allowed in CHOICES.items():
+            check_choice(f"Converted.{name}", getattr(self, name), allowed)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return self.graph.input.shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one answer."""
+        return self.graph.nodes[self.graph.output].shape
+
+    @property
+    def steps(self) -> int:
+        """Sweeps of a run under other laws than "delta", which never end by themselves."""
+        return 1 if self.law == "value" else 16
+
+    @property
+    def operations(self) -> tuple[Became, ...]:
+        """What became of each operation: what prints as a table."""
+        return became(self.circuit, self.errors)
+
+    @cached_property
+    def network(self) -> Network:
+        """The network that runs; probes can be added before it does. See `build` for what feeds it."""
+        return self._built(self.schedule)
+
+    def _built(self, schedule: Schedule) -> Network:
+        how = {"law": self.law, "events": self.events, "spikes_in": self.spikes_in}
+        return build(self.circuit, schedule=schedule, **how)  # type: ignore[arg-type]
 
     def run(
-        self, x: Any, *, steps: int | None = None, backend: str = "numba", threads: int | None = None
-    ) -> Inference:
+        self, x: Any, *, steps: int | None = None, exit: Exit | None = None, schedule: Schedule | None = None,
+        backend: str = "numba", threads: int | None = None,
+    ) -> Inference:  # fmt: skip
         """Run a batch of inputs side by side, each from the initial state.
 
         Parameters
         ----------
         x : array (n, features...)
-            The inputs.
+            The inputs; what lies beyond the range of the sample is told as its end.
         steps : int, optional
-            Steps for each input; more are slower and closer to the original.
+            Sweeps at most; if left out until nothing is told any more, and `steps` under other laws than
+            "delta", where this never comes.
+        exit : Stable or Confident, optional
+            When an input may stop earlier, each by itself.
+        schedule : "depth" or "concurrent", optional
+            In order of depth one sweep settles everything, at the lowest cost; all at once gives an answer
+            after every sweep, which gets better. The network's own if left out; "concurrent" with `steps`
+            or `exit`.
         backend, threads
+            As for `Simulator`.
+
+        Returns
+        -------
+        Inference
+
+        Raises
+        ------
+        ConversionError
+            If the inputs have another shape than the sample, or are not finite.
+        KeyboardInterrupt
+            At Ctrl-C: an unsettled answer would pass for the settled one.
+        """
+        batch = self.checked(x)
+        if exit is not None and not isinstance(exit, Exit):
+            raise ConversionError(f"run.exit: got {exit!r}; allowed is Stable(eta), Confident(p) or None")
+        steps = None if steps is None else check_steps(steps)
+        if self.law != "delta":
+            steps, schedule = steps or self.steps, self.schedule
+        elif schedule is None:
+            schedule = self.schedule if steps is None and exit is None else "concurrent"
+        # Probes record one stretch of all inputs.
+        size = len(batch) if self.network.probes else SIDE_BY_SIDE
+        found = []
+        for part in (batch[i : i + size] for i in range(0, len(batch), size)):
+            sweeps = self.kept(len(part), schedule=schedule, backend=backend, threads=threads)
+            sweeps.feed(self.whole(part))
+            found.append(sweeps.settle(steps, exit))
+        return side_by_side(found)
+
+    def stream(
+        self, frames: Iterable[Any], *, exit: Exit | None = None, backend: str = "numba",
+        threads: int | None = None,
+    ) -> Iterator[Inference]:  # fmt: skip
+        """Yield the answer to each frame of a stream; it starts from the last one's and costs its change.
+
+        Parameters
+        ----------
+        frames : iterable of array
+            Each in the shape of one input, or (n, features...) for n streams side by side.
+        exit, backend, threads
+            As for `run`.
+
+        Examples
+        --------
+        >>> import rheobase as rb
+        >>> from rheobase.conversion.layers import Affine, ReLU
+        >>> sample = np.random.default_rng(0).uniform(size=(50, 4))
+        >>> snn = rb.convert([Affine(np.eye(4)), ReLU(), Affine(np.ones((1, 4)))], sample)
+        >>> frames = [sample[0], sample[0], sample[1]]
+        >>> [bool(answer.first_layer[0]) for answer in snn.stream(frames, backend="reference")]
+        [True, False, True]
+        """
+        sweeps: Sweeps | None = None
+        for frame in frames:
+            given = np.asarray(frame)
+            alone = given.size == self.graph.input.n
+            batch = self.checked(given.reshape(1, *self.input_shape) if alone else given)
+            if self.law != "delta":
+                raise ConversionError(
+                    f"stream: got law={self.law!r}; allowed is 'delta', under which frames cost their change"
+                )
+            if sweeps is None:
+                schedule = self.schedule if exit is None else "concurrent"
+                sweeps = self.sweeps(len(batch), schedule=schedule, backend=backend, threads=threads)
+            if len(batch) != sweeps.n:
+                raise ConversionError(
+                    f"stream: got a frame of {len(batch)} inputs; allowed are {sweeps.n}, as the first had"
+                )
+            sweeps.feed(self.whole(batch))
+            yield sweeps.settle(None, exit)
+
+    def tune_exit(
+        self, x: Any, labels: Any = None, *, budget: float | None = None,
+        rule: Literal["stable", "confident"] = "stable",
+        backend: str = "numba", threads: int | None = None,
+    ) -> Exit:  # fmt: skip
+        """Return when to stop early: as cheaply as nothing is lost, or as carefully as a budget allows.
+
+        Parameters
+        ----------
+        x : array (n, features...)
+            Typical inputs, run to silence.
+        labels : array (n,), optional
+            Their classes: then the cheapest rule that recognises no fewer of them.
+        budget : float, optional
+            Operations on average, as a share of those to silence: then the most careful rule that keeps to
+            it. Give one of the two.
+        rule : "stable" or "confident"
+            The kind of rule: `Stable` or `Confident`.
+        backend, threads
+            As for `run`.
+
+        Raises
+        ------
+        ConversionError
+            If no rule keeps to the budget, or both or none are given.
+        """
+        if (labels is None) == (budget is None):
+            raise ConversionError("tune_exit: got both labels and a budget, or none; give one of them")
+        check_choice("tune_exit.rule", rule, tuple(RULES))
+        found = self.run(x, schedule="concurrent", backend=backend, threads=threads)
+        return tuned(found, RULES[rule], labels=check_labels(labels, len(found)), budget=budget)
+
+    def original(self, x: Any) -> np.ndarray:
+        """Return the trained network's outputs, computed with NumPy in float32."""
+        return forward(self.graph, self.checked(x))
+
+    def verify(
+        self, x: Any, *, backends: Sequence[str] = ("numba", "reference"), threads: int | None = None
+    ) -> Verification:
+        """Prove on inputs that what is settled is the quantised network, bit for bit.
+
+        In either schedule and on each backend, the totals of every cell and what it has told are compared
+        with one pass through the circuit in NumPy.
+
+        Parameters
+        ----------
+        x : array (n, features...)
+            The inputs.
+        backends : sequence of str
+            What to run on.
+        threads : int, optional
             As for `Simulator`.
 
         Raises
         ------
         ConversionError
-            If the inputs have another shape than the sample, are not finite, or lie outside what the
-            input neurons can send.
-        KeyboardInterrupt
-            At Ctrl-C: there is no answer before the last step.
+            Naming the first difference.
         """
-        from ..engine.simulator import Simulator
+        from .verify import verify
 
-        batch = self._checked(x)
-        steps = check_steps(self.steps if steps is None else steps)
-        simulator = Simulator(self.network, self.dt, backend=backend, batch=len(batch), threads=threads)
-        frames = batch.reshape(len(batch), *self.stages[0].input_shape)
-        result = simulator.run(steps * self.dt, inputs={self.network["frame"]: frames})
-        if result.info.interrupted:
-            raise KeyboardInterrupt  # the readout of fewer steps would pass for that of all
-        membrane = result["readout"].values
-        membrane = np.asarray(membrane, np.float64).reshape(len(batch), steps, *self.stages[-1].shape)
-        membrane = membrane.swapaxes(0, 1)
-        so_far = np.arange(1, steps + 1).reshape(-1, *[1] * (membrane.ndim - 1))
-        outputs = (membrane * self.readout_unit / so_far).astype(np.float32)
-        if self.stages[-1].rectified:
-            outputs = ReLU().forward(outputs)
-        return Inference(outputs[-1], outputs, result)
-
-    def original(self, x: Any) -> np.ndarray:
-        """Return the original network's outputs, computed with NumPy in float32."""
-        return forward(self.layers, self._checked(x))
+        return verify(self, self.checked(x), backends, threads)
 
     def compare(
-        self, x: Any, labels: Any = None, *, steps: int | None = None, backend: str = "numba",
+        self, x: Any, labels: Any = None, *, model: Any = None, steps: Sequence[int] = (1, 2, 4, 8),
+        chips: Sequence[str] = ("cmos45", "loihi", "spinnaker2", "truenorth"), backend: str = "numba",
         threads: int | None = None,
     ) -> Comparison:  # fmt: skip
-        """Run the inputs through both networks.
+        """Run inputs through the original and through this, and show what was lost and what it costs.
 
         Parameters
         ----------
@@ -193,62 +269,93 @@ class Converted:
             The inputs.
         labels : array (n,), optional
             The right classes.
-        steps, backend, threads
+        model : callable, optional
+            What the original's outputs come from: a torch module, or any function of a batch. The operations
+            that it was traced to, if left out.
+        steps : sequence of int
+            Sweeps after which to look.
+        chips : sequence of str
+            What to price.
+        backend, threads
             As for `run`.
         """
-        batch = self._checked(x)
-        expected = self.original(batch)
-        known = None if labels is None else np.asarray(labels)
-        if known is not None and known.shape != (len(batch),):
-            raise ConversionError(f"compare: labels have shape {known.shape}; allowed is ({len(batch)},)")
-        inference = self.run(batch, steps=steps, backend=backend, threads=threads)
-        winners = _winners(expected)
-        scale = float(np.abs(expected).max()) or 1.0
-        return Comparison(
-            n_inputs=len(batch),
-            steps=len(inference.over_time),
-            accuracy_original=None if known is None else float((winners == known).mean()),
-            accuracy_spiking=None if known is None else float((inference.labels == known).mean()),
-            agreement=float((inference.labels == winners).mean()),
-            largest_error=float(np.abs(inference.outputs - expected).max()) / scale,
-            spikes_per_input=inference.spikes_per_input,
-            synaptic_events_per_input=inference.synaptic_events_per_input,
-            seconds_per_input=inference.result.info.wall_s / len(batch),
-            inference=inference,
-        )
+        from .compare import compare
 
-    def _checked(self, x: Any) -> np.ndarray:
+        how: dict[str, Any] = {"steps": steps, "chips": chips, "backend": backend, "threads": threads}
+        return compare(self, self.checked(x), labels, model=model, **how)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one `.npz`, without pickle; an older file is replaced in one step.
+
+        Raises
+        ------
+        ConversionError
+            If an operation was left dense, which no file can hold.
+        """
+        from .stored import write
+
+        write(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Converted:
+        """Read what `save` wrote. Nothing in a file is ever executed.
+
+        Raises
+        ------
+        FormatError
+            If the file is truncated, changed, of another format, or describes no network.
+        OSError
+            If there is no such file.
+        """
+        from .stored import read
+
+        return read(path)
+
+    def sweeps(
+        self, n: int, *, schedule: Schedule, backend: str = "numba", threads: int | None = None
+    ) -> Sweeps:
+        """Return n copies of the network, side by side in their initial state."""
+        check_choice("run.schedule", schedule, CHOICES["schedule"])
+        own = schedule == self.schedule
+        net = self.network if own else self._built(schedule)
+        return Sweeps(
+            self.circuit, net, n, law=self.law, schedule=schedule, events=self.events, dt=self.dt,
+            backend=backend, threads=threads,
+        )  # fmt: skip
+
+    def kept(self, n: int, **machine: Any) -> Sweeps:
+        """Return n copies in their initial state, perhaps of an earlier run: what is made is kept."""
+        key = (n, len(self.network), *machine.items())
+        if key not in self._kept:
+            while len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = self.sweeps(n, **machine)
+        else:
+            self._kept[key].reset()
+        return self._kept[key]
+
+    @cached_property
+    def _kept(self) -> dict[Any, Sweeps]:
+        return {}
+
+    def whole(self, batch: np.ndarray) -> np.ndarray:
+        """Return inputs as the network is fed, (n, k): whole numbers under "delta", else values."""
+        cell, values = self.circuit.input, unfolded(self.circuit, batch)
+        if self.law == "value" or cell.code is None:
+            return values
+        n = aim(cell, values)
+        return n.astype(np.int64) if self.law == "delta" else n * cell.code.theta
+
+    def checked(self, x: Any) -> np.ndarray:
+        """Return a batch of inputs as float32, or raise ConversionError."""
         batch = check_batch("x", x)
-        if batch.shape[1:] != self.input_shape:
+        if batch.shape[1:] != self.input_shape and batch[0].size != self.graph.input.n:
             raise ConversionError(
                 f"x: got shape {batch.shape}; allowed is (n, {', '.join(map(str, self.input_shape))})"
             )
-        low, high = self.input_range
-        if batch.min() < low or batch.max() > high:
-            raise ConversionError(
-                f"x: got values from {batch.min():g} to {batch.max():g}; the input neurons can send {low:g} "
-                f"to {high:g}; convert with peak={batch.max():g} or more, or with input='current'"
-            )
-        return batch
+        return batch.reshape(len(batch), *self.input_shape)
 
     def __repr__(self) -> str:
-        header = f"{self.law} law, {self.steps} steps, thresholds per {self.grain}, input as {self.coding}"
-        rows = [("population", "from", "shape", "neurons", "a spike stands for")]
-        for i, stage in enumerate(self.stages):
-            last = i == len(self.thresholds)
-            worth = "never spikes: its sum is the output" if last else _span(self.thresholds[i])
-            shape = "x".join(map(str, stage.shape))
-            what = stage.layer.name + (" + ReLU" if stage.rectified else "")
-            rows.append((stage.name, what, shape, str(int(np.prod(stage.shape))), worth))
-        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join([header, *lines])
-
-
-def _winners(outputs: np.ndarray) -> np.ndarray:
-    return np.asarray(outputs.reshape(len(outputs), -1).argmax(axis=1))
-
-
-def _span(values: Sequence[float] | np.ndarray) -> str:
-    low, high = float(np.min(values)), float(np.max(values))
-    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+        how = ", in order of depth" if self.schedule == "depth" else ", all at once"
+        told = f", {self.events} events{how}" if self.law == "delta" else ""
+        return f"law {self.law}{told}\n{table(self.operations)}"

@@ -36,6 +36,23 @@ def check_batch(field: str, values: Any) -> np.ndarray:
     return array
 
 
+def check_sample(values: Any) -> np.ndarray:
+    """Return a batch of inputs to calibrate on, which differ, or raise ConversionError.
+
+    Examples
+    --------
+    >>> check_sample([[0.0], [1.0]]).shape
+    (2, 1)
+    """
+    inputs = check_batch("sample", values)
+    if not (inputs != inputs[:1]).any():
+        raise ConversionError(
+            f"sample: got {len(inputs)} inputs that are all the same; allowed are typical "
+            "ones that differ, a few hundred"
+        )
+    return inputs
+
+
 def check_steps(steps: Any) -> int:
     """Return a number of steps, or raise ConversionError.
 
@@ -47,3 +64,32 @@ def check_steps(steps: Any) -> int:
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise ConversionError(f"steps: got {steps!r}; allowed is a whole number from 1")
     return int(steps)
+
+
+def check_labels(labels: Any, n: int) -> np.ndarray | None:
+    """Return the classes of n inputs, if there are any, or raise ConversionError.
+
+    Examples
+    --------
+    >>> check_labels([1, 0], 2)
+    array([1, 0])
+    """
+    if labels is None:
+        return None
+    known = np.asarray(labels)
+    if known.shape != (n,) or known.dtype.kind not in "iu":
+        raise ConversionError(
+            f"labels: got {known.dtype} of shape {known.shape}; allowed are whole numbers, ({n},)"
+        )
+    return known
+
+
+def check_choice(field: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    """Raise ConversionError unless a value is one of those allowed: texts, or True and False.
+
+    Examples
+    --------
+    >>> check_choice("convert.law", "delta", ("delta", "rate"))
+    """
+    if type(value) not in (str, bool) or value not in allowed:
+        raise ConversionError(f"{field}: got {value!r}; allowed is {' or '.join(map(repr, allowed))}")

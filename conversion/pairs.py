@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from .circuit import Term
-
-Pair = tuple[int, int]
+from .maps import windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,23 +65,15 @@ def _linear(term: Term, places: np.ndarray) -> Listed:
 
 
 def _wire(term: Term, places: np.ndarray) -> Listed:
-    return places, np.arange(places.size), np.ones(places.size)
-
-
-def windows_of(places: np.ndarray, options: Mapping[str, Any], kernel: Pair, dilation: Pair) -> np.ndarray:
-    """Return the places that each window of an image reads, [channels, height, width, kh, kw]; -1 outside."""
-    image = np.pad(places.reshape(options["image"]), ((0, 0), *options["padding"]), constant_values=-1)
-    span = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
-    (sh, sw), (dh, dw) = options["stride"], dilation
-    return np.asarray(sliding_window_view(image, span, axis=(1, 2))[:, ::sh, ::sw, ::dh, ::dw])
+    return places, np.arange(places.size), np.asarray(term.values.get("weight", 1.0), np.float64)
 
 
 def _conv(term: Term, places: np.ndarray) -> Listed:
     weight, groups = np.asarray(term.values["weight"], np.float64), term.options["groups"]
     (c_out, per_group), kernel = weight.shape[:2], weight.shape[2:]
-    windows = windows_of(places, term.options, kernel, term.options["dilation"])
-    _, height, width = windows.shape[:3]
-    sources = windows.reshape(groups, 1, per_group, height, width, *kernel)
+    seen = windows(places[None], term.options, kernel, term.options["dilation"], outside=-1)
+    _, _, height, width = seen.shape[:4]
+    sources = seen.reshape(groups, 1, per_group, height, width, *kernel)
     targets = np.arange(c_out * height * width).reshape(groups, -1, 1, height, width, 1, 1)
     return sources, targets, weight.reshape(groups, -1, per_group, 1, 1, *kernel)
 
@@ -115,12 +104,13 @@ def _conv_transpose(term: Term, places: np.ndarray) -> Listed:
 
 def _mean_pool(term: Term, places: np.ndarray) -> Listed:
     size = term.options["size"]
-    windows = windows_of(places, term.options, size, (1, 1))
-    targets = np.arange(math.prod(windows.shape[:3])).reshape(*windows.shape[:3], 1, 1)
+    seen = windows(places[None], term.options, size, (1, 1), outside=-1)[0]
+    targets = np.arange(math.prod(seen.shape[:3])).reshape(*seen.shape[:3], 1, 1)
     if term.options["count_padding"]:
-        return windows, targets, np.full(windows.shape, 1.0 / math.prod(size))
-    inside = windows_of(np.zeros_like(places), term.options, size, (1, 1)) >= 0
-    return windows, targets, 1.0 / inside.sum(axis=(3, 4), keepdims=True)
+        return seen, targets, np.full(seen.shape, 1.0 / math.prod(size))
+    # A place within the image counts, also where no value stands there.
+    inside = windows(np.ones_like(places)[None], term.options, size, (1, 1))[0]
+    return seen, targets, 1.0 / inside.sum(axis=(3, 4), keepdims=True)
 
 
 _LISTS: Mapping[str, Callable[[Term, np.ndarray], Listed]] = {

@@ -133,6 +133,8 @@ class OperatorCounts:
     evaluations : dict
         Arithmetic by kind ("add", "multiply", "exp", ...): of the rows computed, or, for a product of
         matrices, of all events that meet what the other factor has told.
+    events_by_trial : tuple of int
+        Of a product of matrices, how often events of each trial met a number of the other factor.
     """
 
     name: str
@@ -142,6 +144,7 @@ class OperatorCounts:
     changes: int = 0
     words: int = 0
     evaluations: dict[str, int] = field(default_factory=dict)
+    events_by_trial: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,7 +286,7 @@ class Counts:
                     "events_by_trial",
                 ),
             ),
-            ("operators", ("rows", "spikes", "changes", "words")),
+            ("operators", ("rows", "spikes", "changes", "words", "events_by_trial")),
         ):
             summed[group] = tuple(
                 replace(a, **{name: _added(getattr(a, name), getattr(b, name)) for name in adding})

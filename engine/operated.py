@@ -38,11 +38,14 @@ class Operated:
         rows = int(tally[f"rows/{name}"].sum())
         changes = tally[f"reads/{name}"].reshape(-1, len(self._gathers)).sum(axis=0).tolist()
         evaluations = {kind: number * rows for kind, number in self._each.items()}
+        met = np.zeros(self._plan.trials, np.int64)
         if self._spread is not None:
             evaluations = {"add": 0, "multiply": 0}
             for gather, read, changed in zip(self._gathers, self._sent, changes, strict=True):
                 if read is not None:
-                    changed = int((tally[f"sent/{gather.group}"] @ read).sum())
+                    events = tally[f"sent/{gather.group}"] @ read
+                    met += events * self._spread[gather.argument]
+                    changed = int(events.sum())
                 products = changed * self._spread[gather.argument]
                 evaluations["add"] += products
                 evaluations["multiply"] += products * self._multiplies(gather)
@@ -54,6 +57,7 @@ class Operated:
             changes=sum(changes),
             words=rows * (sum(units.widths) + units.out),
             evaluations=evaluations,
+            events_by_trial=tuple(met.tolist()),
         )
 
     def _multiplies(self, gather: Gather) -> bool:

@@ -2,8 +2,8 @@
 
     python examples/03_convert_digits.py [--digits 200] [--save network.toml]
 
-The network and the digits ship with the package; examples/01_train_digits.py made them. With your own,
-pass a torch.nn.Sequential of Linear, Conv2d, AvgPool2d, BatchNorm, Flatten and ReLU to rb.convert.
+The network and the digits ship with the package; examples/01_train_digits.py made them. With your own, pass a
+torch module in evaluation mode to rb.convert.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ def main() -> None:
     sample, x, labels = data.pixels[:200], data.pixels[200:], data.labels[200:]
     x, labels = x[: args.digits], labels[: args.digits]
 
-    converted = rb.convert(digits_network(), sample, law="rate")
+    converted = rb.convert(digits_network(), sample)
     print(converted)
 
-    # More steps are slower and come closer to the original.
-    for steps in (4, 8, 16, 32):
-        found = converted.compare(x, labels, steps=steps)
+    # All at once, answers get better sweep by sweep; in order of depth, one sweep settles everything.
+    found = converted.compare(x, labels, steps=(1, 2, 3))
+    for point in found.points:
         print(
-            f"{steps:3} steps: {found.accuracy_original:.1%} original, {found.accuracy_spiking:.1%} spiking, "
-            f"{found.spikes_per_input:.0f} spikes, {found.synaptic_events_per_input:,.0f} synaptic events"
+            f"{point.when:>9}: {found.accuracy_original:.1%} original, {point.accuracy:.1%} spiking, "
+            f"{point.operations:,.0f} synaptic events"
         )
 
-    # Energies are those of the last run; dense machines are charged for the original network.
+    # Dense machines are charged for the original network.
     print(rb.compare_chips(found.inference.result, CHIPS))
     print(rb.energy(found.inference.result, "loihi"))
     if args.save:

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", default="rheobase-demo", metavar="FOLDER", help="default: ./rheobase-demo")
     command.add_argument("--digits", type=_count, metavar="N", help="how many of the digits; default: 800")
-    command.add_argument("--steps", type=_count, metavar="N", help="steps per digit")
+    command.add_argument("--steps", type=_count, metavar="N", help="sweeps per digit")
     _machine(command)
 
 
@@ -100,14 +100,31 @@ def _run(command: argparse.ArgumentParser) -> None:
 
 def _convert(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "model", metavar="MODEL.npz", help="arrays weight1, bias1, weight2, ... in torch's order"
-    )
-    command.add_argument("--sample", required=True, metavar="DATA.npz", help="array x, and perhaps labels")
-    command.add_argument("--law", default="rate", help="default: rate")
+        "model", metavar="MODEL",
+        help=".pt2 of torch.export, .onnx, or .npz of arrays weight1, bias1, weight2, ... in torch's order",
+    )  # fmt: skip
+    command.add_argument(
+        "--calibrate", "--sample", dest="sample", required=True, metavar="DATA.npz",
+        help="array x, and perhaps labels: a few hundred typical inputs",
+    )  # fmt: skip
+    command.add_argument("--law", default="delta", choices=("delta", "rate", "value"))
+    command.add_argument("--events", default="pow2", choices=("pow2", "unit", "graded"))
+    command.add_argument("--bits", type=_count, default=4, metavar="N", help="default: 4")
     command.add_argument("--thresholds", default="neuron", choices=("neuron", "channel", "tensor"))
-    command.add_argument("--input", default="spikes", choices=("spikes", "current"))
-    command.add_argument("--steps", type=_count, default=16, metavar="N", help="steps per input; default: 16")
-    command.add_argument("--out", metavar="NETWORK", help="write the spiking network here: .toml or .nir")
+    command.add_argument("--schedule", default="depth", choices=("depth", "concurrent"))
+    command.add_argument(
+        "--input", default="current", choices=("current", "spikes"), help="of the law 'rate'"
+    )
+    command.add_argument(
+        "--allow-dense", action="store_true", help="leave operations without a counterpart as they are"
+    )
+    command.add_argument(
+        "--steps", type=_count, action="append", metavar="N", help="look after N sweeps; may be repeated"
+    )
+    command.add_argument(
+        "--out", metavar="FILE",
+        help="write the spiking network here: .npz (all of it), .toml or .nir (the network alone)",
+    )  # fmt: skip
     _machine(command)
 
 

@@ -10,10 +10,13 @@ import re
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .answer import Answer, given, pairs, table
 from .neurons.errors import ConversionError, FormatError, SpecError
+
+if TYPE_CHECKING:
+    from .conversion import Converted
 
 
 def demo(args: Namespace) -> Answer:
@@ -26,52 +29,58 @@ def demo(args: Namespace) -> Answer:
     return Answer(report.to_dict(), str(report))
 
 
+#: What a converted network can be written as.
+_FORMATS = (".npz", ".toml", ".nir")
 _PARAMETER = re.compile(r"(weight|bias)([1-9]\d{0,3})")
 
 
 def convert(args: Namespace) -> Answer:
-    """Convert a trained network of affine layers with ReLU between them."""
+    """Convert a trained network, and show what that cost."""
     from .conversion import convert as convert_model
     from .engine.archive import read_arrays
 
-    layers = _layers(Path(args.model))
+    path = Path(args.model)
+    model = _layers(path) if path.suffix == ".npz" else path
     sample = read_arrays(args.sample, {"x", "labels"}.__contains__)
     if "x" not in sample:
         raise FormatError(f"{args.sample}: has no array 'x'; allowed is an .npz with x, and perhaps labels")
-    converted = convert_model(
-        layers, sample["x"], law=args.law, thresholds=args.thresholds, input=args.input, steps=args.steps
-    )
-    comparison = converted.compare(
-        sample["x"], sample.get("labels"), **given(backend=args.backend, threads=args.threads)
-    )
-    keys = (
-        "n_inputs", "steps", "accuracy_original", "accuracy_spiking", "agreement", "largest_error",
-        "spikes_per_input", "synaptic_events_per_input", "seconds_per_input",
-    )  # fmt: skip
-    data = {key: getattr(comparison, key) for key in keys}
-    data["accuracy_dense"] = data.pop("accuracy_original")
-    text = f"{converted!r}\n\n{comparison!r}"
+    names = ("law", "events", "bits", "thresholds", "schedule", "input", "allow_dense")
+    if args.out and Path(args.out).suffix not in _FORMATS:
+        raise ConversionError(f"{args.out}: allowed are {', '.join(_FORMATS)}")
+    if str(args.out).endswith(".nir") and args.law != "rate":
+        raise ConversionError(
+            f"{args.out}: NIR knows no events that carry numbers; convert with --law rate, and "
+            "--input spikes if the input shall be told in spikes too"
+        )
+    converted = convert_model(model, sample["x"], **{name: getattr(args, name) for name in names})
     if args.out:
-        if Path(args.out).suffix == ".nir":
-            from .conversion import write_nir
+        _keep(converted, Path(args.out))
+    comparison = converted.compare(
+        sample["x"],
+        sample.get("labels"),
+        **given(steps=args.steps, backend=args.backend, threads=args.threads),
+    )
+    data = {**comparison.to_dict(), **given(out=args.out)}
+    wrote = f"\nwrote {args.out}" if args.out else ""
+    return Answer(data, f"{converted!r}\n\n{comparison!r}{wrote}")
 
-            write_nir(converted.network, args.out, dt=converted.dt)
-        else:
-            converted.network.save(args.out)
-        data["out"] = args.out
-        text += f"\nwrote {args.out}"
-    return Answer(data, text)
+
+def _keep(converted: Converted, path: Path) -> None:
+    """Write a converted network in the format that a file's name asks for."""
+    from .conversion import write_nir
+
+    if path.suffix == ".npz":
+        converted.save(path)
+    elif path.suffix == ".nir":
+        write_nir(converted.network, path, dt=converted.dt)
+    else:
+        converted.network.save(path)
 
 
 def _layers(path: Path) -> list[Any]:
     from .conversion.layers import Affine, ReLU
     from .engine.archive import read_arrays
 
-    if path.suffix != ".npz":
-        raise ConversionError(
-            f"{path}: allowed is an .npz of arrays weight1, bias1, weight2, ...; convert a torch module from "
-            "Python, with rheobase.convert(module, sample)"
-        )
     arrays = read_arrays(path, lambda name: _PARAMETER.fullmatch(name) is not None)
     n = sum(name.startswith("weight") for name in arrays)
     known = {f"{kind}{i}" for i in range(1, n + 1) for kind in ("weight", "bias")}

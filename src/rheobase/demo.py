@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import __version__
-from .conversion import Comparison, Converted, convert
+from .conversion import Converted, Inference, convert
 from .datasets import digits
 from .engine.parts import Probe
 from .engine.records import SpikeRecord
@@ -31,8 +31,10 @@ class Demonstration:
 
     Attributes
     ----------
-    comparison : Comparison
-        The spiking network beside the original.
+    accuracy_dense, accuracy_spiking : float
+        Part of the digits that the original and the spiking network recognise.
+    inference : Inference
+        The run.
     energies : tuple of Energy
         Cost of the run on each of `CHIPS`.
     build_s, wall_s : float
@@ -47,7 +49,9 @@ class Demonstration:
         Where the digits come from.
     """
 
-    comparison: Comparison
+    accuracy_dense: float
+    accuracy_spiking: float
+    inference: Inference
     energies: tuple[Energy, ...]
     build_s: float
     wall_s: float
@@ -59,16 +63,16 @@ class Demonstration:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures under stable names that carry their unit."""
-        seen = self.comparison
+        seen = self.inference
         return {
-            "accuracy_dense": seen.accuracy_original,
-            "accuracy_spiking": seen.accuracy_spiking,
-            "n_inputs": seen.n_inputs,
-            "steps": seen.steps,
+            "accuracy_dense": self.accuracy_dense,
+            "accuracy_spiking": self.accuracy_spiking,
+            "n_inputs": len(seen),
+            "steps": len(seen.over_time),
             "spikes_per_input": seen.spikes_per_input,
             "synaptic_events_per_input": seen.synaptic_events_per_input,
-            "s_per_input": seen.seconds_per_input,
-            "energy_j": {one.chip.name: one.per(seen.n_inputs) for one in self.energies},
+            "s_per_input": self.seconds_per_input,
+            "energy_j": {one.chip.name: one.per(len(seen)) for one in self.energies},
             "energy_sources": {one.chip.name: list(one.sources) for one in self.energies},
             "backend": self.backend,
             "threads": self.threads,
@@ -79,16 +83,22 @@ class Demonstration:
             "result": str(self.result),
         }
 
+    @property
+    def seconds_per_input(self) -> float:
+        """What simulating one digit took."""
+        return self.inference.result.info.wall_s / len(self.inference)
+
     def __str__(self) -> str:
-        seen = self.comparison
+        seen = self.inference
+        sweeps = len(seen.over_time)
         lines = [
-            f"{seen.n_inputs} handwritten digits ({self.source})",
+            f"{len(seen)} handwritten digits ({self.source})",
             "",
-            f"accuracy          {seen.accuracy_original:.1%} original network, "
-            f"{seen.accuracy_spiking:.1%} spiking network ({seen.steps} steps per digit)",
+            f"accuracy          {self.accuracy_dense:.1%} original network, "
+            f"{self.accuracy_spiking:.1%} spiking network ({sweeps} sweep(s) per digit)",
             f"spikes            {seen.spikes_per_input:,.0f} per digit",
             f"synaptic events   {seen.synaptic_events_per_input:,.0f} per digit",
-            f"time              {1e3 * seen.seconds_per_input:.3f} ms per digit "
+            f"time              {1e3 * self.seconds_per_input:.3f} ms per digit "
             f"({self.backend}, {self.threads} thread{'s' if self.threads > 1 else ''}; "
             f"{self.build_s:.1f} s to build)",
             "",
@@ -97,9 +107,7 @@ class Demonstration:
         for one in self.energies:
             what = "the original network" if one.chip.kind == "dense" else "the spiking network"
             name = f"{one.chip.name}, {what}"
-            lines.append(
-                f"  {name:<32}{with_prefix(one.per(seen.n_inputs), 'J'):<10}{'; '.join(one.sources)}"
-            )
+            lines.append(f"  {name:<32}{with_prefix(one.per(len(seen)), 'J'):<10}{'; '.join(one.sources)}")
             if one.unpriced:
                 lines.append(f"  {'':<32}{'':<10}not priced: {', '.join(one.unpriced)}")
         lines += ["", f"wrote {self.raster} and {self.result} in {self.wall_s:.1f} s"]
@@ -110,7 +118,7 @@ def run_demo(
     out: str | Path = "rheobase-demo",
     *,
     n: int | None = None,
-    steps: int = 16,
+    steps: int | None = None,
     backend: str = "numba",
     threads: int | None = None,
 ) -> Demonstration:
@@ -122,8 +130,8 @@ def run_demo(
         Folder for `raster.png` and `result.npz`; made if it is not there.
     n : int, optional
         How many digits to read; all that did not set thresholds (800) if left out.
-    steps : int
-        Steps per digit.
+    steps : int, optional
+        Sweeps per digit, all layers at once; if left out, layers settle one behind the other in one sweep.
     backend, threads
         As for `Simulator`.
 
@@ -140,13 +148,16 @@ def run_demo(
     data = digits()
     held = np.arange(len(data)) % _CALIBRATION == 0
     read = _spread(np.flatnonzero(~held), n)
-    converted = convert(digits_network(), data.pixels[held], law="rate", peak=1.0, steps=steps)
-    comparison = converted.compare(data.pixels[read], data.labels[read], backend=backend, threads=threads)
-    result = comparison.inference.result
+    pixels, labels = data.pixels[read], data.labels[read]
+    converted = convert(digits_network(), data.pixels[held])
+    inference = converted.run(pixels, steps=steps, backend=backend, threads=threads)
+    result = inference.result
     result.save(folder / "result.npz")
     _draw(converted, data.pixels[read[:1]], folder / "raster.png", backend, threads)
     return Demonstration(
-        comparison=comparison,
+        accuracy_dense=float((converted.original(pixels).argmax(axis=1) == labels).mean()),
+        accuracy_spiking=float((inference.labels == labels).mean()),
+        inference=inference,
         energies=tuple(compare_chips(result, CHIPS)),
         build_s=result.info.build_s,
         wall_s=time.perf_counter() - started,
@@ -167,15 +178,15 @@ def _spread(places: np.ndarray, n: int | None) -> np.ndarray:
 
 
 def _draw(converted: Converted, digit: np.ndarray, path: Path, backend: str, threads: int | None) -> None:
-    """Run one digit once more with every spike recorded, and draw it."""
+    """Run one digit once more, all layers at once, with every event recorded, and draw it."""
     from matplotlib.figure import Figure
 
     from .engine.plots import draw_raster
 
+    converted = replace(converted, schedule="concurrent")
     net = converted.network
-    for population in net.populations:
-        if population.name != "output":
-            net.add(Probe(population, name=f"spikes of {population.name}"))
+    for population in net.populations[:-1]:
+        net.add(Probe(population, name=f"events of {population.name}"))
     result = converted.run(digit, backend=backend, threads=threads).result
     records = {name: record for name, record in result.records.items() if isinstance(record, SpikeRecord)}
     figure = Figure(figsize=(9, 5), layout="constrained")

@@ -113,71 +113,12 @@ def test_pairs_of_rows_and_wires_follow_their_index():
     np.testing.assert_allclose(applied(Term("x", "wire", index=index), x, 12), rows.reshape(2, 12))
 
 
-def hand_made():
-    """A circuit with every pattern of synapses; all weights times theta are multiples of 1/4096."""
-    rng = np.random.default_rng(4)
-
-    def weights(*shape):
-        return rng.integers(-40, 40, shape) / 64
-
-    def conv(source, weight, image, padding=((1, 1), (1, 1)), **others):
-        return Term(source, "conv", {"weight": weight}, conv_options(image=image, padding=padding, **others))
-
-    pooling = {"image": (4, 6, 6), "size": (2, 2), "stride": (2, 2), "count_padding": True}
-    three = weights(4, 4, 3, 3)
-    first = (conv("input", weights(4, 2, 3, 3), (2, 6, 6)),)
-    block = (
-        Term("pool", "wire"),
-        conv("pool", three, (4, 3, 3)),
-        conv("conv", three, (4, 6, 6), ((0, 2), (1, 1)), stride=(2, 2)),
-    )
-    turn = np.arange(36).reshape(3, 12)[::-1]
-    output = (
-        Term("turned", "linear", {"weight": weights(5, 36)}),
-        Term("block", "linear", {"weight": weights(5, 36)}),
-    )
-    per_channel = np.repeat([0.5, 1.0, 2.0, 0.5], 36)
-    cells = [
-        Cell("input", (2, 6, 6), code=Code(np.full(72, 1 / 64), 0, 255)),
-        Cell("conv", (4, 6, 6), first, weights(144), function="relu", code=Code(per_channel, 0, 15)),
-        Cell(
-            "pool",
-            (4, 3, 3),
-            (Term("conv", "mean_pool", {}, pooling | symmetric((0, 0))),),
-            code=Code(np.full(36, 0.5), -31, 31),
-        ),
-        Cell("block", (4, 3, 3), block, function="relu", code=Code(rng.choice([0.25, 0.5], 36), 0, 15)),
-        Cell("turned", (3, 12), (Term("block", "wire", index=turn),), code=Code(np.full(36, 0.25), -7, 7)),
-        Cell("output", (5,), output, weights(5)),
-    ]
-    return Circuit({cell.name: cell for cell in cells})
-
-
-def settled(circuit, x):
-    """Compute u and n of every cell layer by layer, in float64."""
-    totals, told = {}, {"input": x}
-    for name, cell in list(circuit.cells.items())[1:]:
-        bias = np.zeros(cell.n) if cell.bias is None else cell.bias
-        terms = [
-            applied(term, told[term.source] * circuit.cells[term.source].code.theta, cell.n)
-            for term in cell.terms
-        ]
-        totals[name] = bias + sum(terms)
-        if cell.code is not None:
-            told[name] = np.clip(
-                np.floor(totals[name] / cell.code.theta + 0.5), cell.code.low, cell.code.high
-            )
-    return totals, told
-
-
 @pytest.mark.parametrize(
     ("backend", "events"), [("reference", "pow2"), ("reference", "unit"), ("numba", "pow2")]
 )
-def test_at_silence_every_cell_holds_what_a_forward_pass_does(backend, events):
-    circuit = hand_made()
-    x = np.random.default_rng(5).integers(0, 256, (3, 72))
-    totals, told = settled(circuit, x)
-    net = build(circuit, events=events)
+def test_at_silence_every_cell_holds_what_a_forward_pass_does(backend, events, circuit, told, forward_pass):
+    totals, counts = forward_pass
+    net = build(circuit, events=events, schedule="concurrent")
     kinds = {p.name: p.connectivity.kind for p in net.projections}
     assert kinds == {
         "frame->input": "one_to_one", "input->conv": "conv2d", "conv->pool": "conv2d",
@@ -188,15 +129,15 @@ def test_at_silence_every_cell_holds_what_a_forward_pass_does(backend, events):
     assert all(
         r.grid is None or r.grid.rounding == 0 for g in simulator.plan.groups.values() for r in g.receptors
     )
-    counts = simulator.run(0.15, inputs={"frame": x[:, None]}).counts
+    first = simulator.run(0.15, inputs={"frame": told[:, None]}).counts
     # One more step, in which nothing is told any more.
-    assert simulator.run(1e-3).counts.spikes == 0 < counts.spikes
+    assert simulator.run(1e-3).counts.spikes == 0 < first.spikes
     for name, expected in totals.items():
         state = simulator.state(name)
         np.testing.assert_array_equal(state["u" if "u" in state else "v"], expected)
-        if name in told:
-            np.testing.assert_array_equal(state["n"], told[name])
-            assert np.unique(told[name]).size > 4
+        if name in counts:
+            np.testing.assert_array_equal(state["n"], counts[name])
+            assert np.unique(counts[name]).size > 4
 
 
 def test_a_cell_that_tells_nothing_cannot_be_heard():

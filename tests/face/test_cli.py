@@ -236,24 +236,64 @@ def test_run_writes_what_it_has_at_ctrl_c_and_exits_with_130(tmp_path):
     assert saved.info.steps * 1e-3 == pytest.approx(told["bio_s"])
 
 
-@pytest.mark.parametrize(("name", "read"), [("spiking.toml", rb.Network.load), ("spiking.nir", rb.read_nir)])
-def test_convert_writes_a_spiking_network_that_reads_back(capsys, tmp_path, name, read):
+@pytest.fixture
+def trained(tmp_path):
+    """Files of a trained network and of inputs with the classes that it names."""
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=shape) / np.sqrt(shape[1]) for shape in ((8, 6), (3, 8))]
     np.savez_compressed(tmp_path / "model.npz", weight1=weights[0], bias1=np.full(8, 0.1), weight2=weights[1])
     x = rng.random((30, 6))
     labels = (np.maximum(x @ weights[0].T + 0.1, 0) @ weights[1].T).argmax(axis=1)
     np.savez(tmp_path / "data.npz", x=x, labels=labels)
+    return tmp_path / "model.npz", tmp_path / "data.npz"
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "options"),
+    [
+        ("spiking.toml", rb.Network.load, ()),
+        ("spiking.nir", rb.read_nir, ("--law", "rate", "--input", "spikes", "--steps", 32)),
+        (
+            "spiking.npz",
+            lambda path: rb.Converted.load(path).network,
+            ("--bits", 6, "--schedule", "concurrent"),
+        ),
+    ],
+)
+def test_convert_writes_a_spiking_network_that_reads_back(capsys, tmp_path, trained, name, read, options):
+    model, inputs = trained
     data = json_of(
-        capsys, "convert", tmp_path / "model.npz", "--sample", tmp_path / "data.npz", "--steps", 64,
-        "--out", tmp_path / name, "--backend", "reference",
+        capsys, "convert", model, "--calibrate", inputs, "--out", tmp_path / name, "--backend", "reference",
+        *options,
     )  # fmt: skip
     assert data["n_inputs"] == 30
     assert data["accuracy_dense"] == 1.0
-    assert data["accuracy_spiking"] > 0.8
+    assert data["accuracy_spiking"] > 0.85
+    assert data["out"] == str(tmp_path / name)
+    assert data["macs"] == 6 * 8 + 8 * 3
     net = read(tmp_path / name)
-    assert net["layer1"].n == 8
-    assert net["output"].n == 3
+    assert net["affine1"].n == 8
+    assert net["affine3"].n == 3
+
+
+def test_convert_says_what_became_of_the_network(capsys, trained):
+    code, out, err = run(capsys, "convert", trained[0], "--sample", trained[1], "--backend", "reference")
+    assert (code, err) == (0, "")
+    for word in ("law delta", "layer 2 (ReLU)", "T = 4", "in depth", "loihi"):
+        assert word in out
+
+
+def test_convert_reads_what_torch_exports(capsys, tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.GELU(), torch.nn.Linear(8, 3)).eval()
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 6),)), tmp_path / "model.pt2")
+    np.savez(tmp_path / "data.npz", x=np.random.default_rng(1).random((40, 6)).astype(np.float32))
+    data = json_of(
+        capsys, "convert", tmp_path / "model.pt2", "--calibrate", tmp_path / "data.npz", "--bits", 7,
+        "--backend", "reference",
+    )  # fmt: skip
+    assert data["points"][-1]["error"] < 0.05
 
 
 def bomb(path):
@@ -262,7 +302,7 @@ def bomb(path):
     return path
 
 
-def test_a_user_s_mistake_is_one_line_and_exit_code_two(capsys, tmp_path, saved):
+def test_a_user_s_mistake_is_one_line_and_exit_code_two(capsys, tmp_path, saved, trained):
     folder, odd = tmp_path / "folder", tmp_path / "odd.toml"
     folder.mkdir()
     odd.write_text(EXPERIMENT.replace("n = 20", "n = -20"))
@@ -291,7 +331,11 @@ def test_a_user_s_mistake_is_one_line_and_exit_code_two(capsys, tmp_path, saved)
         (("run", strange), "abacus"),
         (("run", endless), "inf"),
         (("run", unset), "no duration"),
-        (("convert", tmp_path / "m.pt2", "--sample", "x.npz"), "rheobase.convert(module, sample)"),
+        (("convert", tmp_path / "m.pt2", "--sample", tmp_path / "data.npz"), "m.pt2"),
+        (("convert", tmp_path / "m.txt", "--sample", tmp_path / "data.npz"), "m.txt"),
+        (("convert", trained[0], "--sample", trained[1], "--out", tmp_path / "net.txt"), "net.txt"),
+        (("convert", trained[0], "--sample", trained[1], "--out", tmp_path / "net.nir"), "--law rate"),
+        (("convert", trained[0], "--sample", trained[1], "--bits", "20"), "convert.bits: got 20"),
         (("convert", tmp_path / "m.npz", "--sample", "x.npz"), "m.npz"),
         (("convert", saved, "--sample", "x.npz"), "weight1"),
         (("convert", stray, "--sample", "x.npz"), "bias3"),

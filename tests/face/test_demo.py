@@ -15,7 +15,7 @@ N = 40
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
-    return folder, run_demo(folder, n=N, steps=24)
+    return folder, run_demo(folder, n=N)
 
 
 def test_the_spiking_network_reads_what_the_original_reads(shown):

@@ -75,7 +75,7 @@ NEEDING = [
     (
         "torch",
         "torch",
-        "from rheobase.conversion import layers_from_torch; layers_from_torch(object())",
+        "rb.convert(object(), [[0.0], [1.0]])",
     ),
     ("cupy", "gpu", "from rheobase.bench_device import limits_of_device; limits_of_device()"),
     (

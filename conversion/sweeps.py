@@ -1,0 +1,242 @@
+"""A circuit's network with a batch of inputs in it, sweep by sweep until nothing is told any more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..engine.joined import joined
+from ..engine.network import Network
+from ..engine.plan import Plan
+from ..engine.simulator import Precision, Simulator
+from ..neurons.errors import ConversionError, RunError
+from .build import FRAME
+from .circuit import Circuit
+from .codes import Events
+from .exit import Exit
+from .inference import Inference
+from .populations import Law, Schedule
+
+if TYPE_CHECKING:
+    from ..engine.result import Result
+
+
+class Sweeps:
+    """A batch of inputs side by side, each in a copy of the network that keeps its state.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        What runs.
+    network : Network
+        What `build` made of it, perhaps with probes.
+    n : int
+        Inputs side by side.
+    law, schedule, events
+        As `build` was told.
+    dt, backend, threads
+        As for `Simulator`.
+
+    Raises
+    ------
+    ConversionError
+        If weights lie on no grid, so that sums of whole numbers would not be exact.
+    """
+
+    def __init__(
+        self, circuit: Circuit, network: Network, n: int, *, law: Law, schedule: Schedule, events: Events,
+        dt: float, backend: str, threads: int | None,
+    ) -> None:  # fmt: skip
+        self.circuit, self.n, self.law = circuit, n, law
+        precision: Precision = "fixed" if law == "delta" else "float32"
+        self.simulator = Simulator(
+            network, dt, backend=backend, batch=n, threads=threads, precision=precision
+        )
+        if law == "delta":
+            _refuse_rounding(self.simulator.plan)
+        #: Whether one sweep settles everything.
+        self.settles = law == "value" or (law == "delta" and schedule == "depth")
+        self.longest = longest(circuit, events)
+        self.done = 0
+        self._dt = dt
+        code = circuit.input.code
+        at_rest = np.zeros(circuit.input.n) if code is None or code.rest is None else code.rest
+        #: What the input has told before the first frame.
+        self._rest = np.tile(at_rest.astype(np.int64), (n, 1)) if law == "delta" else None
+        self._frame = self._rest
+        self._change: np.ndarray | None = None
+
+    def feed(self, frame: np.ndarray) -> None:
+        """Give the inputs, (n, k): under "delta" their whole numbers, whose change the next sweep tells."""
+        self._change = None if self._frame is None or self.law != "delta" else (frame - self._frame)[:, None]
+        self._frame = frame
+
+    def reset(self) -> None:
+        """Go back to the initial state, in which nothing has been told."""
+        self.simulator.reset()
+        self._frame, self._change, self.done = self._rest, None, 0
+
+    def sweep(self) -> Result:
+        """Run one sweep and return what happened in it."""
+        if self.law == "delta":
+            inputs = {} if self._change is None else {FRAME: self._change}
+        else:
+            assert self._frame is not None
+            inputs = {FRAME: self._frame.reshape(self.n, *self.circuit.input.shape)}
+        self._change = None
+        result = self.simulator.run(self._dt, inputs=inputs, progress=False)
+        if result.info.interrupted:
+            raise KeyboardInterrupt
+        self.done += 1
+        return result
+
+    def quiet(self, result: Result) -> np.ndarray:
+        """Return whether an input has told nothing in a sweep, and so never will again; boolean (n,)."""
+        if self.law != "delta":
+            return np.zeros(self.n, bool)
+        return np.asarray(result.counts.by_trial("spikes") == 0)
+
+    def totals(self, name: str) -> np.ndarray:
+        """Return the totals u of a cell, float32 (n, neurons)."""
+        state = self.simulator.state(name)
+        return next(state[variable] for variable in ("u", "v", "value") if variable in state)
+
+    def outputs(self) -> np.ndarray:
+        """Return the answer, float32 (n, shape of the output): totals, under "rate" their mean."""
+        output = self.circuit.output
+        totals = self.totals(output.name).reshape(self.n, *output.shape)
+        if self.law == "rate" and output.rows is None:
+            totals = totals / np.float32(self.done)
+        return totals
+
+    def settle(self, steps: int | None, exit: Exit | None) -> Inference:
+        """Run until all inputs are silent or may stop, or for a number of sweeps.
+
+        Parameters
+        ----------
+        steps : int or None
+            Sweeps at most; None for as many as it takes.
+        exit : Exit or None
+            When an input may stop before it is silent.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            At Ctrl-C: an unsettled answer would pass for the settled one.
+        """
+        course = _Course(self, exit)
+        # What is done stands still, and costs nothing more.
+        while len(course.results) < (steps or self.longest) and not course.done.all():
+            self.simulator.halt(course.done)
+            course.take(self.sweep())
+        self.simulator.halt([])
+        if steps is None and not course.done.all():
+            raise RunError(f"Converted.run: not silent after {self.longest} sweeps, which none should take")
+        return course.inference(steps)
+
+
+class _Course:
+    """What happened to a batch of inputs so far, sweep by sweep."""
+
+    def __init__(self, sweeps: Sweeps, exit: Exit | None) -> None:
+        self.sweeps, self.exit = sweeps, exit
+        self.results: list[Result] = []
+        self.outputs: list[np.ndarray] = []
+        self.operations: list[np.ndarray] = []
+        self.silent = np.zeros(sweeps.n, bool)
+        # The sweep that brought each input what it has told last, and the one after which it could stop.
+        self.last = np.ones(sweeps.n, np.int64)
+        self.stopped = np.zeros(sweeps.n, np.int64)
+
+    def take(self, result: Result) -> None:
+        """Add one sweep."""
+        self.results.append(result)
+        sweep, now, waiting = len(self.results), self.sweeps.outputs(), ~self.done
+        quiet = self.sweeps.quiet(result)
+        self.silent |= (quiet | self.sweeps.settles) & waiting
+        self.last = np.where(waiting & ~quiet, sweep, self.last)
+        if self.exit is not None:
+            before = self.outputs[-1].reshape(len(now), -1) if self.outputs else None
+            met = self.exit.met(before, now.reshape(len(now), -1))
+            self.stopped = np.where(met & waiting & ~quiet, sweep, self.stopped)
+        self.outputs.append(now)
+        self.operations.append(operations_by_input(self.sweeps.circuit, result))
+
+    @property
+    def done(self) -> np.ndarray:
+        """Whether nobody waits for an input any more, since it is silent or has stopped; boolean (n,)."""
+        return np.asarray(self.silent | (self.stopped > 0))
+
+    def inference(self, steps: int | None) -> Inference:
+        """Return what it came to; steps that were not run, since all were silent, change nothing."""
+        taken = np.where(self.stopped > 0, self.stopped, self.last)
+        if steps is not None:
+            taken = np.where((self.stopped == 0) & ~self.silent, steps, taken)
+        length = int(taken.max()) if steps is None else steps
+        missing = max(length - len(self.outputs), 0)
+        over_time = np.stack([*self.outputs[:length], *[self.outputs[-1]] * missing])
+        told = np.stack([*self.operations[:length], *[np.zeros_like(taken)] * missing])
+        return Inference(
+            outputs=over_time[taken - 1, np.arange(len(taken))],
+            over_time=over_time,
+            steps=taken,
+            silent=self.silent,
+            operations_over_time=np.cumsum(told, axis=0),
+            first_layer=first_layer(self.sweeps.circuit, self.results),
+            result=_without_frame(joined(self.results)),
+        )
+
+
+def _without_frame(result: Result) -> Result:
+    """Return a result without what only brings the sample to the input, which no machine pays for."""
+    counts = replace(
+        result.counts,
+        populations=tuple(p for p in result.counts.populations if p.name != FRAME),
+        projections=tuple(p for p in result.counts.projections if p.pre != FRAME),
+    )
+    return replace(result, counts=counts)
+
+
+def operations_by_input(circuit: Circuit, result: Result) -> np.ndarray:
+    """Return the events of each input that are added somewhere, int64 (n,); the first layer's are left out.
+
+    That is synaptic events, and events of a factor that meet the other factor of a product of matrices.
+    """
+    synaptic = _events(result, lambda pre: pre not in (FRAME, circuit.input.name))
+    return np.asarray(sum((np.array(o.events_by_trial) for o in result.counts.operators), synaptic))
+
+
+def first_layer(circuit: Circuit, results: Sequence[Result]) -> np.ndarray:
+    """Return the events of the input's own synapses, int64 (n,)."""
+    return np.asarray(sum(_events(result, lambda pre: pre == circuit.input.name) for result in results))
+
+
+def _events(result: Result, counted: Callable[[str], bool]) -> np.ndarray:
+    total = np.zeros(result.info.trials, np.int64)
+    for projection in result.counts.projections:
+        if counted(projection.pre):
+            total += np.array(projection.events_by_trial)
+    return total
+
+
+def longest(circuit: Circuit, events: Events) -> int:
+    """Return how many sweeps no circuit exceeds: what each cell may need once those before it are silent."""
+    spans = [cell.code.high - cell.code.low for cell in circuit.cells.values() if cell.code is not None]
+    if events == "graded":
+        return 2 + len(spans)
+    return 2 + sum(span if events == "unit" else math.ceil(math.log2(span)) + 1 for span in spans)
+
+
+def _refuse_rounding(plan: Plan) -> None:
+    for group in plan.groups.values():
+        for receptor in group.receptors:
+            if receptor.grid is not None and receptor.grid.rounding > 0:
+                raise ConversionError(
+                    f"{group.name}: its weights times the steps of their sources lie on no grid (rounding "
+                    f"would move them by up to {receptor.grid.rounding:.2g}); make them multiples of a power "
+                    "of two, as Circuit.on_grid does"
+                )
