@@ -172,6 +172,9 @@ HANDLERS: Mapping[str, Handler] = {
     "adaptive_max_pool1d": windowed.adaptive_max_pool,
     "adaptive_max_pool2d": _image(windowed.adaptive_max_pool),
     "constant_pad_nd": windowed.pad,
+    # operators of our own: models/blocks
+    "gated_scan": weighted.gated_scan,
+    "rational": pointwise.rational,
 }
 
 #: Operators that are linear in an image's or signal's pixels, the same for each channel.

@@ -138,3 +138,10 @@ def where(draft: Draft, condition: Any, a: Any, b: Any) -> Value:
     return scaled(
         draft, kept, keep, np.where(keep, np.float32(0), np.maximum(numbers(constant), compose.FAR_BELOW))
     )
+
+
+def rational(draft: Draft, x: Value, above: Any, below: Any) -> Value:
+    """Return a quotient of polynomials; the magnitudes of `below` are meant."""
+    if isinstance(above, Value) or isinstance(below, Value):
+        raise Unsupported("its coefficients depend on the sample; only trained ones can be converted")
+    return mapped(draft, x, "rational", *above.tolist(), *np.abs(below).tolist())

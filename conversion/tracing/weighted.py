@@ -167,3 +167,12 @@ def embedding(draft: Draft, weight: Any, x: Any, *_: Any) -> Value:
     if isinstance(weight, Value):
         raise Unsupported("its table depends on the sample")
     return draft.add("embedding", [x], (*x.shape, weight.shape[1]), {"weight": weight})
+
+
+def gated_scan(draft: Draft, q: Any, k: Any, v: Any, a: Any, backward: bool) -> Value:
+    """Return o_t = q_t S_t, S_t = a_t S_(t-1) + k_t v_t^T, of (batch, heads, tokens, d)."""
+    if any(not isinstance(x, Value) or len(x.shape) != 4 for x in (q, k, v, a)):
+        raise Unsupported("what it scans does not depend on the sample, or is not (batch, heads, tokens, d)")
+    heads, tokens, d_k = q.shape[1:]
+    sizes = {"heads": heads, "tokens": tokens, "d_k": d_k, "d_v": v.shape[-1]}
+    return draft.add("scan", [q, k, v, a], v.shape, **sizes, backward=backward)

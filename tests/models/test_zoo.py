@@ -1,0 +1,171 @@
+"""Every block of the zoo: its gradients, its graph, its cost, and what untrained weights lose as spikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+from rheobase.conversion import maps
+from rheobase.conversion.circuit import Circuit
+from rheobase.conversion.emulate import Emulator
+from rheobase.conversion.evaluate import exact
+from rheobase.conversion.forward import forward
+from rheobase.conversion.fuse import fuse
+from rheobase.conversion.graph import Graph
+from rheobase.conversion.rates import calibrate_rates
+from rheobase.conversion.thresholds import calibrate
+from rheobase.conversion.trace import graph_of
+from rheobase.models.zoo import ZOO, block
+
+torch = pytest.importorskip("torch")
+datasets = pytest.importorskip("sklearn.datasets")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module", params=ZOO)
+def name(request):
+    return request.param
+
+
+@cache
+def samples_of(kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return samples in an order of their own, and what they are."""
+    if kind == "digits":
+        found = datasets.load_digits()
+        x, y = (found.images / 16)[:, None], found.target
+    else:
+        found = datasets.load_breast_cancer()
+        x, y = ((found.data - found.data.mean(0)) / found.data.std(0)).clip(-3, 3), found.target
+    order = np.random.default_rng(0).permutation(len(x))
+    return x[order].astype(np.float32), y[order]
+
+
+def smallest(name: str) -> int:
+    return -(-16 // ZOO[name].multiple) * ZOO[name].multiple
+
+
+def untrained(name: str, act: str = "relu", norm: str = "batch") -> torch.nn.Module:
+    """Return a narrow network with no weight where it starts, and statistics of its data."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        model = block(name, width=smallest(name), act=act, norm=norm)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.add_(0.02 * torch.randn_like(p))
+    x = torch.from_numpy(samples_of(ZOO[name].data)[0][:200])
+    with torch.no_grad():
+        for _ in range(20):
+            model.train()(x)
+    return model.eval()
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A network, 8 samples, its answers, its largest answer to 64, its operations and its cells."""
+
+    model: torch.nn.Module
+    x: np.ndarray
+    expected: np.ndarray
+    largest: float
+    graph: Graph
+    circuit: Circuit
+
+    def error(self, answers: np.ndarray) -> float:
+        """Return the largest error as a part of the largest answer."""
+        return float(np.abs(answers - self.expected).max()) / self.largest
+
+
+@cache
+def traced(name: str) -> Traced:
+    model, x = untrained(name), calibration_samples(name)
+    with torch.no_grad():
+        answers = model(torch.from_numpy(x)).numpy()
+    graph = graph_of(model, x[:2])
+    return Traced(model, x[:8], answers[:8], float(np.abs(answers).max()), graph, fuse(graph))
+
+
+def calibration_samples(name: str) -> np.ndarray:
+    """Return what thetas are chosen by: what is tested is among them, so that it is not clipped."""
+    return samples_of(ZOO[name].data)[0][:64]
+
+
+def test_as_published_gradients_reach_every_parameter(name):
+    model = untrained(name, *ZOO[name].published).train()
+    x = torch.from_numpy(samples_of(ZOO[name].data)[0][:16])
+    y = model(x)
+    assert y.shape == (16, 10 if ZOO[name].data == "digits" else 1)
+    (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
+    silent = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert silent == []
+
+
+def test_the_graph_and_the_circuit_compute_what_torch_does(name):
+    case = traced(name)
+    assert np.abs(forward(case.graph, case.x) - case.expected).max() < 1e-5
+    assert np.abs(exact(case.circuit, case.x) - case.expected).max() < 1e-5
+
+
+def test_multiplications_are_those_of_the_closed_formula(name):
+    graph = traced(name).graph
+    assert sum(multiplications(graph, node) for node in graph.nodes) == ZOO[name].macs(smallest(name))
+
+
+def multiplications(graph: Graph, name: str) -> int:
+    """Return how often one sample makes an operation multiply, by what it makes of nothing but ones."""
+    node = graph.nodes[name]
+    o = node.options
+    if node.op in ("linear", "conv", "conv_transpose"):
+        ones = {key: np.ones_like(value) for key, value in node.values.items()}
+        x = np.ones((1, graph.nodes[node.inputs[0]].n), np.float32)
+        return round(float(maps.apply(node.op, ones, o, x).sum()))
+    if node.op == "matmul":
+        return o["batch"] * o["m"] * o["k"] * o["n"]
+    return 3 * o["heads"] * o["tokens"] * o["d_k"] * o["d_v"] if node.op == "scan" else 0
+
+
+def test_one_bit_spikes_near_the_original_with_time(name):
+    case = traced(name)
+    run = Emulator(calibrate_rates(case.circuit, calibration_samples(name)), law="rate").run(case.x, 32)
+    errors = [case.error(run.outputs[steps - 1]) for steps in (4, 32)]
+    assert errors[1] <= 0.1
+    assert errors[1] < 0.6 * errors[0]
+
+
+def test_small_steps_of_the_delta_law_equal_the_original_and_an_unchanged_frame_costs_nothing(name):
+    case = traced(name)
+    fine = calibrate(
+        case.circuit, calibration_samples(name), bits=18, input_bits=18, correct=False, rest=False
+    )
+    emulator = Emulator(fine, events="graded")
+    first = emulator.run(case.x)
+    assert case.error(first.outputs[-1]) < 1e-3
+    assert first.operations.sum() > 0
+    again = emulator.run(case.x, start=first.signals)
+    assert again.operations.sum() == again.first.sum() == 0
+    assert all(packets.sum() == 0 for packets in again.packets.values())
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"name": "poolfromer"}, "nearest is 'poolformer'"),
+        ({"name": "convit", "width": 32}, r"got 32; of 'convit', allowed are multiples of 9"),
+        ({"name": "gla", "width": 0}, "multiples of 8"),
+        ({"name": "gla", "act": "rleu"}, "block.activation: got 'rleu'"),
+        ({"name": "gla", "norm": "btach"}, "block.norm: got 'btach'"),
+    ],
+)
+def test_what_there_is_not_is_refused(kwargs, message):
+    with pytest.raises(rb.SpecError, match=message):
+        block(**kwargs)
