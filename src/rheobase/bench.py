@@ -8,7 +8,6 @@ counted, and is the mean of the others: a processor that has waited for the othe
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from . import __version__
 from .bench_device import on_device
 from .bench_event import RATES, compare_methods
 from .bench_ours import WORKLOADS, Ours, Workload, turn
-from .bench_peer import NotMeasured, Peer, check_peer, find_script
+from .bench_peer import check_peer, in_turns
 from .engine.simulator import Simulator
 from .models.benchmarks import spike_inputs
 from .neurons.errors import SpecError
@@ -141,7 +140,7 @@ def run_benchmark(
     if peer_device is not None:
         settings["device"] = peer_device
     arguments = [name, *(text for key, value in settings.items() for text in (f"--{key}", str(value)))]
-    walls, beside = _in_turns(ours, repeats, peer, peer_python, peer_script, arguments)
+    walls, beside = in_turns(ours.run, repeats, peer, name, peer_python, peer_script, arguments, _FACTS)
     line |= ours.figures(walls)
     if beside["peer_wall_s"] is not None:
         beside["ratio"] = beside["peer_wall_s"] / line["wall_s"]
@@ -165,36 +164,3 @@ def check_settings(
     if not 0 <= activity <= 1:
         raise SpecError(f"bench.activity: got {activity!r}; allowed is a share from 0 to 1")
     return workload
-
-
-def _in_turns(
-    ours: Ours,
-    repeats: int,
-    peer: str,
-    python: str | None,
-    script: str | Path | None,
-    arguments: list[str],
-) -> tuple[list[float], dict[str, Any]]:
-    """Run ours and the peer in turns; return our times and what the peer reports."""
-    walls: list[float] = []
-    theirs: list[float] = []
-    process = None
-    try:
-        process = Peer(python, find_script(peer, script), arguments)
-        for _ in range(repeats):
-            walls.append(turn(ours.run))
-            theirs.append(turn(process.run))
-        told = process.finish()
-    except NotMeasured as reason:
-        walls += [turn(ours.run) for _ in range(repeats - len(walls))]
-        return walls, {
-            "peer": peer, "peer_version": None, "peer_wall_s": None, "ratio": None,
-            "peer_note": f"not measured: {reason}",
-        }  # fmt: skip
-    finally:
-        if process is not None:
-            process.close()
-    figures = {"peer": peer, "peer_version": told.get("peer_version"), "peer_mode": told.get("peer_mode")}
-    figures |= {"peer_wall_s": statistics.median(theirs)}
-    figures |= {"peer_wall_min_s": min(theirs), "peer_wall_max_s": max(theirs)}
-    return walls, figures | {f"peer_{key}": told[key] for key in _FACTS if key in told}

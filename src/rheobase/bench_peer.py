@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from .bench_ours import turn
 from .neurons.errors import SpecError
 
 RECURRENT = ("cuba", "coba", "brunel", "microcircuit", "sparse", "stdp")
 FED = ("mlp", "conv")
-#: Which script runs which peer, and the workloads that it knows.
+#: Which script runs which peer, and the workloads that it knows; `convert` has scripts of its own.
 PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "annarchy": ("annarchy_networks.py", ("cuba",)),
     "brian2": ("brian_networks.py", (*RECURRENT, "adex")),
     "nest": ("nest_networks.py", RECURRENT),
     "norse": ("norse_networks.py", FED),
-    "sinabs": ("sinabs_networks.py", FED),
-    "snntorch": ("snntorch_networks.py", FED),
-    "spikingjelly": ("spikingjelly_networks.py", FED),
+    "sinabs": ("sinabs_networks.py", (*FED, "convert")),
+    "snntorch": ("snntorch_networks.py", (*FED, "convert")),
+    "spikingjelly": ("spikingjelly_networks.py", (*FED, "convert")),
     "torch": ("torch_networks.py", FED),
     "torch_fused": ("fused_networks.py", FED),
 }
@@ -30,6 +33,8 @@ PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
 DEVICES = {"spikingjelly": ("cpu", "cuda"), "torch": ("cpu", "cuda"), "torch_fused": ("cuda",)}
 #: Seconds after which a peer that has not finished is stopped.
 PATIENCE_S = 3600.0
+#: Seconds in which one that says nothing any more ends by itself.
+_GRACE_S = 5.0
 
 
 class NotMeasured(Exception):
@@ -52,7 +57,7 @@ def check_device(name: str, device: str | None) -> None:
         raise SpecError(f"bench.peer_device: got {device!r}; {name} runs on {' or '.join(allowed)}")
 
 
-def find_script(name: str, given: str | Path | None) -> Path:
+def find_script(name: str, workload: str, given: str | Path | None) -> Path:
     """Return the peer's script: as given, or under benchmarks/peers here or next to the source.
 
     Raises
@@ -64,13 +69,49 @@ def find_script(name: str, given: str | Path | None) -> Path:
         if not Path(given).is_file():
             raise NotMeasured(f"there is no script {given}")
         return Path(given)
-    relative = Path("benchmarks", "peers", PEERS[name][0])
+    script = f"{name}_conversion.py" if workload == "convert" else PEERS[name][0]
+    relative = Path("benchmarks", "peers", script)
     for root in (Path.cwd(), *Path(__file__).resolve().parents):
         if (root / relative).is_file():
             return root / relative
     raise NotMeasured(
         f"{relative} was found neither here nor next to the package; name it with --peer-script"
     )
+
+
+def in_turns(
+    run: Callable[[], float],
+    repeats: int,
+    peer: str,
+    workload: str,
+    python: str | None,
+    script: str | Path | None,
+    arguments: list[str],
+    facts: Sequence[str],
+) -> tuple[list[float], dict[str, Any]]:
+    """Run ours and the peer in turns; return our times, and the peer's and those facts that it reports."""
+    walls: list[float] = []
+    theirs: list[float] = []
+    process = None
+    try:
+        process = Peer(python, find_script(peer, workload, script), arguments)
+        for _ in range(repeats):
+            walls.append(turn(run))
+            theirs.append(turn(process.run))
+        told = process.finish()
+    except NotMeasured as reason:
+        walls += [turn(run) for _ in range(repeats - len(walls))]
+        return walls, {
+            "peer": peer, "peer_version": None, "peer_wall_s": None, "ratio": None,
+            "peer_note": f"not measured: {reason}",
+        }  # fmt: skip
+    finally:
+        if process is not None:
+            process.close()
+    figures = {"peer": peer, "peer_version": told.get("peer_version"), "peer_mode": told.get("peer_mode")}
+    figures |= {"peer_wall_s": statistics.median(theirs)}
+    figures |= {"peer_wall_min_s": min(theirs), "peer_wall_max_s": max(theirs)}
+    return walls, figures | {f"peer_{key}": told[key] for key in facts if key in told}
 
 
 class Peer:
@@ -141,8 +182,11 @@ class Peer:
         return answer
 
     def _why(self) -> str:
-        self._process.kill()
-        code = self._process.wait()
+        try:  # where it has ended by itself, its status says how
+            code = self._process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
         self._log.seek(0)
         last = ([line.strip() for line in self._log if line.strip()] or ["it said nothing"])[-1]
         return f"it ended with status {code}: {last[:200]}"

@@ -138,7 +138,9 @@ def _energy(command: argparse.ArgumentParser) -> None:
 
 def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "name", nargs="?", help="cuba, coba, adex, brunel, microcircuit, sparse, stdp, mlp, conv or event"
+        "name",
+        nargs="?",
+        help="cuba, coba, adex, brunel, microcircuit, sparse, stdp, mlp, conv, event or convert",
     )
     command.add_argument("--all", action="store_true", help="run every workload, one line each")
     command.add_argument("--repeats", type=_count, metavar="N", help="runs, of which the median is shown")
@@ -153,7 +155,15 @@ def _bench(command: argparse.ArgumentParser) -> None:
         "--rate", action="append", type=float, metavar="HZ",
         help="events per neuron and second, for event; may be repeated; default: 3 to 1000",
     )  # fmt: skip
-    command.add_argument("--model", metavar="NAME", help="neurons of event: LIF or CurrentLIF")
+    command.add_argument(
+        "--model", metavar="NAME",
+        help="neurons of event: LIF or CurrentLIF; "
+        "network of convert: mlp, wide, cnn, mixer, vit, vit_mha or swiglu",
+    )  # fmt: skip
+    command.add_argument("--law", metavar="NAME", help="delta, rate or value, for convert")
+    command.add_argument("--bits", type=_count, metavar="N", help="bits of what a neuron tells, for convert")
+    command.add_argument("--events", metavar="NAME", help="pow2, unit or graded, for convert")
+    command.add_argument("--images", type=_count, metavar="N", help="digits to score, for convert")
     _machine(command)
     command.add_argument(
         "--peer", action="append", metavar="NAME", help="run this peer beside it; with --all, may be repeated"

@@ -5,10 +5,11 @@ Everything heavy is imported where it is used.
 
 from __future__ import annotations
 
+import inspect
 import platform
 import re
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,19 +116,35 @@ def bench(args: Namespace) -> Answer | Iterator[Answer]:
     from .bench_all import cases, peers_of
 
     common = ("name", "repeats", "seconds", "scale", "threads", "batch", "seed", "backend")
-    named = (*common, "activity", "rate", "model")
+    named = (*common, "activity", "rate", "model", "law", "bits", "events", "images")
     options = given(**{name: getattr(args, name) for name in named})
     peers = peers_of(args.peer, args.peer_python, args.peer_script, args.peer_device)
     if args.all == bool(args.name):
         raise SpecError("bench: got neither a workload nor --all, or both; give one of them")
+    measure = _measure(options)
     if args.all:
         return _bench_all(args, cases(options, peers))
     if len(peers) > 1:
         raise SpecError(f"bench.peer: got {len(peers)}; allowed is one, or any number with --all")
-    from .bench import run_benchmark
-
-    line = run_benchmark(**options, **(peers[0] if peers else {}))
+    line = measure(**options, **(given(**peers[0]) if peers else {}))
     return Answer(line, pairs({name: _shown(value) for name, value in line.items()}))
+
+
+def _measure(options: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+    """Return what measures a workload, and take the name out where that is all it stands for."""
+    from .bench import run_benchmark
+    from .bench_convert import bench_conversion
+
+    convert = options.get("name") == "convert"
+    measure = bench_conversion if convert else run_benchmark
+    known = inspect.signature(measure).parameters
+    wrong = [name for name in options if name not in known and name != "name"]
+    if wrong:
+        what = f"convert takes no --{wrong[0]}" if convert else f"--{wrong[0]} is for convert"
+        raise SpecError(f"bench: {what}; allowed are {', '.join(f'--{name}' for name in known)}")
+    if convert:
+        del options["name"]
+    return measure
 
 
 def _shown(value: Any) -> Any:

@@ -96,7 +96,8 @@ def test_peers_have_a_script_and_run_these_workloads():
     recurrent = {"cuba", "coba", "brunel", "microcircuit", "sparse", "stdp"}
     assert {peer: set(known) for peer, (_, known) in PEERS_KNOWN.items()} == {
         "annarchy": {"cuba"}, "brian2": {*recurrent, "adex"}, "nest": recurrent,
-        **{peer: {"mlp", "conv"} for peer in ("torch", "torch_fused", *LIBRARIES)},
+        **{peer: {"mlp", "conv"} for peer in ("torch", "torch_fused", "norse")},
+        **{peer: {"mlp", "conv", "convert"} for peer in ("sinabs", "snntorch", "spikingjelly")},
     }  # fmt: skip
     scripts = [script for script, _ in PEERS_KNOWN.values()]
     assert len(set(scripts)) == len(scripts)
