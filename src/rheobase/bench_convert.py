@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .conversion import Converted
 
 #: Bits of what a neuron tells, where nothing else is asked for.
-BITS = {"mlp": 4, "wide": 4, "cnn": 4, "mixer": 6, "vit": 6, "vit_mha": 6, "swiglu": 6}
+BITS = {"mlp": 4, "wide": 4, "cnn": 4, "mixer": 6, "vit": 5, "vit_mha": 5, "swiglu": 5}
 #: Steps of training for "wide".
 _TRAINING = 40
 #: Sweeps, or a peer's steps, after which answers are scored.
@@ -75,7 +75,7 @@ def bench_conversion(
     law, events
         As for `convert`.
     bits : int, optional
-        Bits of what a neuron tells; 4 for "mlp", "wide" and "cnn", 6 for the others, if left out.
+        Bits of what a neuron tells; those of `BITS` if left out. What only sums read is told in one bit more.
     images : int
         Digits to score, at most 1000.
     batch : int
