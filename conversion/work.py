@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from .graph import Graph, Node
-from .maps import windows
+from .maps import apply, windows
 
 Arrays = list[np.ndarray]
 
@@ -74,8 +74,8 @@ def _conv(node: Node, inputs: Arrays) -> np.ndarray:
 
 
 def _conv_transpose(node: Node, inputs: Arrays) -> np.ndarray:
-    per_pixel = math.prod(node.values["weight"].shape[1:])
-    return np.asarray(inputs[0].sum(axis=1) * per_pixel)
+    once = np.ones_like(node.values["weight"], np.float64)
+    return np.asarray(apply(node.op, {"weight": once}, node.options, inputs[0]).sum(axis=1))
 
 
 def _matmul(node: Node, inputs: Arrays) -> np.ndarray:

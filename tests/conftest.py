@@ -19,6 +19,18 @@ sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != RO
 
 def pytest_addoption(parser):
     parser.addoption("--backend", default=None, help="the one backend to run tests of every backend on")
+    parser.addoption("--slow", action="store_true", help="run also tests that are marked slow: they train")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: it trains for some seconds, and is left out without --slow")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--slow", default=False):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
 
 
 def pytest_generate_tests(metafunc):

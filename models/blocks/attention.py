@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .mixers import SIDE
 from .parts import Images, MetaBlock, Tokens, channel_mlp, norm_of
 from .rational import RationalMLP
 
@@ -87,7 +88,11 @@ class GatedPositional(Attention):
 def convit(width: int, act: str, norm: str) -> nn.Module:
     """Return one block of gated positional attention with 9 heads on 4 x 4 tokens."""
     mixer = GatedPositional(width, heads=9, side=4)
-    return Images(Tokens(1, width, 2), width, MetaBlock(mixer, channel_mlp(width, act), norm_of(norm), width))
+    return Images(
+        Tokens(width, 2, SIDE, placed=False),
+        width,
+        MetaBlock(mixer, channel_mlp(width, act), norm_of(norm), width),
+    )
 
 
 def kat(width: int, act: str, norm: str) -> nn.Module:
@@ -96,4 +101,8 @@ def kat(width: int, act: str, norm: str) -> nn.Module:
     X. Yang and X. Wang, "Kolmogorov-Arnold Transformer" (ICLR 2025).
     """
     mixer = Attention(width, heads=4)
-    return Images(Tokens(1, width, 2), width, MetaBlock(mixer, RationalMLP(width, act), norm_of(norm), width))
+    return Images(
+        Tokens(width, 2, SIDE, placed=True),
+        width,
+        MetaBlock(mixer, RationalMLP(width, act), norm_of(norm), width),
+    )

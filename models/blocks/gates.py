@@ -122,7 +122,7 @@ class GatedUnit(nn.Module):
 def activator(width: int, act: str, norm: str) -> nn.Module:
     """Return one block of a gated unit and a channel MLP on 4 x 4 tokens."""
     block = MetaBlock(GatedUnit(width, act, norm), channel_mlp(width, act), norm_of(norm), width)
-    return Images(Tokens(1, width, 2), width, block)
+    return Images(Tokens(width, 2, SIDE, placed=True), width, block)
 
 
 class FeatureGate(nn.Module):

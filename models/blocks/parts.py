@@ -149,8 +149,24 @@ class Images(nn.Module):
         return self.head(self.blocks(self.stem(x.movedim(1, -1))).flatten(1, -2).mean(1))
 
 
-class Tokens(nn.Sequential):
-    """Patches of an image (n, height, width, c) as tokens (n, tokens, channels), by one convolution."""
+class Tokens(nn.Module):
+    """Patches of an image (n, side, side, 1) as tokens (n, tokens, channels), by one convolution.
 
-    def __init__(self, inputs: int, channels: int, patch: int) -> None:
-        super().__init__(conv(inputs, channels, patch, stride=patch), nn.Flatten(1, 2))
+    Parameters
+    ----------
+    channels, patch, side : int
+        Patches are patch x patch, row by row.
+    placed : bool
+        Whether trained numbers are added that tell the place of each.
+    """
+
+    def __init__(self, channels: int, patch: int, side: int, *, placed: bool) -> None:
+        super().__init__()
+        self.embed = conv(1, channels, patch, stride=patch)
+        tokens = (side // patch) ** 2
+        self.place = nn.Parameter(0.02 * torch.randn(tokens, channels)) if placed else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the tokens."""
+        x = self.embed(x).flatten(1, 2)
+        return x if self.place is None else x + self.place

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .mixers import SIDE
 from .parts import Images, MetaBlock, Tokens, activation, channel_mlp, conv, norm_of
 
 # An operator of its own, so that a tracer sees one operation instead of all its steps. It is taken apart for
@@ -132,7 +133,7 @@ def gla(width: int, act: str, norm: str, heads: int = 4) -> nn.Module:
     """Return one block of gated linear attention and a gated MLP; patches are its sequence."""
     mixer = GatedLinearAttention(width, heads, act)
     block = MetaBlock(mixer, GatedMLP(width, 2 * width, act), norm_of(norm), width)
-    return Images(Tokens(1, width, 2), width, block)
+    return Images(Tokens(width, 2, SIDE, placed=True), width, block)
 
 
 class BothWays(nn.Module):
@@ -170,7 +171,11 @@ class BothWays(nn.Module):
 def vig(width: int, act: str, norm: str, heads: int = 2) -> nn.Module:
     """Return one block of two-way gated linear attention on 4 x 4 tokens and a channel MLP."""
     mixer = BothWays(width, heads, 4, act, norm)
-    return Images(Tokens(1, width, 2), width, MetaBlock(mixer, channel_mlp(width, act), norm_of(norm), width))
+    return Images(
+        Tokens(width, 2, SIDE, placed=False),
+        width,
+        MetaBlock(mixer, channel_mlp(width, act), norm_of(norm), width),
+    )
 
 
 class Passing(nn.Module):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.conversion import maps
 from rheobase.conversion.circuit import Circuit
+from rheobase.conversion.converted import Converted
 from rheobase.conversion.emulate import Emulator
 from rheobase.conversion.evaluate import exact
 from rheobase.conversion.forward import forward
@@ -19,36 +19,18 @@ from rheobase.conversion.graph import Graph
 from rheobase.conversion.rates import calibrate_rates
 from rheobase.conversion.thresholds import calibrate
 from rheobase.conversion.trace import graph_of
+from rheobase.conversion.work import multiplications
 from rheobase.models.zoo import ZOO, block
+from tests.models.zoo_data import one_thread, samples_of  # noqa: F401
 
 torch = pytest.importorskip("torch")
-datasets = pytest.importorskip("sklearn.datasets")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytest.importorskip("sklearn")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=ZOO)
 def name(request):
     return request.param
-
-
-@cache
-def samples_of(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return samples in an order of their own, and what they are."""
-    if kind == "digits":
-        found = datasets.load_digits()
-        x, y = (found.images / 16)[:, None], found.target
-    else:
-        found = datasets.load_breast_cancer()
-        x, y = ((found.data - found.data.mean(0)) / found.data.std(0)).clip(-3, 3), found.target
-    order = np.random.default_rng(0).permutation(len(x))
-    return x[order].astype(np.float32), y[order]
 
 
 def smallest(name: str) -> int:
@@ -118,20 +100,7 @@ def test_the_graph_and_the_circuit_compute_what_torch_does(name):
 
 def test_multiplications_are_those_of_the_closed_formula(name):
     graph = traced(name).graph
-    assert sum(multiplications(graph, node) for node in graph.nodes) == ZOO[name].macs(smallest(name))
-
-
-def multiplications(graph: Graph, name: str) -> int:
-    """Return how often one sample makes an operation multiply, by what it makes of nothing but ones."""
-    node = graph.nodes[name]
-    o = node.options
-    if node.op in ("linear", "conv", "conv_transpose"):
-        ones = {key: np.ones_like(value) for key, value in node.values.items()}
-        x = np.ones((1, graph.nodes[node.inputs[0]].n), np.float32)
-        return round(float(maps.apply(node.op, ones, o, x).sum()))
-    if node.op == "matmul":
-        return o["batch"] * o["m"] * o["k"] * o["n"]
-    return 3 * o["heads"] * o["tokens"] * o["d_k"] * o["d_v"] if node.op == "scan" else 0
+    assert sum(map(multiplications, graph.nodes.values())) == ZOO[name].macs(smallest(name))
 
 
 def test_one_bit_spikes_near_the_original_with_time(name):
@@ -144,9 +113,8 @@ def test_one_bit_spikes_near_the_original_with_time(name):
 
 def test_small_steps_of_the_delta_law_equal_the_original_and_an_unchanged_frame_costs_nothing(name):
     case = traced(name)
-    fine = calibrate(
-        case.circuit, calibration_samples(name), bits=18, input_bits=18, correct=False, rest=False
-    )
+    few = calibration_samples(name)[:24]
+    fine = calibrate(case.circuit, few, bits=18, input_bits=18, correct=False, rest=False)
     emulator = Emulator(fine, events="graded")
     first = emulator.run(case.x)
     assert case.error(first.outputs[-1]) < 1e-3
@@ -154,6 +122,12 @@ def test_small_steps_of_the_delta_law_equal_the_original_and_an_unchanged_frame_
     again = emulator.run(case.x, start=first.signals)
     assert again.operations.sum() == again.first.sum() == 0
     assert all(packets.sum() == 0 for packets in again.packets.values())
+
+
+def test_the_engine_settles_at_the_quantised_network_bit_for_bit(name):
+    case = traced(name)
+    coded = calibrate(case.circuit, calibration_samples(name), bits=4).on_grid()
+    Converted(case.graph, coded).verify(case.x[:2], backends=["reference"])
 
 
 @pytest.mark.parametrize(
