@@ -33,6 +33,7 @@ PARTS = {
     "images": ["conformance/test_images.py", "conformance/test_operators.py"],
     "first network": ["conformance/test_first_network.py", "conformance/test_adapting_neurons.py"],
     "noisy neurons": ["conformance/test_noisy_neurons.py", "conformance/test_receptors.py"],
+    "event neurons": ["conformance/test_event_neurons.py", "conformance/test_silence.py"],
 }
 
 

@@ -28,7 +28,7 @@ def simulate(net, seconds=STEPS * DT, *, backend=FAST, inputs=None, **options):
     return simulator.run(seconds, inputs=inputs), simulator
 
 
-@examples(60)
+@examples(35)
 @given(recipe=recipes(), precision=PRECISIONS, batch=st.sampled_from([None, None, 2]))
 def test_every_backend_equals_the_reference(assert_same, compiled, recipe, precision, batch):
     results, simulators = zip(
@@ -46,7 +46,7 @@ def test_every_backend_equals_the_reference(assert_same, compiled, recipe, preci
             np.testing.assert_array_equal(mine, theirs)
 
 
-@examples(25)
+@examples(15)
 @given(recipe=recipes(), batch=st.sampled_from([None, 3]))
 def test_threads_do_not_matter(assert_same, compiled, recipe, batch):
     one, two = (simulate(recipe.build(), backend=compiled, batch=batch, threads=k)[0] for k in (1, 2))
@@ -54,7 +54,7 @@ def test_threads_do_not_matter(assert_same, compiled, recipe, batch):
     assert one.counts == two.counts
 
 
-@examples(25)
+@examples(15)
 @given(recipe=recipes(), cuts=st.lists(st.integers(1, STEPS - 1), min_size=1, max_size=3, unique=True))
 def test_pieces_make_one_run(assert_same, compiled, recipe, cuts):
     whole, _ = simulate(recipe.build(), backend=compiled)
@@ -65,7 +65,7 @@ def test_pieces_make_one_run(assert_same, compiled, recipe, cuts):
     assert sum(piece.counts.synaptic_events for piece in pieces) == whole.counts.synaptic_events
 
 
-@examples(25)
+@examples(15)
 @given(recipe=recipes(), cut=st.integers(1, STEPS - 1))
 def test_a_checkpoint_does_not_matter(assert_same, tmp_path_factory, compiled, recipe, cut):
     whole, _ = simulate(recipe.build(), backend=compiled)
