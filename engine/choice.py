@@ -21,9 +21,9 @@ from .sources import Source, SpikeSource
 from .tables import weight_table
 
 #: Nanoseconds of what `Load.by_clock` and `Load.by_event` count, of which only ratios matter: measured and
-#: fitted by `benchmarks/event_costs.py`, medians of three runs on two x86 cores under a load of 6 to 8.
-CLOCK_COSTS = (170.0, 0.16, 44.0, 0.9, 5.4)
-EVENT_COSTS = (57.0, 7.6, 67_000.0, 5.3)
+#: fitted by `benchmarks/event_costs.py`, on two x86 cores with nothing else running.
+CLOCK_COSTS = (170.0, 0.07, 13.0, 0.52, 2.9)
+EVENT_COSTS = (27.5, 6.2, 30_000.0, 3.2)
 #: From event to event must be cheaper by this factor, since an estimate may be wrong.
 MARGIN = 1.5
 #: The most rounds in which rates of populations that excite each other are followed.
