@@ -8,8 +8,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ..neurons.alphabet import events_in, span_of
+from ..neurons.event import EventNeuron
 from ..neurons.scalars import SCALARS
-from ..neurons.vocabulary import floor, maximum, minimum, nearest_pow2
 from .circuit import Cell, Circuit, Code, Term
 from .evaluate import Signals, batches, function_of, totals_of, unfolded
 from .forms import by_unit
@@ -25,10 +26,31 @@ def aim(cell: Cell, u: np.ndarray) -> np.ndarray:
     return counted(function_of(cell, u), code.theta.astype(u.dtype), code.low, code.high)
 
 
+def event_of(cell: Cell, u: np.ndarray, told: np.ndarray, events: Events) -> np.ndarray:
+    """Return the one event by which a coded cell that has told so much comes nearer to its aim."""
+    code = cell.code
+    assert code is not None
+    return fired(function_of(cell, u), told, code.theta.astype(u.dtype), code.low, code.high, events)
+
+
 def counted(values: np.ndarray, theta: Any, low: int, high: int) -> np.ndarray:
     """Return clip(round(values / theta)); ties go up, as neurons round."""
-    real = values.dtype.type
-    return np.asarray(minimum(maximum(floor(values / theta + real(0.5)), real(low)), real(high)))
+    return fired(values, values.dtype.type(0), theta, low, high, "graded")
+
+
+def fired(values: np.ndarray, n: Any, theta: Any, low: int, high: int, events: Events) -> np.ndarray:
+    """Return the event by which neurons that have told n come nearer to values: the rule of `EventNeuron`.
+
+    Examples
+    --------
+    >>> fired(np.array([-3.0, 0.0, 11.0]), 0.0, 1.0, -15, 15, "pow2").tolist()
+    [-4.0, 0.0, 8.0]
+    """
+    event, _, _ = EventNeuron.fire(
+        values, n, theta, low, high, band=0, now=0, law="delta", f=lambda u: u, straight=True,
+        rectified=False, events=events, burst=False, rounding="nearest", signed=True, banded=False,
+    )  # fmt: skip
+    return np.asarray(event)
 
 
 def tell(cell: Cell, n: np.ndarray, signals: Signals) -> None:
@@ -67,19 +89,6 @@ def settled(circuit: Circuit, x: np.ndarray) -> Signals:
     return signals
 
 
-def event_for(missing: np.ndarray, events: Events) -> np.ndarray:
-    """Return the one event that brings each count nearest to its aim.
-
-    Examples
-    --------
-    >>> event_for(np.array([-3.0, 0.0, 11.0]), "pow2").tolist()
-    [-4.0, 0.0, 8.0]
-    """
-    if events == "unit":
-        return np.asarray(np.sign(missing))
-    return np.asarray(nearest_pow2(missing)) if events == "pow2" else missing
-
-
 def events_for(missing: np.ndarray, events: Events) -> np.ndarray:
     """Return how many events it takes to tell each difference.
 
@@ -88,13 +97,8 @@ def events_for(missing: np.ndarray, events: Events) -> np.ndarray:
     >>> events_for(np.array([-3.0, 0.0, 11.0]), "pow2").tolist()
     [2, 0, 3]
     """
-    if events == "unit":
-        return np.asarray(np.abs(missing), np.int64)
-    left, counts = missing, np.zeros(missing.shape, np.int64)
-    while left.any():
-        counts += left != 0
-        left = left - event_for(left, events)
-    return counts
+    sizes = np.abs(missing).astype(np.int64)
+    return np.asarray(events_in(events, int(sizes.max(initial=0))).astype(np.int64)[sizes])
 
 
 def resting(circuit: Circuit, told: bool = True) -> Signals:
@@ -159,10 +163,7 @@ def _is_image(circuit: Circuit, cell: Cell) -> bool:
 
 def range_of(circuit: Circuit, cell: Cell, bits: int) -> tuple[int, int]:
     """Return the range of a cell's whole numbers: without a sign if its value is never negative."""
-    if never_negative(circuit, cell):
-        return 0, 2**bits - 1
-    high = 2 ** (bits - 1) - 1
-    return -high, high
+    return span_of(bits, positive=never_negative(circuit, cell))
 
 
 def never_negative(circuit: Circuit, cell: Cell) -> bool:
@@ -188,6 +189,6 @@ def input_code(circuit: Circuit, sample: np.ndarray, bits: int) -> Code:
     cell = circuit.input
     if cell.function == "one_hot":
         return Code(np.ones(cell.n, np.float32), 0, 1)
-    low, high = (0, 2**bits - 1) if sample.min() >= 0 else (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1)
+    low, high = span_of(bits, positive=bool(sample.min() >= 0))
     top = float(np.abs(sample).max()) or 1.0
     return Code(np.full(cell.n, top / high, np.float32), low, high)

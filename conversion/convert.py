@@ -12,7 +12,7 @@ from .codes import Events, Grain
 from .converted import Converted
 from .fuse import fuse
 from .inputs import check_choice, check_sample
-from .listed import graph_of_layers, is_layers
+from .layers import graph_of_layers, is_layers
 from .losses import losses, mixed_bits
 from .populations import CHOICES, Law, Schedule
 from .rates import calibrate_rates

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..neurons.errors import ConversionError
 from .circuit import Cell, Circuit
-from .codes import Events, aim, counted, event_for, events_for, resting, tell
+from .codes import Events, aim, counted, event_of, events_for, resting, tell
 from .evaluate import BATCH, Signals, function_of, totals_of, unfolded, units_of
 from .pairs import pairs_of
 
@@ -203,7 +203,7 @@ class _Run:
             n = aim(cell, u)
             packets = events_for(n - told, events)
         else:
-            e = event_for(aim(cell, u) - told, events)
+            e = event_of(cell, u, told, events)
             n, packets = told + e, e != 0
         tell(cell, n, self.signals)
         if self.emulator.law == "rate":

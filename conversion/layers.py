@@ -1,21 +1,23 @@
-"""A trained feed-forward network as plain data: five layers, and what each computes, in NumPy.
+"""A trained feed-forward network as plain data: five layers, and the graph that a list of them is.
 
-This is the one form that `convert` works on. Axes and their order are torch's: a batch of inputs is
-[n, features] or [n, channels, height, width].
+Axes and their order are torch's: a batch of inputs is [n, features] or [n, channels, height, width].
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ..neurons.errors import ConversionError
+from .forward import forward as graph_forward
+from .graph import Graph, Node
 
 Shape = tuple[int, ...]
+#: Operation of a graph, with its arrays and its settings.
+Operation = tuple[str, Mapping[str, np.ndarray], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +33,13 @@ class Layer:
         """Return the shape of one output for the shape of one input, or raise ConversionError."""
         raise NotImplementedError
 
+    def operation(self, shape: Shape) -> Operation | None:
+        """Return its operation in a graph, for inputs of a shape; None if it leaves all as it is."""
+        raise NotImplementedError
+
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return the outputs, float32, for a batch of inputs."""
-        raise NotImplementedError
+        return forward([self], x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +74,9 @@ class Affine(Layer):
             )
         return self.weight.shape[:1]
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return W x + b for each row of x."""
-        return np.asarray(x @ self.weight.T + self.bias)
+    def operation(self, shape: Shape) -> Operation:
+        """Return "linear"."""
+        return "linear", {"weight": self.weight, "bias": self.bias}, {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,18 +128,13 @@ class Conv(Layer):
         padded = [size + 2 * p for size, p in zip(shape[1:], self.padding, strict=True)]
         return self.weight.shape[0], *_windows("Conv", padded, span, self.stride)
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return the convolved batch."""
-        c_out, per_group, kh, kw = self.weight.shape
-        _, height, width = self.output_shape(x.shape[1:])
-        (ph, pw), (sh, sw), (dh, dw) = self.padding, self.stride, self.dilation
-        padded = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
-        window = (dh * (kh - 1) + 1, dw * (kw - 1) + 1)
-        views = sliding_window_view(padded, window, axis=(2, 3))[:, :, ::sh, ::sw, ::dh, ::dw]
-        views = views.reshape(len(x), self.groups, per_group, height, width, kh, kw)
-        kernels = self.weight.reshape(self.groups, c_out // self.groups, per_group, kh, kw)
-        out = np.einsum("ngchwij,gocij->ngohw", views, kernels, optimize=True)
-        return np.asarray(out.reshape(len(x), c_out, height, width) + self.bias[:, None, None])
+    def operation(self, shape: Shape) -> Operation:
+        """Return "conv"."""
+        options = {
+            "image": shape, "stride": self.stride, "padding": tuple((p, p) for p in self.padding),
+            "dilation": self.dilation, "groups": self.groups,
+        }  # fmt: skip
+        return "conv", {"weight": self.weight, "bias": self.bias}, options
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,11 +169,13 @@ class Pool(Layer):
             )
         return shape[0], *_windows("Pool", shape[1:], self.size, self.stride)
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return the averages."""
-        self.output_shape(x.shape[1:])
-        views = sliding_window_view(x, self.size, axis=(2, 3))[:, :, :: self.stride[0], :: self.stride[1]]
-        return np.asarray(views.mean(axis=(-2, -1), dtype=np.float32))
+    def operation(self, shape: Shape) -> Operation:
+        """Return "mean_pool"."""
+        options = {
+            "image": shape, "size": self.size, "stride": self.stride, "padding": ((0, 0), (0, 0)),
+            "count_padding": True,
+        }  # fmt: skip
+        return "mean_pool", {}, options
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,9 +192,9 @@ class ReLU(Layer):
         """Return the shape unchanged."""
         return shape
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return the positive part."""
-        return np.asarray(np.maximum(x, np.float32(0)))
+    def operation(self, shape: Shape) -> Operation:
+        """Return "map"."""
+        return "map", {}, {"function": "relu", "parameters": ()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,9 +211,59 @@ class Flatten(Layer):
         """Return (n,)."""
         return (int(np.prod(shape)),)
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return one row per input."""
-        return x.reshape(len(x), -1)
+    def operation(self, shape: Shape) -> None:
+        """Return None: a graph's values are flat already."""
+        return None
+
+
+def is_layers(model: Any) -> bool:
+    """Say whether a model is a list of layers.
+
+    Examples
+    --------
+    >>> is_layers([ReLU()]), is_layers([])
+    (True, False)
+    """
+    return isinstance(model, Sequence) and bool(model) and all(isinstance(one, Layer) for one in model)
+
+
+def graph_of_layers(layers: Sequence[Layer], shape: tuple[int, ...]) -> Graph:
+    """Return what layers compute of one input, as operations.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        In order.
+    shape : tuple of int
+        Of one input.
+
+    Raises
+    ------
+    ConversionError
+        If shapes do not fit, or a layer is of a kind of its own.
+
+    Examples
+    --------
+    >>> list(graph_of_layers([Affine([[1.0, 2.0]]), ReLU()], (2,)).nodes)
+    ['input', 'affine1', 'relu2']
+    """
+    nodes = [Node("input", "input", (), shape)]
+    for place, layer in enumerate(layers, 1):
+        try:
+            after, operation = layer.output_shape(shape), layer.operation(shape)
+        except ConversionError as error:
+            raise ConversionError(f"layer {place}: {error}") from None
+        except NotImplementedError:
+            raise ConversionError(
+                f"layer {place}: got {layer!r}; allowed are Affine, Conv, Pool, ReLU and Flatten of "
+                "rheobase.conversion.layers"
+            ) from None
+        if operation is not None:
+            name, label = f"{layer.name.lower()}{place}", f"layer {place} ({layer.name})"
+            op, values, options = operation
+            nodes.append(Node(name, op, (nodes[-1].name,), after, values, options, label))
+        shape = after
+    return Graph({node.name: node for node in nodes}, nodes[-1].name)
 
 
 def forward(layers: Sequence[Layer], x: Any) -> np.ndarray:
@@ -221,10 +274,12 @@ def forward(layers: Sequence[Layer], x: Any) -> np.ndarray:
     >>> forward([Affine([[1.0, -1.0]]), ReLU()], [[3.0, 1.0], [1.0, 3.0]]).ravel()
     array([2., 0.], dtype=float32)
     """
-    out = np.asarray(x, dtype=np.float32)
+    batch = np.asarray(x, dtype=np.float32)
+    shape = batch.shape[1:]
+    answers = graph_forward(graph_of_layers(layers, shape), batch)
     for layer in layers:
-        out = layer.forward(out)
-    return out
+        shape = layer.output_shape(shape)
+    return answers.reshape(len(batch), *shape)
 
 
 def _freeze_weights(layer: Any, ndim: int) -> None:

@@ -6,8 +6,9 @@ from .conductance import ConductanceLIF
 from .counting import operations, state_words
 from .cuba import CubaLI, CubaLIF
 from .current import AlphaLIF, CurrentLI, CurrentLIF
+from .event import EventNeuron
 from .exponential import ExpIF
-from .graded import EventNeuron, ReLU, Sigmoid
+from .graded import ReLU, Sigmoid
 from .integrate import IF, LI, LIF, Leaky
 from .model import NeuronModel, Parameter, State
 from .noise import OrnsteinUhlenbeck

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from .counting import operations_of
+from .errors import SpecError
 from .specialise import Variant, specialise
 from .vocabulary import exp, floor, maximum, minimum, nearest_pow2, sqrt, where
 
@@ -276,3 +279,16 @@ SCALARS: Mapping[str, Scalar] = {
     "reciprocal": Scalar(reciprocal),
     "rational": Scalar(rational, _RATIONAL),
 }
+
+
+def checked_parameters(owner: str, f: str, given: Any) -> tuple[float, ...]:
+    """Return the parameters of a function as a tuple, or raise SpecError."""
+    names = SCALARS[f].parameters
+    try:
+        values = np.array(given, np.float64)
+    except (TypeError, ValueError):
+        values = np.array(np.nan)
+    if values.shape != (len(names),) or not np.isfinite(values).all():
+        what = f"{len(names)} finite number(s), {', '.join(names)}" if names else "()"
+        raise SpecError(f"{owner}.parameters: got {given!r}; {f!r} takes {what}")
+    return tuple(values.tolist())

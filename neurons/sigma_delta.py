@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from .alphabet import range_of
 from .errors import SpecError
-from .graded import EventNeuron, range_of
+from .event import EventNeuron
 from .model import NeuronModel, Parameter, Payload, State, Value
 from .scalars import SCALARS
 

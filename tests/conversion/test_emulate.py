@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rheobase.conversion.codes import aim, quantised, tell
-from rheobase.conversion.emulate import Emulator, event_for, events_for
+from rheobase.conversion.codes import event_of, events_for, quantised, tell
+from rheobase.conversion.emulate import Emulator
 from rheobase.conversion.evaluate import Signals, totals_of
 from rheobase.conversion.fuse import fuse
 from rheobase.conversion.thresholds import calibrate
@@ -63,7 +63,7 @@ def _some(circuit, cell, signals, x, chosen, events):
     signals.totals[cell.name] = u
     if cell.code is None:
         return False
-    e = np.where(chosen, event_for(aim(cell, u) - signals.counts[cell.name], events), 0).astype(np.float32)
+    e = np.where(chosen, event_of(cell, u, signals.counts[cell.name], events), 0).astype(np.float32)
     tell(cell, signals.counts[cell.name] + e, signals)
     return bool(e.any())
 
