@@ -8,15 +8,15 @@ from typing import Any, Literal
 import numpy as np
 
 from ..neurons.errors import ConversionError
-from .codes import Events, Grain
-from .converted import Converted
-from .fuse import fuse
+from .circuits.codes import Events, Grain
+from .circuits.fuse import fuse
+from .circuits.losses import losses, mixed_bits
+from .circuits.rates import calibrate_rates
+from .circuits.thresholds import calibrate
 from .inputs import check_choice, check_sample
 from .layers import graph_of_layers, is_layers
-from .losses import losses, mixed_bits
-from .populations import CHOICES, Law, Schedule
-from .rates import calibrate_rates
-from .thresholds import calibrate
+from .spiking.converted import Converted
+from .spiking.populations import CHOICES, Law, Schedule
 from .trace import graph_of
 
 #: So many inputs are enough to see the error of each cell.

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import ConversionError
-from .forward import forward as graph_forward
-from .graph import Graph, Node
+from .graphs.forward import forward as graph_forward
+from .graphs.graph import Graph, Node
 
 Shape = tuple[int, ...]
 #: Operation of a graph, with its arrays and its settings.

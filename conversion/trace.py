@@ -10,9 +10,9 @@ import numpy as np
 
 from ..engine.arguments import check_path
 from ..neurons.errors import ConversionError, MissingExtra
-from .forward import forward
-from .graph import Graph
-from .simplify import simplify
+from .graphs.forward import forward
+from .graphs.graph import Graph
+from .graphs.simplify import simplify
 from .torch_bridge import is_torch_module
 
 #: How far the graph may be from the original on the sample, relative to its largest answer.

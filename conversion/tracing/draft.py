@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Graph, Node
+from ..graphs.graph import Graph, Node
 
 
 @dataclass(frozen=True, eq=False)

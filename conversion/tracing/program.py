@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...neurons.errors import ConversionError
-from ..graph import Graph
+from ..graphs.graph import Graph
 from .aten import BY_SHAPE, HANDLERS, PROBED, WIRES
 from .draft import Value
 from .reader import Reader

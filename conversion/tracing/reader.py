@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...neurons.errors import ConversionError
-from ..graph import Graph
+from ..graphs.graph import Graph
 from .aten import ADVICE, BY_SHAPE, HANDLERS, NOTHING, PROBED, WIRES
 from .compose import Unsupported, probed
 from .draft import Draft, Value

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rheobase.conversion.circuit import Cell, Circuit, Code, Term
-from rheobase.conversion.pairs import pairs_of
+from rheobase.conversion.circuits.circuit import Cell, Circuit, Code, Term
+from rheobase.conversion.circuits.pairs import pairs_of
 
 
 def conv_options(image, padding=((0, 0), (0, 0)), **others):

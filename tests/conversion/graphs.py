@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rheobase.conversion.graph import Graph, Node
+from rheobase.conversion.graphs.graph import Graph, Node
 
 
 class Draft:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.conversion.build import build
-from rheobase.conversion.circuit import Cell, Circuit, Code, Term
-from rheobase.conversion.pairs import pairs_of
+from rheobase.conversion.circuits.circuit import Cell, Circuit, Code, Term
+from rheobase.conversion.circuits.pairs import pairs_of
+from rheobase.conversion.spiking.build import build
 
 IMAGE = (4, 7, 6)
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rheobase.conversion.circuit import Cell, Circuit, Code, Term
-from rheobase.conversion.codes import aim, classes, input_code, never_negative, quantised, range_of
-from rheobase.conversion.fuse import fuse
-from rheobase.conversion.thresholds import calibrate
+from rheobase.conversion.circuits.circuit import Cell, Circuit, Code, Term
+from rheobase.conversion.circuits.codes import aim, classes, input_code, never_negative, quantised, range_of
+from rheobase.conversion.circuits.fuse import fuse
+from rheobase.conversion.circuits.thresholds import calibrate
 from rheobase.neurons.errors import ConversionError
 from tests.conversion import graphs
 from tests.conversion.graphs import Draft

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.conversion.exit import Stable
 from rheobase.conversion.layers import Affine, Conv, Flatten, Pool, ReLU, forward
+from rheobase.conversion.spiking.exit import Stable
 from rheobase.engine.archive import read_archive, write_archive
 from rheobase.neurons.errors import FormatError
 
@@ -66,7 +66,7 @@ def test_silence_is_the_quantised_network_in_both_schedules_and_on_both_backends
 
 
 def test_a_difference_is_named(cnn, monkeypatch):
-    from rheobase.conversion import verify
+    from rheobase.conversion.spiking import verify
 
     _, x, snn = cnn
     true = verify.settled

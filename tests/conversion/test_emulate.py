@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from rheobase.conversion.codes import event_of, events_for, quantised, tell
-from rheobase.conversion.emulate import Emulator
-from rheobase.conversion.evaluate import Signals, totals_of
-from rheobase.conversion.fuse import fuse
-from rheobase.conversion.thresholds import calibrate
+from rheobase.conversion.circuits.codes import event_of, events_for, quantised, tell
+from rheobase.conversion.circuits.emulate import Emulator
+from rheobase.conversion.circuits.evaluate import Signals, totals_of
+from rheobase.conversion.circuits.fuse import fuse
+from rheobase.conversion.circuits.thresholds import calibrate
 from tests.conversion import graphs
 from tests.conversion.graphs import Draft
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.conversion.converted import Converted
-from rheobase.conversion.emulate import Emulator
-from rheobase.conversion.evaluate import exact_signals, unfolded
-from rheobase.conversion.fuse import fuse
-from rheobase.conversion.rates import calibrate_rates
-from rheobase.conversion.thresholds import calibrate
+from rheobase.conversion.circuits.emulate import Emulator
+from rheobase.conversion.circuits.evaluate import exact_signals, unfolded
+from rheobase.conversion.circuits.fuse import fuse
+from rheobase.conversion.circuits.rates import calibrate_rates
+from rheobase.conversion.circuits.thresholds import calibrate
+from rheobase.conversion.spiking.converted import Converted
 from tests.conversion import graphs
 
 #: Each with something that the others lack: the compiled backend runs these.

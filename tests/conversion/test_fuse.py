@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rheobase.conversion.evaluate import exact
-from rheobase.conversion.fuse import fuse
+from rheobase.conversion.circuits.evaluate import exact
+from rheobase.conversion.circuits.fuse import fuse
 from rheobase.neurons.errors import ConversionError
 from tests.conversion import graphs
 from tests.conversion.graphs import Draft

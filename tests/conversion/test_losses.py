@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from rheobase.conversion.codes import quantised
-from rheobase.conversion.emulate import Emulator
-from rheobase.conversion.evaluate import exact
-from rheobase.conversion.fuse import fuse
-from rheobase.conversion.losses import losses, mixed_bits
-from rheobase.conversion.thresholds import calibrate
+from rheobase.conversion.circuits.codes import quantised
+from rheobase.conversion.circuits.emulate import Emulator
+from rheobase.conversion.circuits.evaluate import exact
+from rheobase.conversion.circuits.fuse import fuse
+from rheobase.conversion.circuits.losses import losses, mixed_bits
+from rheobase.conversion.circuits.thresholds import calibrate
 from rheobase.neurons.errors import ConversionError
 from tests.conversion import graphs
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rheobase.conversion.maps import apply
+from rheobase.conversion.graphs.maps import apply
 from tests.reference import images
 
 PADDINGS = [((0, 0), (0, 0)), ((1, 1), (2, 2)), ((0, 1), (2, 0))]

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from rheobase.conversion.circuit import Cell, Circuit, Code, Term
-from rheobase.conversion.emulate import Emulator
-from rheobase.conversion.evaluate import exact
-from rheobase.conversion.fuse import fuse
-from rheobase.conversion.rates import FLOOR, calibrate_rates
+from rheobase.conversion.circuits.circuit import Cell, Circuit, Code, Term
+from rheobase.conversion.circuits.emulate import Emulator
+from rheobase.conversion.circuits.evaluate import exact
+from rheobase.conversion.circuits.fuse import fuse
+from rheobase.conversion.circuits.rates import FLOOR, calibrate_rates
 from rheobase.neurons.errors import ConversionError
 from tests.conversion import graphs
 from tests.conversion.test_thresholds import passing

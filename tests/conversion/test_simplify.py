@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from rheobase.conversion.forward import forward
-from rheobase.conversion.simplify import simplify
+from rheobase.conversion.graphs.forward import forward
+from rheobase.conversion.graphs.simplify import simplify
 from rheobase.conversion.tracing import compose
 from rheobase.conversion.tracing.draft import Draft
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.conversion.build import build
-from rheobase.conversion.circuit import Cell, Circuit, Code, Term
-from rheobase.conversion.exit import Confident, Stable, shares, tuned
-from rheobase.conversion.inference import Inference
-from rheobase.conversion.sweeps import Sweeps
+from rheobase.conversion.circuits.circuit import Cell, Circuit, Code, Term
+from rheobase.conversion.spiking.build import build
+from rheobase.conversion.spiking.exit import Confident, Stable, shares, tuned
+from rheobase.conversion.spiking.inference import Inference
+from rheobase.conversion.spiking.sweeps import Sweeps
 
 
 def sweeps_of(circuit, n, schedule="concurrent", events="pow2", backend="reference"):

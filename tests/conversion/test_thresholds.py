@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from rheobase.conversion.codes import quantised
-from rheobase.conversion.evaluate import exact
-from rheobase.conversion.fuse import fuse
-from rheobase.conversion.thresholds import FLOORS, calibrate
+from rheobase.conversion.circuits.codes import quantised
+from rheobase.conversion.circuits.evaluate import exact
+from rheobase.conversion.circuits.fuse import fuse
+from rheobase.conversion.circuits.thresholds import FLOORS, calibrate
 from tests.conversion import graphs
 from tests.conversion.graphs import Draft
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
-from rheobase.conversion.forward import forward  # noqa: E402
+from rheobase.conversion.graphs.forward import forward  # noqa: E402
 from rheobase.conversion.trace import graph_of  # noqa: E402
 
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 import rheobase as rb  # noqa: E402
-from rheobase.conversion.forward import forward  # noqa: E402
+from rheobase.conversion.graphs.forward import forward  # noqa: E402
 from rheobase.conversion.trace import graph_of  # noqa: E402
 
 SAMPLE = torch.linspace(-2, 3, 96).reshape(3, 4, 8)

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 import rheobase as rb  # noqa: E402
-from rheobase.conversion.forward import forward  # noqa: E402
+from rheobase.conversion.graphs.forward import forward  # noqa: E402
 from rheobase.conversion.trace import graph_of  # noqa: E402
 
 

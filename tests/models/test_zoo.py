@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.conversion.circuit import Circuit
-from rheobase.conversion.converted import Converted
-from rheobase.conversion.emulate import Emulator
-from rheobase.conversion.evaluate import exact
-from rheobase.conversion.forward import forward
-from rheobase.conversion.fuse import fuse
-from rheobase.conversion.graph import Graph
-from rheobase.conversion.rates import calibrate_rates
-from rheobase.conversion.thresholds import calibrate
+from rheobase.conversion.circuits.circuit import Circuit
+from rheobase.conversion.circuits.emulate import Emulator
+from rheobase.conversion.circuits.evaluate import exact
+from rheobase.conversion.circuits.fuse import fuse
+from rheobase.conversion.circuits.rates import calibrate_rates
+from rheobase.conversion.circuits.thresholds import calibrate
+from rheobase.conversion.graphs.forward import forward
+from rheobase.conversion.graphs.graph import Graph
+from rheobase.conversion.graphs.work import multiplications
+from rheobase.conversion.spiking.converted import Converted
 from rheobase.conversion.trace import graph_of
-from rheobase.conversion.work import multiplications
 from rheobase.models.zoo import ZOO, block
 from tests.models.zoo_data import one_thread, samples_of  # noqa: F401
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.conversion.emulate import Emulator
+from rheobase.conversion.circuits.emulate import Emulator
 from rheobase.models.zoo import ZOO, block
 from tests.models.zoo_data import one_thread, samples_of  # noqa: F401
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import ConversionError
+from ...neurons.errors import ConversionError
+from ..graphs.graph import Graph
+from ..graphs.maps import windows
 from .circuit import Cell, Circuit, Rows, Term
 from .forms import Atom, Form, Part
-from .graph import Graph
-from .maps import windows
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.connectivity import Connectivity, conv2d, dense, explicit, one_to_one
-from .circuit import Cell, Term
-from .pairs import pairs_of
+from ...engine.connectivity import Connectivity, conv2d, dense, explicit, one_to_one
+from ..circuits.circuit import Cell, Term
+from ..circuits.pairs import pairs_of
 
 
 def synapses_of(term: Term, source: Cell, target: Cell, theta: np.ndarray) -> tuple[Connectivity, Any]:

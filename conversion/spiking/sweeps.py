@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engine.joined import joined
-from ..engine.network import Network
-from ..engine.plan import Plan
-from ..engine.simulator import Precision, Simulator
-from ..neurons.errors import ConversionError, RunError
+from ...engine.joined import joined
+from ...engine.network import Network
+from ...engine.plan import Plan
+from ...engine.simulator import Precision, Simulator
+from ...neurons.errors import ConversionError, RunError
+from ..circuits.circuit import Circuit
+from ..circuits.codes import Events
 from .build import FRAME
-from .circuit import Circuit
-from .codes import Events
 from .exit import Exit
 from .inference import Inference
 from .populations import Law, Schedule
 
 if TYPE_CHECKING:
-    from ..engine.result import Result
+    from ...engine.result import Result
 
 
 class Sweeps:

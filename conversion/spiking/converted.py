@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..engine.network import Network
-from ..neurons.errors import ConversionError
+from ...engine.network import Network
+from ...neurons.errors import ConversionError
+from ..circuits.circuit import Circuit
+from ..circuits.codes import Events, aim
+from ..circuits.evaluate import unfolded
+from ..graphs.forward import forward
+from ..graphs.graph import Graph
+from ..inputs import check_batch, check_choice, check_labels, check_steps
 from .became import Became, became, table
 from .build import build
-from .circuit import Circuit
-from .codes import Events, aim
-from .evaluate import unfolded
 from .exit import RULES, Exit, tuned
-from .forward import forward
-from .graph import Graph
 from .inference import Inference, side_by_side
-from .inputs import check_batch, check_choice, check_labels, check_steps
 from .populations import CHOICES, Law, Schedule
 from .sweeps import Sweeps
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import ConversionError
+from ...neurons.errors import ConversionError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..graphs.maps import windows
 from .circuit import Term
-from .maps import windows
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.operators import KINDS, OperatorKind, Units
-from ..neurons.scalars import SCALARS
-from .circuit import Cell, Circuit, Rows
-from .maps import heard
+from ...engine.operators import KINDS, OperatorKind, Units
+from ...neurons.scalars import SCALARS
+from ..graphs.maps import apply
+from .circuit import Cell, Circuit, Rows, Term
 
 #: So many samples are evaluated together: more would leave the cache.
 BATCH = 64
@@ -77,6 +77,15 @@ def totals_of(cell: Cell, signals: Signals, like: np.ndarray) -> np.ndarray:
         told = (signals.values if cell.step is None else signals.counts)[term.source]
         u += heard(term, told)
     return u if cell.bias is None else u + cell.bias.astype(u.dtype)
+
+
+def heard(term: Term, told: np.ndarray) -> np.ndarray:
+    """Return what a term of a circuit makes of what its source tells, [batch, n]."""
+    index = term.index
+    if index is not None:
+        picked = told[:, index]
+        told = picked if (index >= 0).all() else np.where(index >= 0, picked, told.dtype.type(0))
+    return apply(term.op, term.values, term.options, told)
 
 
 def rows_of(rows: Rows, signals: Signals) -> np.ndarray:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..neurons.errors import ConversionError
-from .codes import settled
-from .evaluate import Signals, unfolded
+from ...neurons.errors import ConversionError
+from ..circuits.codes import settled
+from ..circuits.evaluate import Signals, unfolded
 
 if TYPE_CHECKING:
-    from .circuit import Cell
+    from ..circuits.circuit import Cell
     from .converted import Converted
     from .sweeps import Sweeps
 

@@ -8,11 +8,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ..engine.parts import Population
-from ..neurons import IF, EventNeuron
-from ..neurons.model import NeuronModel
-from .circuit import Cell, Circuit, Code
-from .codes import Events, resting
+from ...engine.parts import Population
+from ...neurons import IF, EventNeuron
+from ...neurons.model import NeuronModel
+from ..circuits.circuit import Cell, Circuit, Code
+from ..circuits.codes import Events, resting
 
 Law = Literal["delta", "rate", "value"]
 Schedule = Literal["depth", "concurrent"]

@@ -6,9 +6,9 @@ from collections import Counter
 
 import numpy as np
 
-from ..engine.connectivity import one_to_one
-from ..engine.network import Network
-from ..engine.parts import (
+from ...engine.connectivity import one_to_one
+from ...engine.network import Network
+from ...engine.parts import (
     CurrentSource,
     FrameSource,
     Group,
@@ -17,10 +17,10 @@ from ..engine.parts import (
     Projection,
     Read,
 )
-from ..neurons import EventNeuron
-from ..neurons.errors import ConversionError
-from .circuit import Cell, Circuit
-from .codes import Events
+from ...neurons import EventNeuron
+from ...neurons.errors import ConversionError
+from ..circuits.circuit import Cell, Circuit
+from ..circuits.codes import Events
 from .patterns import synapses_of
 from .populations import MODELS, Law, Models, Schedule, worth
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from .circuit import Cell, Circuit
+from ..circuits.circuit import Cell, Circuit
 
 #: Why an operator is no sum of events: what it remembers, and when it computes.
 _ROWS = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import ConversionError
+from ...neurons.errors import ConversionError
 from .circuit import Circuit
 from .codes import quantised, settled
 from .emulate import Emulator
@@ -37,7 +37,7 @@ def losses(original: Circuit, coded: Circuit, sample: np.ndarray) -> dict[str, f
 
     Examples
     --------
-    >>> from rheobase.conversion.circuit import Cell, Code, Term
+    >>> from rheobase.conversion.circuits.circuit import Cell, Code, Term
     >>> cells = {"x": Cell("x", (1,)), "y": Cell("y", (1,), (Term("x", "linear", {"weight": np.eye(1)}),))}
     >>> coded = {**cells, "x": Cell("x", (1,), code=Code(np.ones(1, np.float32), 0, 3))}
     >>> found = losses(Circuit(cells), Circuit(coded), np.array([[0.5], [1.5]]))

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .circuit import Term
-
 Values = Mapping[str, np.ndarray]
 Options = Mapping[str, Any]
 
@@ -41,15 +39,6 @@ def apply(op: str, values: Values, options: Options, x: np.ndarray) -> np.ndarra
     array([[1., 5.]], dtype=float32)
     """
     return LINEAR[op](values, options, x)
-
-
-def heard(term: Term, told: np.ndarray) -> np.ndarray:
-    """Return what a term of a circuit makes of what its source tells, [batch, n]."""
-    index = term.index
-    if index is not None:
-        picked = told[:, index]
-        told = picked if (index >= 0).all() else np.where(index >= 0, picked, told.dtype.type(0))
-    return apply(term.op, term.values, term.options, told)
 
 
 def _wire(values: Values, options: Options, x: np.ndarray) -> np.ndarray:

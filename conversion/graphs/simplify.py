@@ -42,7 +42,7 @@ def simplify(graph: Graph) -> Graph:
 
     Examples
     --------
-    >>> from rheobase.conversion.graph import Node
+    >>> from rheobase.conversion.graphs.graph import Node
     >>> weights = {"weight": np.eye(2, dtype=np.float32), "bias": np.ones(2, np.float32)}
     >>> scale = {"gain": np.full(2, 3.0, np.float32), "shift": np.zeros(2, np.float32)}
     >>> nodes = [Node("x", "input", (), (2,)), Node("y", "linear", ("x",), (2,), weights),

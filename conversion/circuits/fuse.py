@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import ConversionError
+from ...neurons.errors import ConversionError
+from ..graphs.graph import Graph, Node
+from ..graphs.maps import windows
 from .bases import Base, Read, circuit_of
 from .circuit import Circuit
 from .forms import Atom, Form, Part, constant, join, mapped, scaled, told, total_of
-from .graph import Graph, Node
-from .maps import windows
 
 #: Functions that never fall: the largest of their values is their value of the largest.
 RISING = frozenset({"identity", "relu", "sigmoid", "tanh", "exp", "softplus", "erf"})

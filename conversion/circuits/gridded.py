@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..neurons.errors import ConversionError
+from ...neurons.errors import ConversionError
+from ..graphs.maps import windows
+from .evaluate import heard
 from .forms import taking
-from .maps import heard, windows
 
 if TYPE_CHECKING:
     from .circuit import Cell, Circuit, Code, Term

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..hardware import Energy
+from ...hardware import Energy
 from .inference import Inference
 
 

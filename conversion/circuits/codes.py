@@ -8,9 +8,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..neurons.alphabet import events_in, span_of
-from ..neurons.event import EventNeuron
-from ..neurons.scalars import SCALARS
+from ...neurons.alphabet import events_in, span_of
+from ...neurons.event import EventNeuron
+from ...neurons.scalars import SCALARS
 from .circuit import Cell, Circuit, Code, Term
 from .evaluate import Signals, batches, function_of, totals_of, unfolded
 from .forms import by_unit

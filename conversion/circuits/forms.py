@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..graphs.graph import Node
+from ..graphs.maps import Options, Values, apply
 from .circuit import Term
-from .graph import Node
-from .maps import Options, Values, apply
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..engine.archive import field as header_field
-from ..engine.archive import read_archive, write_archive
-from ..neurons.errors import ConversionError, FormatError
-from .circuit import Cell, Circuit, Code, Rows, Term
+from ...engine.archive import field as header_field
+from ...engine.archive import read_archive, write_archive
+from ...neurons.errors import ConversionError, FormatError
+from ..circuits.circuit import Cell, Circuit, Code, Rows, Term
+from ..graphs.graph import Graph, Node
 from .converted import Converted
-from .graph import Graph, Node
 
 #: What a file may hold besides numbers, texts, lists and tables.
 KINDS: Mapping[str, type[Any]] = {

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.counts import Counts
-from ..hardware import Chip, compare_chips
-from ..neurons.errors import ConversionError
+from ...engine.counts import Counts
+from ...hardware import Chip, compare_chips
+from ...neurons.errors import ConversionError
+from ..circuits.fuse import fuse
+from ..circuits.losses import losses
+from ..graphs.forward import values_of
+from ..graphs.work import first_layers, multiplications, nonzero_multiplications
+from ..inputs import check_labels, check_steps
+from ..torch_bridge import is_torch_module
 from .became import shown
 from .comparison import Comparison, Loss, Point
-from .forward import values_of
-from .fuse import fuse
 from .inference import Inference, winners
-from .inputs import check_labels, check_steps
-from .losses import losses
-from .torch_bridge import is_torch_module
-from .work import first_layers, multiplications, nonzero_multiplications
 
 if TYPE_CHECKING:
     from .converted import Converted

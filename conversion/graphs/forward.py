@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..neurons.errors import ConversionError
-from ..neurons.scalars import SCALARS
-from ..neurons.vocabulary import exp
+from ...neurons.errors import ConversionError
+from ...neurons.scalars import SCALARS
+from ...neurons.vocabulary import exp
 from . import maps
 from .graph import Graph, Node
 

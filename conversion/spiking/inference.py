@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..engine import joined
-from ..engine.result import Result
+from ...engine import joined
+from ...engine.result import Result
 
 
 @dataclass(frozen=True, eq=False)

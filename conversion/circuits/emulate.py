@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..neurons.errors import ConversionError
+from ...neurons.errors import ConversionError
 from .circuit import Cell, Circuit
 from .codes import Events, aim, counted, event_of, events_for, resting, tell
 from .evaluate import BATCH, Signals, function_of, totals_of, unfolded, units_of
@@ -77,7 +77,7 @@ class Emulator:
 
     Examples
     --------
-    >>> from rheobase.conversion.circuit import Cell, Code, Term
+    >>> from rheobase.conversion.circuits.circuit import Cell, Code, Term
     >>> term = Term("x", "linear", {"weight": np.array([[1.0, 1.0]])})
     >>> cells = (Cell("x", (2,), code=Code(np.ones(2, np.float32), 0, 15)), Cell("y", (1,), (term,)))
     >>> run = Emulator(Circuit({cell.name: cell for cell in cells})).run(np.array([[2.0, 3.0]]))

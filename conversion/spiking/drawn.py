@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..hardware.constant import with_prefix
+from ...hardware.constant import with_prefix
 from .became import share
 from .comparison import Comparison, Point
 
