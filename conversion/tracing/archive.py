@@ -33,7 +33,7 @@ _SIZES: Mapping[str, Callable[..., Any]] = {
     f"_operator.{name}": getattr(python, name)
     for name in ("add", "sub", "mul", "floordiv", "mod", "neg", "eq", "ne", "lt", "le", "gt", "ge")
 }
-_TARGET = re.compile(r"torch\.ops\.aten\.(\w+)\.(\w+)")
+_TARGET = re.compile(r"torch\.ops\.(aten|rheobase)\.(\w+)\.(\w+)")
 #: Torch's numbers of types, as schemas of programs write them.
 _TYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
@@ -144,22 +144,25 @@ def _operator(path: Path, target: Any) -> Any:
     if target in _SIZES:
         return _SIZES[target]
     match = _TARGET.fullmatch(str(target))
-    name = match[1] if match else ""
-    if not match or not {name, name.removesuffix("_")} & _calculating():
+    room, name, overload = match.groups() if match else ("", "", "")
+    if not {name, name.removesuffix("_")} & _calculating().get(room, frozenset()):
         raise ConversionError(
             f"{path}: its program calls {str(target)[:80]!r}, which is no operator of torch that "
             "only calculates"
         )
-    return getattr(getattr(torch.ops.aten, name), match[2])
+    return getattr(getattr(getattr(torch.ops, room), name), overload)
 
 
 @cache
-def _calculating() -> frozenset[str]:
-    """Return the names of operators that do nothing but calculate: no files, no printing."""
+def _calculating() -> Mapping[str, frozenset[str]]:
+    """Return the names of operators that only calculate, torch's and our own: no files, no printing."""
     import torch
 
+    from .operators import OWN
+
     taken_apart = {operator._opname for operator in torch.export.default_decompositions()}
-    return frozenset({*HANDLERS, *WIRES, *PROBED, *BY_SHAPE, *NOTHING, *_MAKERS, *taken_apart})
+    known = frozenset({*HANDLERS, *WIRES, *PROBED, *BY_SHAPE, *NOTHING, *_MAKERS, *taken_apart})
+    return {"aten": known - {*OWN}, "rheobase": frozenset(OWN)}
 
 
 def _check_argument(path: Path, target: str, argument: Mapping[str, Any]) -> None:

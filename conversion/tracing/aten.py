@@ -172,7 +172,7 @@ HANDLERS: Mapping[str, Handler] = {
     "adaptive_max_pool1d": windowed.adaptive_max_pool,
     "adaptive_max_pool2d": _image(windowed.adaptive_max_pool),
     "constant_pad_nd": windowed.pad,
-    # operators of our own: models/blocks
+    # our own: operators.py
     "gated_scan": weighted.gated_scan,
     "rational": pointwise.rational,
 }

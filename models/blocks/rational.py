@@ -5,21 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-# An operator of its own, so that a tracer sees one function instead of its powers.
-_OPERATORS = torch.library.Library("rheobase", "FRAGMENT")
-_OPERATORS.define("rational(Tensor x, Tensor above, Tensor below) -> Tensor")
-
-
-def _quotient(x: Tensor, above: Tensor, below: Tensor) -> Tensor:
-    z, top, bottom = x.abs(), torch.zeros_like(x), torch.zeros_like(x)
-    for a in above.flip(0):
-        top = top * x + a
-    for b in below.flip(0):
-        bottom = (bottom + b.abs()) * z
-    return top / (1 + bottom)
-
-
-_OPERATORS.impl("rational", _quotient, "CompositeImplicitAutograd")
+from ...conversion.tracing.operators import rational
 
 #: a0 ... a5 and b1 ... b4 of what a function starts as: fitted by least squares from -6 to 6.
 STARTS: dict[str, tuple[float, ...]] = {
@@ -63,7 +49,7 @@ class Rational(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the function of each number."""
         parts = zip(x.chunk(len(self.below), -1), self.below, strict=True)
-        return torch.cat([torch.ops.rheobase.rational(part, self.above, below) for part, below in parts], -1)
+        return torch.cat([rational(part, self.above, below) for part, below in parts], -1)
 
 
 class RationalMLP(nn.Sequential):

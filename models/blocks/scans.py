@@ -6,57 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...conversion.tracing.operators import gated_scan
 from .mixers import SIDE
 from .parts import Images, MetaBlock, Tokens, activation, channel_mlp, conv, norm_of
 
-# An operator of its own, so that a tracer sees one operation instead of all its steps. It is taken apart for
-# gradients, as torch's composite operators are.
-_OPERATORS = torch.library.Library("rheobase", "FRAGMENT")
-_OPERATORS.define("gated_scan(Tensor q, Tensor k, Tensor v, Tensor a, bool backward) -> Tensor")
-
-
-def _steps(q: Tensor, k: Tensor, v: Tensor, a: Tensor, backward: bool) -> Tensor:
-    tokens = range(q.shape[-2])
-    state = v.new_zeros(*v.shape[:-2], k.shape[-1], v.shape[-1])
-    rows = [v[..., 0, :]] * len(tokens)
-    for t in reversed(tokens) if backward else tokens:
-        state = a[..., t, :, None] * state + k[..., t, :, None] * v[..., t, None, :]
-        rows[t] = (q[..., t, None, :] @ state).squeeze(-2)
-    return torch.stack(rows, -2)
-
-
-_OPERATORS.impl("gated_scan", _steps, "CompositeImplicitAutograd")
-
-
-def gated_scan(q: Tensor, k: Tensor, v: Tensor, a: Tensor, *, backward: bool = False) -> Tensor:
-    """Return o_t = q_t S_t for a state that fades and takes in, S_t = diag(a_t) S_(t-1) + k_t^T v_t.
-
-    S. Yang et al., "Gated Linear Attention Transformers with Hardware-Efficient Training" (ICML 2024).
-
-    Parameters
-    ----------
-    q, k, a : Tensor (..., tokens, d_k)
-        What is asked for, where to write, and how much of each row of the state stays.
-    v : Tensor (..., tokens, d_v)
-        What is written.
-    backward : bool
-        Whether to begin with the last token.
-
-    Returns
-    -------
-    Tensor (..., tokens, d_v)
-
-    Examples
-    --------
-    >>> one = torch.ones(3, 1)
-    >>> gated_scan(one, one, torch.tensor([[1.0], [2.0], [4.0]]), 0.5 * one).flatten().tolist()
-    [1.0, 2.5, 5.25]
-    """
-    return torch.ops.rheobase.gated_scan(q, k, v, a, backward)
-
 
 def chunked_scan(q: Tensor, k: Tensor, v: Tensor, a: Tensor, chunk: int = 16) -> Tensor:
-    """Return the same, a chunk of tokens at a time, as products of matrices: what is fast to train.
+    """Return `gated_scan`, a chunk of tokens at a time, as products of matrices: what is fast to train.
 
     With b_t the product of a from the chunk's first token to t, and S the state before the chunk,
     o_t = (q_t b_t) S + sum_(s <= t) (q_t b_t . k_s / b_s) v_s.

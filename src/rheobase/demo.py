@@ -90,12 +90,12 @@ class Demonstration:
 
     def __str__(self) -> str:
         seen = self.inference
-        sweeps = len(seen.over_time)
+        sweeps = f"{len(seen.over_time)} sweep{'s' if len(seen.over_time) > 1 else ''}"
         lines = [
             f"{len(seen)} handwritten digits ({self.source})",
             "",
             f"accuracy          {self.accuracy_dense:.1%} original network, "
-            f"{self.accuracy_spiking:.1%} spiking network ({sweeps} sweep(s) per digit)",
+            f"{self.accuracy_spiking:.1%} spiking network ({sweeps} per digit)",
             f"spikes            {seen.spikes_per_input:,.0f} per digit",
             f"synaptic events   {seen.synaptic_events_per_input:,.0f} per digit",
             f"time              {1e3 * self.seconds_per_input:.3f} ms per digit "

@@ -86,6 +86,22 @@ def test_file_is_the_module_that_was_saved(saved, block, sample, name):
     assert {"conv (Conv2d)", "attention (MultiheadAttention)", "Block"} <= places
 
 
+@pytest.mark.parametrize("name", ["gla", "vig", "kat"])
+def test_files_may_call_operators_of_our_own(tmp_path, name):
+    """Gated scans, forwards and backwards, and rational functions."""
+    torch.manual_seed(0)
+    model, x = rb.models.block(name, width=16).eval(), torch.randn(3, 1, 8, 8)
+    torch.export.save(torch.export.export(model, (x[:1],), strict=False), tmp_path / "block.pt2")
+    graph = graph_of(tmp_path / "block.pt2", x)
+    with torch.no_grad():
+        theirs = model(x).numpy()
+    np.testing.assert_allclose(forward(graph, x), theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+    ops = [node.op for node in graph.nodes.values()]
+    assert ops.count("scan") == {"gla": 1, "vig": 2, "kat": 0}[name]
+    functions = [node.options["function"] for node in graph.nodes.values() if node.op == "map"]
+    assert ("rational" in functions) == (name == "kat")
+
+
 def test_file_of_another_batch_says_how_to_save_it(block, sample, tmp_path):
     torch.export.save(torch.export.export(block, (sample,), strict=False), tmp_path / "three.pt2")
     with pytest.raises(rb.ConversionError, match=r"batch of exactly 3; export .*torch\.export\.Dim"):
@@ -144,7 +160,8 @@ def test_pickles_in_a_file_are_never_opened(saved, block, sample, tmp_path):
 @pytest.mark.parametrize(
     "target",
     ["os.system", "torch.ops.aten.save.default", "torch.ops.aten.from_file.default", "torch.ops.prim.Print.x",
-     "_operator.__import__", "torch.ops.aten.relu.default.__class__", "torch.load", None, 3],
+     "_operator.__import__", "torch.ops.aten.relu.default.__class__", "torch.load", None, 3,
+     "torch.ops.rheobase.relu.default", "torch.ops.aten.gated_scan.default", "torch.ops.prims.add.default"],
 )  # fmt: skip
 def test_only_operators_that_calculate_are_called(saved, sample, tmp_path, target):
     content = members(saved / "one.pt2")

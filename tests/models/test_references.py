@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import rheobase as rb
+from rheobase.conversion.graphs.forward import forward
+from rheobase.conversion.trace import graph_of
 from rheobase.models.references import REFERENCES, reference, reference_weights
 
 torch = pytest.importorskip("torch")
@@ -49,6 +51,14 @@ def test_the_first_layer_does_its_share_of_them(name):
     with flop_counter.FlopCounterMode(display=False) as counter:
         first(images(1).flatten(1) if isinstance(first, torch.nn.Linear) else images(1))
     assert counter.get_total_flops() == 2 * REFERENCES[name].first_macs
+
+
+def test_its_operations_compute_what_torch_does(name):
+    model, x = reference(name), images(20)
+    with torch.inference_mode():
+        theirs = model(x).numpy()
+    ours = forward(graph_of(model, x[:5]), x)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 
 def test_attention_written_out_equals_the_one_of_torch():
