@@ -21,7 +21,7 @@ KINDS: Mapping[str, type[Any]] = {
     kind.__name__: kind for kind in (Cell, Circuit, Code, Graph, Node, Rows, Term)
 }
 KIND = "rheobase converted network"
-_KIND, _ARRAY = "kind", "array"
+_KIND, _ARRAY = "class", "array"
 _SETTINGS: Mapping[str, type] = {
     "law": str, "events": str, "schedule": str, "spikes_in": bool, "errors": dict, "dt": float
 }  # fmt: skip
@@ -66,7 +66,7 @@ def pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     --------
     >>> arrays: dict[str, np.ndarray] = {}
     >>> pack(Code(np.ones(2), 0, 15), arrays)
-    {'kind': 'Code', 'theta': {'array': '0'}, 'low': 0, 'high': 15, 'rest': None}
+    {'class': 'Code', 'theta': {'array': '0'}, 'low': 0, 'high': 15, 'rest': None}
     """
     if isinstance(value, np.ndarray):
         name = str(len(arrays))

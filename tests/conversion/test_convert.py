@@ -328,6 +328,17 @@ def test_a_file_gives_back_the_same_network(cnn, tmp_path):
     assert again.errors == snn.errors
 
 
+def test_a_file_gives_back_operators(tmp_path):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(3).uniform(size=(20, 6)).astype(np.float32)
+    snn = rb.convert(torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.LayerNorm(8)).eval(), x)
+    snn.save(tmp_path / "snn.npz")
+    again = rb.Converted.load(tmp_path / "snn.npz")
+    assert [o.kind for o in again.network.operators][:1] == ["normalise"]
+    outputs = [converted.run(x[:5], backend="reference").outputs for converted in (snn, again)]
+    np.testing.assert_array_equal(*outputs)
+
+
 def spoil(data, path, value):
     for key in path[:-1]:
         data = data[key]
@@ -338,7 +349,7 @@ def spoil(data, path, value):
     ("path", "value"),
     [
         (("circuit",), None),
-        (("circuit", "kind"), "Population"),
+        (("circuit", "class"), "Population"),
         (("circuit", "cells", "table", 1, 1, "shape"), [10**12, 6, 80]),
         (("circuit", "cells", "table", 1, 1, "terms", 0, "source"), "nobody"),
         (("circuit", "cells", "table", 1, 1, "terms", 0, "op"), "__import__"),
