@@ -1,8 +1,16 @@
-"""What can be said of a torch module without torch."""
+"""Networks as torch modules and back, and what can be said of a module without torch."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ..engine.network import Network
+from ..engine.planning import make_plan
+from ..learning.surrogate import ATan, Surrogate
+from ..neurons.errors import ConversionError, MissingExtra, SpecError
+
+if TYPE_CHECKING:
+    from .modules.module import NetworkModule
 
 
 def is_torch_module(model: Any) -> bool:
@@ -14,3 +22,155 @@ def is_torch_module(model: Any) -> bool:
     False
     """
     return any(base.__module__ == "torch.nn.modules.module" for base in type(model).__mro__)
+
+
+def to_torch(
+    network: Network,
+    *,
+    dt: float = 1e-3,
+    surrogate: Any = None,
+    outputs: Any = None,
+    detach_reset: bool = True,
+    precision: str | None = None,
+) -> NetworkModule:
+    """Return a network as a torch module whose weights are parameters, to be trained in any torch loop.
+
+    Its forward takes what sources send in each step and gives what the simulator would: the neurons' own
+    rules, bound to torch, in the same order, with the same delays. Populations that nothing comes back to are
+    computed over all steps at once, others step by step.
+
+    Parameters
+    ----------
+    network : Network
+        Sources, populations, and projections without plasticity. Sources send what forward is given.
+    dt : float
+        Seconds per step.
+    surrogate : Surrogate or function, optional
+        What takes the place of the derivative of a spike, of `rheobase.learning.surrogate`; `ATan(2.0)` if
+        left out. Or a differentiable function of the distance above threshold, which then takes the place of
+        the step too.
+    outputs : population, name, pair with a state variable, or several of these, optional
+        What forward returns: spikes (steps, batch, n) or a state variable. If left out, what the network's
+        probes record, in every step; without probes, the spikes of populations that project nowhere, or v of
+        those that never spike.
+    detach_reset : bool
+        Whether gradients pass over resets, as in snnTorch.
+    precision : None, "fixed" or "float32"
+        How projections sum their input, as for `Simulator`. With "fixed" all weights lie on a grid, and the
+        spikes are the simulator's, without exception. Otherwise torch adds real numbers in another order, and
+        a neuron that comes within rounding of its threshold may differ.
+
+    Returns
+    -------
+    torch.nn.Module
+        `module(x)`, or `module.run(x, state)`, which also returns the state from which to go on.
+        `module.network()` is the network with its weights as they are now.
+
+    Raises
+    ------
+    MissingExtra
+        If torch is not installed.
+    ConversionError
+        If something has no gradient: plasticity, operators, or models that draw random numbers or count.
+    SpecError, PlanError
+        As when a simulator is made, or if there is no such output.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> import rheobase as rb
+    >>> net = rb.Network()
+    >>> x = net.add(rb.SpikeSource(2, name="x"))
+    >>> y = net.add(rb.Population(3, rb.Leaky(0.9), name="y"))
+    >>> _ = net.add(rb.Projection(x, y, rb.dense(), weight=np.full((3, 2), 0.6), delay=0.0))
+    >>> module = rb.to_torch(net)
+    >>> module(torch.ones(4, 1, 2)).sum(dim=0)
+    tensor([[4., 4., 4.]], grad_fn=<SumBackward1>)
+    >>> list(module.state_dict())
+    ['projections.x->y.weight']
+    """
+    if not isinstance(network, Network):
+        raise SpecError(f"to_torch.network: got {network!r}; allowed is a Network")
+    surrogate = ATan() if surrogate is None else surrogate
+    if not isinstance(surrogate, Surrogate) and not callable(surrogate):
+        raise SpecError(
+            f"to_torch.surrogate: got {surrogate!r}; allowed is a Surrogate such as ATan(2.0), or a function"
+        )
+    if precision not in (None, "fixed", "float32"):
+        raise SpecError(f"to_torch.precision: got {precision!r}; allowed is None, 'fixed' or 'float32'")
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtra("torch", "torch", "A network as a torch module") from None
+    from ..learning.cells import refuse_untrainable
+    from .modules.module import NetworkModule
+    from .modules.outputs import outputs_of
+
+    _refuse(network)
+    for population in network.populations:
+        refuse_untrainable(population.label, population.model)
+    return NetworkModule(
+        make_plan(network, dt, precision=precision),
+        outputs_of(network, outputs),
+        precision=precision,
+        surrogate=surrogate,
+        detach_reset=detach_reset,
+    )
+
+
+def _refuse(network: Network) -> None:
+    """Raise ConversionError where a network holds what no gradient passes."""
+    learning = [p.label for p in network.projections if p.rule is not None]
+    operators = [operator.label for operator in network.operators]
+    if learning or operators:
+        raise ConversionError(
+            f"to_torch: {learning or operators} cannot be trained by gradients; allowed are projections "
+            "without a rule, and no operators"
+        )
+    if not network.sources or not network.populations:
+        raise ConversionError("to_torch: the network has no sources or no populations; add some")
+
+
+def from_torch(module: Any) -> Network:
+    """Return a torch module as a network.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        What `to_torch` made, trained or not.
+
+    Returns
+    -------
+    Network
+        It gives the module's spikes: see `to_torch`. What has not changed is described as it was.
+
+    Raises
+    ------
+    ConversionError
+        If the module is something else.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> import rheobase as rb
+    >>> net = rb.Network()
+    >>> x = net.add(rb.SpikeSource(2, name="x"))
+    >>> y = net.add(rb.Population(3, rb.Leaky(0.9), name="y"))
+    >>> _ = net.add(rb.Projection(x, y, rb.dense(), weight=np.full((3, 2), 0.6)))
+    >>> module = rb.to_torch(net)
+    >>> with torch.no_grad():
+    ...     _ = module.projections["x->y"].weight.fill_(0.5)
+    >>> float(rb.from_torch(module)["x->y"].weight[0, 0])
+    0.5
+    """
+    if is_torch_module(module):
+        from .modules.module import NetworkModule
+
+        if isinstance(module, NetworkModule):
+            return module.network()
+    raise ConversionError(
+        f"from_torch.module: got {type(module).__name__}; allowed is what to_torch made. Other trained "
+        "networks are converted by rheobase.convert"
+    )

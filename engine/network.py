@@ -146,7 +146,7 @@ class Network:
         weights
             Projection (or its name) -> number, array or distribution, as the projection describes its weights
             or as `Simulator.weights` returned them. A pattern that is drawn becomes the list of its pairs
-            where each has a weight of its own.
+            where each has a weight of its own. Or the `state_dict` of a module that `to_torch` made.
 
         Raises
         ------
@@ -159,10 +159,11 @@ class Network:
             raise SpecError(f"Network.with_weights: got {weights!r}; allowed are projections with weights")
         by_name = {}
         for key, value in weights.items():
-            part = self._parts.get(str(key.name if isinstance(key, Projection) else key))
+            name = str(key.name if isinstance(key, Projection) else key)
+            part = self._parts.get(name) or self._parts.get(trained_name(name))
             if not isinstance(part, Projection) or (isinstance(key, Projection) and key is not part):
                 raise SpecError(f"Network.with_weights: {key!r} is not a projection of this network")
-            by_name[part.label] = value
+            by_name[part.label] = np.asarray(value) if getattr(value, "ndim", 0) else value
         copy = self.copy()
         for name, weight in by_name.items():
             part = self._parts[name]
@@ -223,6 +224,17 @@ class Network:
         for part in self:
             lines.append(f"  {part.name}: {_describe(part)}")
         return "\n".join(lines)
+
+
+def trained_key(name: str) -> str:
+    """Return what the weights of a projection are called in the state of a torch module, without dots."""
+    return f"projections.{name.replace('.', '%2E')}.weight"
+
+
+def trained_name(key: str) -> str:
+    """Return the projection that `trained_key` stands for, or an empty text."""
+    name = key.removeprefix("projections.").removesuffix(".weight").replace("%2E", ".")
+    return name if trained_key(name) == key else ""
 
 
 def _moved(part: Part, parts: Mapping[str, Part]) -> Part:

@@ -39,7 +39,10 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "engine.result": ("Result",),
     "engine.simulator": ("Simulator",),
     "hardware": ("Chip", "Energy", "compare_chips", "energy"),
-    "conversion": ("Confident", "Converted", "Stable", "convert", "read_nir", "read_sonata", "write_nir"),
+    "conversion": (
+        "Confident", "Converted", "Stable", "convert", "from_torch", "read_nir", "read_sonata", "to_torch",
+        "write_nir",
+    ),
 }  # fmt: skip
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 _FOLDERS = ("conversion", "datasets", "engine", "hardware", "learning", "models", "neurons")

@@ -1,0 +1,171 @@
+"""A network as a torch module whose weights are parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...engine.distributions import Distribution
+from ...engine.initial import initial_state
+from ...engine.network import Network
+from ...engine.plan import GroupPlan, Plan
+from ...engine.planning import make_plan
+from ...learning.cells import Cell, State
+from ...learning.surrogate import Surrogate
+from ...learning.torch_words import Spike
+from ...neurons.errors import SpecError
+from .outputs import Output
+from .running import ModuleState, Run
+from .stages import stages_of
+from .synapses import step_of, synapses_of
+
+
+class NetworkModule(torch.nn.Module):
+    """A network whose weights are parameters; made by `rheobase.to_torch`, which see.
+
+    Attributes
+    ----------
+    projections : ModuleDict
+        Projection -> its `Synapses`; a dot in a name is "%2E".
+    cells : ModuleDict
+        Population -> its `Cell`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        outputs: tuple[Output, ...],
+        *,
+        precision: str | None,
+        surrogate: Surrogate | Spike,
+        detach_reset: bool,
+    ) -> None:
+        super().__init__()
+        self.plan, self.outputs, self.precision = plan, outputs, precision
+        self.stages = stages_of(plan)
+        options: Any = {"dt": plan.dt, "surrogate": surrogate, "detach_reset": detach_reset}
+        self._synapses = {p.name: synapses_of(plan, p) for p in plan.projections.values()}
+        self._cells = {
+            group.name: Cell(plan.population(group.name).model, **options) for group in plan.populations
+        }
+        self.projections = torch.nn.ModuleDict({key_of(name): s for name, s in self._synapses.items()})
+        self.cells = torch.nn.ModuleDict({key_of(name): cell for name, cell in self._cells.items()})
+        self._given = {name: s.weight.detach().numpy().copy() for name, s in self._synapses.items()}
+        self._gridded = self._versions()
+
+    def forward(self, x: Any, state: ModuleState | None = None) -> Any:
+        """Return the outputs for an input: one tensor, or a dict by name where there are several.
+
+        Parameters
+        ----------
+        x : tensor (steps, batch, n) or (steps, batch, *shape), or a dict
+            What the one source sends in each step; of several, source -> tensor.
+        state : ModuleState, optional
+            Where to go on; from the beginning if left out.
+
+        Returns
+        -------
+        tensor (steps, batch, n), or dict of str to tensor
+
+        Raises
+        ------
+        SpecError
+            If the input does not fit the sources.
+        """
+        return self.run(x, state)[0]
+
+    def run(self, x: Any, state: ModuleState | None = None) -> tuple[Any, ModuleState]:
+        """Return what `forward` returns, and the state at the end, from which another run can go on."""
+        given = self._inputs(x)
+        self._follow_grids()
+        wanted = {name: self._wanted(name) for name in self._cells}
+        begin = self.initial(next(iter(given.values())).shape[1]) if state is None else state
+        run = Run(self.plan, self._synapses, self._cells, wanted, begin, given)
+        for stage in self.stages:
+            run.go_through(stage)
+        found = {output.name: output.of(run) for output in self.outputs}
+        return (found if len(found) > 1 else next(iter(found.values()))), run.state()
+
+    def initial(self, batch: int) -> ModuleState:
+        """Return the state at step 0 of so many copies, before anything was sent."""
+        like, reach = self._like(), self.plan.reach
+        sent = {name: like.new_zeros(reach[name], batch, group.n) for name, group in self.plan.groups.items()}
+        cells = {g.name: first_state(self.plan, g, batch, like) for g in self.plan.populations}
+        return ModuleState(0, cells, sent)
+
+    def network(self) -> Network:
+        """Return the network with its weights as they are now; what has not changed stays as it was."""
+        now = {name: synapses.weight.detach().cpu().numpy() for name, synapses in self._synapses.items()}
+        changed = {name: w for name, w in now.items() if not np.array_equal(w, self._given[name])}
+        return self.plan.network.with_weights(
+            {name: w.astype(np.float64) if w.ndim else float(w) for name, w in changed.items()}
+        )
+
+    def extra_repr(self) -> str:
+        """Say what it makes of what."""
+        sources = ", ".join(source.label for source in self.plan.network.sources)
+        return f"{sources} -> {', '.join(output.name for output in self.outputs)}, dt={self.plan.dt:g}"
+
+    def _like(self) -> torch.Tensor:
+        """Return a tensor of the type and on the device of all others."""
+        everything = (*self.parameters(), *self.buffers())
+        return next((x for x in everything if x.is_floating_point()), torch.zeros(()))
+
+    def _inputs(self, x: Any) -> dict[str, torch.Tensor]:
+        """Return what each source sends, (steps, batch, n), or raise SpecError."""
+        sources = {source.label: source for source in self.plan.network.sources}
+        given = x if isinstance(x, Mapping) else dict.fromkeys(sources, x)
+        by_name = {str(getattr(key, "name", key)): value for key, value in given.items()}
+        if by_name.keys() != sources.keys() or (len(sources) > 1 and not isinstance(x, Mapping)):
+            raise SpecError(
+                f"input: got {list(by_name) if isinstance(x, Mapping) else type(x).__name__}; allowed is a "
+                f"tensor for each of {list(sources)}, in a dict if there are several"
+            )
+        flat, real = {}, self._like().dtype
+        for name, value in by_name.items():
+            shape, n = sources[name].shape, sources[name].n
+            if not torch.is_tensor(value) or value.ndim < 3 or value.shape[2:] not in (shape, (n,)):
+                got = tuple(value.shape) if torch.is_tensor(value) else type(value).__name__
+                raise SpecError(f"input of {name}: got {got}; allowed is a tensor (steps, batch, {n})")
+            flat[name] = value.reshape(*value.shape[:2], n).to(real)
+        if len({value.shape[:2] for value in flat.values()}) > 1 or not all(v.numel() for v in flat.values()):
+            shapes = {name: tuple(value.shape) for name, value in flat.items()}
+            raise SpecError(f"input: got {shapes}; allowed are the same steps and batch for all, and not 0")
+        return flat
+
+    def _wanted(self, name: str) -> tuple[str, ...]:
+        return tuple({o.variable for o in self.outputs if o.group == name} - {"spikes", "counts"})
+
+    def _versions(self) -> list[tuple[int, int]]:
+        """Return what changes whenever weights do that lie on a grid."""
+        return [(s.weight.data_ptr(), s.weight._version) for s in self._synapses.values() if s.step]
+
+    def _follow_grids(self) -> None:
+        """Choose grids anew where weights have changed that lie on one, as the engine would."""
+        versions = self._versions()
+        if versions != self._gridded:
+            plan = make_plan(self.network(), self.plan.dt, precision=self.precision)
+            for name, synapses in self._synapses.items():
+                synapses.step = step_of(plan, plan.projections[name])
+            self._gridded = versions
+
+
+def key_of(name: str) -> str:
+    """Return what a module calls a part: torch allows no dots."""
+    return name.replace(".", "%2E")
+
+
+def first_state(plan: Plan, group: GroupPlan, batch: int, like: torch.Tensor) -> State:
+    """Return a population's state at step 0, (batch, n); drawn ones are those of the simulator's trials."""
+    part = plan.population(group.name)
+    drawn = any(isinstance(value, Distribution) for value in part.initial.values())
+    trials = [initial_state(plan, group, k) for k in range(batch if drawn else 1)]
+    state = {}
+    for name in trials[0]:
+        values = torch.as_tensor(np.stack([group.unstored(trial[name]) for trial in trials]))
+        real = like.dtype if values.is_floating_point() else values.dtype
+        state[name] = values.to(like.device, real).expand(batch, -1)
+    return state

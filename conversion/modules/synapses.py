@@ -1,0 +1,215 @@
+"""Projections as torch modules: what a number of steps of events adds to a receptor's input."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ...engine.connections import described_connections, is_matrix
+from ...engine.connectivity import Conv2d, Pool2d
+from ...engine.groups import image_of
+from ...engine.layout import described_weights
+from ...engine.plan import Plan, ProjectionPlan
+
+#: Up to so many entries a list of synapses is multiplied as a matrix; beyond, one by one.
+MOST_ENTRIES = 1 << 24
+
+
+class Synapses(torch.nn.Module):
+    """The synapses of one projection, with the parameter `weight` in the shape of its description.
+
+    Attributes
+    ----------
+    weight : parameter
+        As the projection describes its weights, one for each synapse: see `Network.with_weights`.
+    delays : tuple of int
+        The delays that occur, in steps.
+    """
+
+    weight: torch.nn.Parameter
+
+    def __init__(self, plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> None:
+        super().__init__()
+        self.step = step_of(plan, p)
+        self.weight = torch.nn.Parameter(torch.from_numpy(rounded_alike(weights, self.step)))
+        self.delays = p.delays
+        self.pre = _end(p.pre_ids, p.part.source.n)
+        self.post = _end(p.post_ids, p.part.target.n)
+        self.shape = (p.part.post.n, p.part.pre.n)
+        self.n_target = p.part.target.n
+
+    def stored(self) -> torch.Tensor:
+        """Return the weights as the engine stores them: on the receptor's grid where it has one.
+
+        Gradients pass as if nothing was rounded.
+        """
+        if self.step is None:
+            return self.weight
+        return self.weight + (torch.round(self.weight / self.step) * self.step - self.weight).detach()
+
+    def arriving(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+        """Return what events (..., n_source) add to the target's neurons through synapses of one delay.
+
+        `weights` is what `prepared` returned, for all steps of a run.
+        """
+        chosen = sent if self.pre is None else sent[..., self.pre]
+        added = self.through(chosen, delay, weights)
+        if self.post is None:
+            return added
+        whole = added.new_zeros(*added.shape[:-1], self.n_target)
+        return whole.index_copy(-1, self._ids(self.post, added), added)
+
+    def prepared(self) -> Any:
+        """Return the weights as `through` takes them, made once for a run."""
+        return self.stored()
+
+    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+        """Return what events (..., n_pre) add to the neurons of the projection's end."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _ids(end: slice | np.ndarray, like: torch.Tensor) -> torch.Tensor:
+        ids = np.arange(end.start, end.stop) if isinstance(end, slice) else end
+        return torch.as_tensor(ids, device=like.device)
+
+
+class Dense(Synapses):
+    """A weight for every pair."""
+
+    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+        """Multiply."""
+        return functional.linear(sent, weights)
+
+
+class Convolution(Synapses):
+    """Weights shared over the positions of an image."""
+
+    def __init__(self, plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> None:
+        super().__init__(plan, p, weights)
+        c = p.part.connectivity
+        assert isinstance(c, Conv2d)
+        self.image, self.flat = image_of(p.part.pre), p.part.pre.n
+        self.options: dict[str, Any] = {
+            "stride": c.stride, "padding": c.padding, "dilation": c.dilation, "groups": c.groups,
+        }  # fmt: skip
+
+    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+        """Convolve."""
+        out = functional.conv2d(sent.reshape(-1, *self.image), weights, **self.options)
+        return out.reshape(*sent.shape[:-1], -1)
+
+
+class Pooling(Synapses):
+    """One weight for all windows of an image."""
+
+    def __init__(self, plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> None:
+        super().__init__(plan, p, weights)
+        c = p.part.connectivity
+        assert isinstance(c, Pool2d)
+        self.image, self.share = image_of(p.part.pre), c.share
+        self.options: dict[str, Any] = {
+            "kernel_size": c.size, "stride": c.stride, "padding": c.padding, "divisor_override": 1,
+        }  # fmt: skip
+
+    def stored(self) -> torch.Tensor:
+        """Return the one weight times the share of a neuron in its window, as the engine stores it."""
+        weight = self.weight * self.share
+        if self.step is None:
+            return weight
+        return weight + (torch.round(weight / self.step) * self.step - weight).detach()
+
+    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+        """Add up windows, and weigh their sums."""
+        out = functional.avg_pool2d(sent.reshape(-1, *self.image), **self.options)
+        return out.reshape(*sent.shape[:-1], -1) * weights
+
+
+class OneToOne(Synapses):
+    """One synapse for each pair of neurons with the same index, all with one delay."""
+
+    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+        """Weigh each alone."""
+        return sent * weights
+
+
+class Listed(Synapses):
+    """A list of synapses, each with its own delay."""
+
+    def __init__(self, plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> None:
+        super().__init__(plan, p, weights)
+        listed = described_connections(plan, p)
+        steps = np.rint(listed.delay / plan.dt).astype(np.int64)
+        places = listed.post * self.shape[1] + listed.pre
+        own = places if is_matrix(p) else np.arange(places.size)
+        for delay in self.delays:
+            chosen = steps == delay
+            for what, values in (("chosen", own), ("places", places)):
+                self.register_buffer(f"{what}_{delay}", torch.from_numpy(values[chosen]), persistent=False)
+
+    def prepared(self) -> Any:
+        """Return a matrix [n_post, n_pre] for each delay: sparse if there are too many entries."""
+        values = self.stored().reshape(-1)
+        return {delay: self._matrix(values, delay) for delay in self.delays}
+
+    def _matrix(self, values: torch.Tensor, delay: int) -> torch.Tensor:
+        mine, places = values[getattr(self, f"chosen_{delay}")], getattr(self, f"places_{delay}")
+        if math.prod(self.shape) > MOST_ENTRIES:
+            ids = torch.stack([places // self.shape[1], places % self.shape[1]])
+            return torch.sparse_coo_tensor(ids, mine, self.shape)
+        return mine.new_zeros(math.prod(self.shape)).index_add(0, places, mine).reshape(self.shape)
+
+    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+        """Multiply with the synapses of one delay."""
+        matrix = weights[delay]
+        if not matrix.is_sparse:
+            return functional.linear(sent, matrix)
+        flat = sent.reshape(-1, sent.shape[-1])
+        return torch.sparse.mm(matrix, flat.T).T.reshape(*sent.shape[:-1], -1)
+
+
+def synapses_of(plan: Plan, p: ProjectionPlan) -> Synapses:
+    """Return the module of a projection."""
+    kind = p.part.connectivity.kind
+    if p.storage in ("dense", "conv2d"):
+        maker = Dense if p.storage == "dense" else Convolution
+        return maker(plan, p, described_weights(plan, p))
+    if p.storage == "pool2d":
+        return Pooling(plan, p, np.asarray(float(p.part.weight)))  # type: ignore[arg-type]
+    listed = described_connections(plan, p)
+    weights = listed.weight
+    if is_matrix(p):
+        weights = np.zeros(listed.shape)
+        weights[listed.post, listed.pre] = listed.weight
+    if kind == "one_to_one" and len(p.delays) == 1:
+        return OneToOne(plan, p, weights)
+    return Listed(plan, p, weights)
+
+
+def step_of(plan: Plan, p: ProjectionPlan) -> float | None:
+    """Return the step of the grid on which a projection's weights lie; None where they are real numbers."""
+    grid = plan.receptor(p).grid
+    return grid.step if p.arithmetic == "fixed" and grid is not None else None
+
+
+def rounded_alike(weights: np.ndarray, step: float | None) -> np.ndarray:
+    """Return weights in single precision that round to the same multiples of a step as those given."""
+    narrow = weights.astype(np.float32)
+    if step is None:
+        return narrow
+    away = np.rint(weights / step) - np.rint(narrow.astype(np.float64) / step)
+    # A weight that single precision puts onto the middle between two multiples goes to the right one again.
+    right = np.nextafter(narrow, np.where(away > 0, np.inf, -np.inf).astype(np.float32))
+    return np.where(away == 0, narrow, right)
+
+
+def _end(ids: np.ndarray, n: int) -> slice | np.ndarray | None:
+    """Return how the neurons of an end lie in their group of n; None if they are all of it, in order."""
+    if np.array_equal(ids, np.arange(n)):
+        return None
+    if np.array_equal(ids, np.arange(ids[0], ids[0] + ids.size)):
+        return slice(int(ids[0]), int(ids[-1]) + 1)
+    return ids

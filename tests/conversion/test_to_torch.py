@@ -1,0 +1,272 @@
+"""Networks as torch modules: the simulator's spikes, gradients of smooth models and snnTorch, and back."""
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+from rheobase.learning.surrogate import ATan
+
+torch = pytest.importorskip("torch")
+
+STEPS, BATCH = 30, 3
+MODELS = {
+    "leaky": rb.Leaky(0.9),
+    "leaky hard": rb.Leaky(0.8, reset="hard", v_reset=-0.1),
+    "lif": rb.LIF(20e-3, refractory=2e-3),
+    "lif soft": rb.LIF(15e-3, reset="soft", drive=0.1),
+    "if": rb.IF(threshold=1.5),
+    "current": rb.CurrentLIF(20e-3, 5e-3, threshold=0.3, v_reset=0.0),
+    "alpha": rb.AlphaLIF(20e-3, 5e-3, threshold=0.2),
+    "cuba": rb.CubaLIF(20e-3, 5e-3, w_in=4.0, resistance=4.0, reset="soft"),
+    "adaptive": rb.ALIF(20e-3, tau_lift=50e-3, lift_step=0.1, tau_w=30e-3, b=0.05, a=0.1),
+}
+
+
+def stack(model, seed=0):
+    """Layers of one model with every pattern of synapses, delays, and something that comes back."""
+    rng = np.random.default_rng(seed)
+    net = rb.Network(seed=3)
+    x = net.add(rb.SpikeSource((2, 5, 5), name="x"))
+    conv = net.add(rb.Population((3, 4, 4), model, name="conv"))
+    pool = net.add(rb.Population((3, 2, 2), model, name="pool"))
+    hidden = net.add(rb.Population(14, model, name="hidden", initial={"v": rb.uniform(0.0, 0.1)}))
+    out = net.add(rb.Population(6, model, name="out"))
+
+    def connect(pre, post, pattern, weight, **others):
+        net.add(rb.Projection(pre, post, pattern, weight=weight, **others))
+
+    connect(x, conv, rb.conv2d(), rng.normal(0.25, 0.4, (3, 2, 2, 2)), delay=0.0)
+    connect(conv, pool, rb.pool2d(2), 2.0, delay=0.0)
+    connect(pool, hidden, rb.dense(), rng.normal(0.3, 0.6, (14, 12)), delay=2e-3)
+    connect(hidden, hidden, rb.random(p=0.3), rb.normal(0.0, 0.3), delay=rb.uniform(1e-3, 4e-3))
+    connect(hidden[2:10], out[1:], rb.dense(), rng.normal(0.2, 0.5, (5, 8)), delay=0.0)
+    connect(
+        hidden,
+        out,
+        rb.explicit([3, 1, 4, 1], [1, 5, 0, 5]),
+        rng.normal(0.5, 0.2, 4),
+        delay=[1e-3, 2e-3, 2e-3, 1e-3],
+    )
+    connect(out, out, rb.one_to_one(), -0.2, delay=1e-3)
+    connect(out, hidden, rb.dense(), rng.normal(0.0, 0.3, (14, 6)))
+    for name in ("conv", "pool", "hidden", "out"):
+        net.add(rb.Probe(net[name], name=f"{name} spikes"))
+        net.add(rb.Probe(net[name], "v", name=f"{name} v"))
+    return net
+
+
+def spikes_in(seed=1, rate=0.35):
+    return (np.random.default_rng(seed).random((STEPS, BATCH, 2, 5, 5)) < rate).astype(np.float32)
+
+
+def simulated(net, x, **options):
+    """Return what the probes of a network record, (steps, batch, n), by name."""
+    sim = rb.Simulator(net, dt=1e-3, backend="reference", batch=x.shape[1], **options)
+    given = x.reshape(*x.shape[:2], -1).transpose(1, 0, 2).astype(int)
+    result, found = sim.run(len(x) * 1e-3, inputs={net.sources[0].label: given}), {}
+    for probe in net.probes:
+        record = result[probe]
+        if probe.variable == "spikes":
+            found[probe.name] = np.zeros((len(x), x.shape[1], probe.group.n), np.float32)
+            found[probe.name][record.steps, record.trials, record.ids] = 1.0
+        else:
+            found[probe.name] = np.asarray(record.values).transpose(1, 0, 2)
+    return found
+
+
+def computed(module, x):
+    with torch.no_grad():
+        return {name: value.numpy() for name, value in module(torch.from_numpy(x)).items()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_on_a_grid_a_module_gives_the_spikes_and_states_of_the_simulator(name):
+    net, x = stack(MODELS[name]), spikes_in()
+    ours = computed(rb.to_torch(net, precision="fixed"), x)
+    theirs = simulated(net, x, precision="fixed")
+    assert theirs["out spikes"].any()
+    assert not theirs["hidden spikes"].all()
+    for probe, values in theirs.items():
+        np.testing.assert_array_equal(ours[probe], values, err_msg=probe)
+
+
+def test_with_real_sums_spikes_differ_only_after_a_neuron_came_within_rounding_of_its_threshold():
+    net, x = stack(MODELS["leaky"]), spikes_in(rate=0.5)
+    ours, theirs = computed(rb.to_torch(net), x), simulated(net, x)
+    same = np.cumprod([(ours["out spikes"] == theirs["out spikes"]).all(axis=(1, 2))])
+    end = int(same.sum())
+    for probe in ("conv v", "pool v", "hidden v", "out v"):
+        np.testing.assert_allclose(ours[probe][:end], theirs[probe][:end], atol=2e-5, err_msg=probe)
+    if end < STEPS:  # a tie: the potential is at the threshold for all that rounding can say
+        where = ours["out spikes"][end] != theirs["out spikes"][end]
+        assert np.abs(theirs["out v"][end][where] - 1.0).max() < 2e-5
+
+
+def test_a_run_in_pieces_is_the_run_at_once():
+    module, x = rb.to_torch(stack(MODELS["lif"]), precision="fixed"), torch.from_numpy(spikes_in())
+    whole = module(x)
+    first, state = module.run(x[:7])
+    second, state = module.run(x[7:8], state.detach())
+    third, state = module.run(x[8:], state)
+    for probe, values in whole.items():
+        assert torch.equal(torch.cat([first[probe], second[probe], third[probe]]), values)
+    assert state.now == STEPS
+
+
+@pytest.mark.parametrize("name", ["leaky hard", "lif soft", "alpha", "adaptive"])
+def test_gradients_are_the_differences_of_a_model_whose_spikes_are_smooth(name):
+    net, x = stack(MODELS[name]), torch.from_numpy(spikes_in()[:6, :1])
+    module = rb.to_torch(
+        net, outputs=["out", ("out", "v")], surrogate=lambda d: torch.sigmoid(5.0 * d), detach_reset=False,
+        precision="float32",
+    ).double()  # fmt: skip
+    goal = torch.randn(6, 1, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def loss():
+        found = module(x)
+        return (found["out"] * goal).sum() + (found["v of out"] ** 2 * goal).sum()
+
+    loss().backward()
+    rng = np.random.default_rng(0)
+    for label, weights in module.named_parameters():
+        place = int(rng.integers(weights.numel()))
+        flat, expected = weights.data.view(-1), []
+        for by in (1e-6, -1e-6):
+            flat[place] += by
+            expected.append(float(loss().detach()))
+            flat[place] -= by
+        slope = (expected[0] - expected[1]) / 2e-6
+        assert float(weights.grad.view(-1)[place]) == pytest.approx(slope, rel=1e-5, abs=1e-7), label
+
+
+@pytest.mark.parametrize(("reset", "theirs"), [("soft", "subtract"), ("hard", "zero"), ("none", "none")])
+def test_gradients_are_those_of_snntorch_on_the_same_network(reset, theirs):
+    snn = pytest.importorskip("snntorch")
+    rng = np.random.default_rng(5)
+    weights = [rng.normal(0.1, 0.4, shape).astype(np.float32) for shape in ((16, 12), (16, 16), (4, 16))]
+    x = torch.from_numpy((rng.random((25, 5, 12)) < 0.3).astype(np.float32))
+    goal = torch.from_numpy(rng.normal(size=(25, 5, 4)).astype(np.float32))
+    net = rb.Network()
+    before = net.add(rb.SpikeSource(12, name="x"))
+    for k, weight in enumerate(weights):
+        layer = net.add(rb.Population(len(weight), rb.Leaky(0.9, reset=reset), name=f"layer{k}"))
+        net.add(rb.Projection(before, layer, rb.dense(), weight=weight, delay=0.0, name=f"w{k}"))
+        before = layer
+    module = rb.to_torch(net, surrogate=ATan(2.0), outputs=["layer2", ("layer2", "v")])
+    linears = [torch.nn.Linear(w.shape[1], w.shape[0], bias=False) for w in weights]
+    cells = [snn.Leaky(0.9, spike_grad=snn.surrogate.atan(2.0), reset_mechanism=theirs) for _ in weights]
+    for linear, weight in zip(linears, weights, strict=True):
+        linear.weight.data.copy_(torch.from_numpy(weight))
+    memories, spikes, potentials = [cell.init_leaky() for cell in cells], [], []
+    for frame in x:
+        for k in range(3):
+            frame, memories[k] = cells[k](linears[k](frame), memories[k])
+        spikes.append(frame)
+        potentials.append(memories[-1])
+    found = module(x)
+    assert torch.equal(found["layer2"], torch.stack(spikes))
+    assert 0.02 < float(found["layer2"].detach().mean()) < 0.98
+    for sent, v in ((found["layer2"], found["v of layer2"]), (torch.stack(spikes), torch.stack(potentials))):
+        ((sent * goal).sum() + (v * goal.abs()).sum()).backward()
+    for k, linear in enumerate(linears):
+        ours, expected = module.projections[f"w{k}"].weight.grad, linear.weight.grad
+        assert float((ours - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+
+
+def test_a_trained_module_comes_back_and_is_simulated_spike_for_spike():
+    net, x = stack(MODELS["leaky"]), spikes_in()
+    module = rb.to_torch(net, precision="fixed")
+    optimiser = torch.optim.SGD(module.parameters(), lr=0.1)
+    for _ in range(2):
+        found = module(torch.from_numpy(x))
+        optimiser.zero_grad()
+        (found["out spikes"].mean(dim=0) - torch.linspace(0.0, 0.3, 6)).pow(2).sum().backward()
+        optimiser.step()
+    trained = rb.from_torch(module)
+    ours, theirs = computed(module, x), simulated(trained, x, precision="fixed")
+    for probe, values in theirs.items():
+        np.testing.assert_array_equal(ours[probe], values, err_msg=probe)
+    by_state = simulated(net.with_weights(module.state_dict()), x, precision="fixed")
+    assert all(np.array_equal(by_state[probe], theirs[probe]) for probe in theirs)
+    before = simulated(net, x, precision="fixed")
+    assert not np.array_equal(before["hidden v"], theirs["hidden v"])
+
+
+def test_an_untrained_module_comes_back_as_the_network_that_it_was(tmp_path):
+    net = stack(MODELS["lif"])
+    back = rb.from_torch(rb.to_torch(net))
+    assert repr(back) == repr(net)
+    assert all(one is other for one, other in zip(back, net, strict=True))
+
+
+def test_outputs_are_those_asked_for_or_what_leads_nowhere():
+    net = rb.Network()
+    x, y = net.add(rb.SpikeSource(3, name="x")), net.add(rb.CurrentSource(2, name="y"))
+    a, b = (
+        net.add(rb.Population(4, rb.LIF(20e-3), name="a")),
+        net.add(rb.Population(2, rb.LI(20e-3), name="b.c")),
+    )
+    for pre, post in ((x, a), (y, b), (a, b)):
+        net.add(rb.Projection(pre, post, rb.all_to_all(), weight=0.5))
+    given = {"x": torch.ones(6, 2, 3), y: torch.ones(6, 2, 2)}
+    assert rb.to_torch(net)(given).shape == (6, 2, 2)
+    several = rb.to_torch(net, outputs=[a, ("a", "v"), "b.c"])(given)
+    assert {name: tuple(value.shape) for name, value in several.items()} == {
+        "a": (6, 2, 4), "v of a": (6, 2, 4), "b.c": (6, 2, 2),
+    }  # fmt: skip
+    assert several["a"].detach().any()
+    assert torch.equal(several["b.c"], rb.to_torch(net)(given))
+    net.add(rb.Probe(a, "counts", ids=[2], name="how many"))
+    assert torch.equal(rb.to_torch(net)(given), several["a"].sum(dim=0)[:, 2:3])
+
+
+def refused(change, match, error=rb.ConversionError, **options):
+    net = stack(MODELS["lif"])
+    change(net)
+    with pytest.raises(error, match=match):
+        rb.to_torch(net, **options)
+
+
+def test_what_has_no_gradient_is_refused_by_name():
+    def plastic(net):
+        net.add(
+            rb.Projection(
+                net["x"],
+                net["out"],
+                rb.all_to_all(),
+                rule=rb.STDP(20e-3, 20e-3, a_pre=0.1, a_post=-0.1, w_max=1.0),
+                name="p",
+            )
+        )
+
+    refused(plastic, r"to_torch: \['p'\] cannot be trained by gradients")
+    refused(
+        lambda net: net.add(rb.Population(2, rb.LIF(20e-3, noise=0.1), name="noisy")),
+        r"noisy: LIF uses \['normal'\], which no gradient passes",
+    )
+    refused(
+        lambda net: net.add(rb.Operator("softmax", rb.Read(net["out"], "v"))),
+        "operator.* cannot be trained by gradients",
+    )
+    refused(lambda net: None, "precision: got 'float64'", rb.SpecError, precision="float64")
+    refused(lambda net: None, "surrogate: got 3", rb.SpecError, surrogate=3)
+    refused(lambda net: None, "out has no 'w'", rb.SpecError, outputs=("out", "w"))
+    refused(lambda net: None, "outputs: got 'x'", rb.SpecError, outputs="x")
+    with pytest.raises(rb.ConversionError, match=r"from_torch\.module: got Linear"):
+        rb.from_torch(torch.nn.Linear(2, 2))
+    with pytest.raises(rb.SpecError, match=r"to_torch\.network: got 3"):
+        rb.to_torch(3)
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        (torch.ones(3, 2, 7), r"input of x: got \(3, 2, 7\); allowed is a tensor \(steps, batch, 50\)"),
+        (np.ones((3, 2, 50)), "input of x: got ndarray"),
+        ({"y": torch.ones(3, 2, 50)}, r"input: got \['y'\]; allowed is a tensor for each of \['x'\]"),
+        (torch.ones(0, 2, 50), "allowed are the same steps and batch for all, and not 0"),
+    ],
+)
+def test_an_input_that_does_not_fit_is_refused(given, match):
+    with pytest.raises(rb.SpecError, match=match):
+        rb.to_torch(stack(MODELS["lif"]))(given)
