@@ -63,8 +63,8 @@ def convert(
     input : "current" or "spikes"
         Under "rate", whether the input is there in every step as it is, or told in spikes like all else.
     allow_dense : bool
-        Whether operations that have no counterpart are left as they are, and computed whenever what they
-        read has changed.
+        Whether operations that have no counterpart are left as they are: torch computes them between
+        sweeps, where what they read has changed, and no energy includes them.
     bias_correction : bool
         Whether biases take back the mean error that rounding makes on the sample.
     input_bits : int

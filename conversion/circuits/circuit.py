@@ -50,7 +50,8 @@ class Rows:
     Attributes
     ----------
     kind : str
-        "softmax", "normalise", "max", "product", "matmul", "scan", ...: see `engine/operators.py`.
+        "softmax", "normalise", "max", "product", "matmul", "scan", ...: see `engine/operators.py`; or
+        "dense": what has no counterpart, computed by its option `call` (`tracing/dense.py`).
     reads : tuple of (str, str, int64 array)
         For each argument: the cell; "total" (its u) or "told" (theta * n); where each value stands in it, in
         the order of rows.
@@ -61,6 +62,11 @@ class Rows:
     kind: str
     reads: tuple[tuple[str, str, np.ndarray], ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dense(self) -> bool:
+        """Whether the operation was left as it is, and the engine has no part in it."""
+        return self.kind == "dense"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +164,11 @@ class Circuit:
         heard = {term.source for cell in self.cells.values() for term in cell.terms}
         rows = [cell.rows for cell in self.cells.values() if cell.rows is not None]
         return frozenset(heard | {name for row in rows for name, what, _ in row.reads if what == "told"})
+
+    @property
+    def dense(self) -> tuple[Cell, ...]:
+        """The cells whose totals are computed by operations that were left dense, in order."""
+        return tuple(cell for cell in self.cells.values() if cell.rows is not None and cell.rows.dense)
 
     def on_grid(self) -> Circuit:
         """Return it with weights and biases on grids, such that totals are exact: see `gridded.on_grid`."""

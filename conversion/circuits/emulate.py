@@ -223,6 +223,10 @@ class _Run:
     def _count_rows(self, cell: Cell) -> None:
         """Count the numbers that an operator computes anew."""
         assert cell.rows is not None
+        if cell.rows.dense:
+            changed = (self.changed[name][:, places].any(axis=1) for name, _, places in cell.rows.reads)
+            self.evaluations[cell.rows.kind] += int(np.any([*changed], axis=0).sum()) * cell.n
+            return
         kind, units = units_of(cell.rows)
         if kind.spread is not None:
             return
@@ -250,7 +254,7 @@ def reach_of(circuit: Circuit) -> dict[str, dict[str, np.ndarray]]:
             n = circuit.cells[term.source].n
             pairs = pairs_of(replace(term, values=ones), n)
             add(term.source, cell.name, np.bincount(pairs.sources, minlength=n))
-        if cell.rows is not None:
+        if cell.rows is not None and not cell.rows.dense:
             kind, units = units_of(cell.rows)
             for (source, _, places), meets in zip(
                 cell.rows.reads, kind.spread(units) if kind.spread else (), strict=False

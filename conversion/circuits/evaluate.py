@@ -37,7 +37,7 @@ class Signals:
     values: dict[str, np.ndarray] = field(default_factory=dict)
     counts: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def part(self, samples: slice) -> Signals:
+    def part(self, samples: slice | np.ndarray) -> Signals:
         """Return those of some samples."""
         views = ({name: a[samples] for name, a in kind.items()}
                  for kind in (self.totals, self.values, self.counts))  # fmt: skip
@@ -93,6 +93,10 @@ def rows_of(rows: Rows, signals: Signals) -> np.ndarray:
 
     The engine's own row function computes it, for all rows at a time.
     """
+    if rows.dense:
+        reads = [(signals.totals if what == "total" else signals.values)[cell][:, places]
+                 for cell, what, places in rows.reads]  # fmt: skip
+        return np.asarray(rows.options["call"](reads))
     kind, units = units_of(rows)
     arguments: dict[str, Any] = {**units.sizes}
     n = 0

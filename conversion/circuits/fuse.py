@@ -304,6 +304,10 @@ class _Fusion:
         a, b = node.inputs
         return self.computed(node, "matmul", self.events(a, (batch, m, k)), self.events(b, (batch, k, n)))
 
+    def dense(self, node: Node) -> Form:
+        reads = (self.total(name, (self.graph.nodes[name].n,)) for name in node.inputs)
+        return self.computed(node, "dense", *reads, call=node.options["call"])
+
     def scan(self, node: Node) -> Form:
         heads, tokens, d_k, d_v = (node.options[key] for key in ("heads", "tokens", "d_k", "d_v"))
         widths = zip(node.inputs, (d_k, d_k, d_v, d_k), strict=True)
@@ -337,4 +341,5 @@ _FORMS: Mapping[str, Callable[[_Fusion, Node], Form]] = {
     "normalise": _Fusion.normalise,
     "scan": _Fusion.scan,
     "embedding": _Fusion.embedding,
+    "dense": _Fusion.dense,
 }

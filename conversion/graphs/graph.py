@@ -68,8 +68,7 @@ OPERATIONS: Mapping[str, OperationKind] = {
     "scan": OperationKind(4, (), ("heads", "tokens", "d_k", "d_v", "backward")),
     # y[t] = weight[x[t]] for whole numbers x
     "embedding": OperationKind(1, ("weight",)),
-    # what has no counterpart, left to torch: `call` returns y [batch, n] for a list of its inputs so. Only in
-    # memory, no file holds it
+    # what has no counterpart, left to torch: `call` (`tracing/dense.py`) returns y [batch, n] for its inputs
     "dense": OperationKind(None, (), ("call",)),
 }
 

@@ -68,7 +68,11 @@ def _became(circuit: Circuit, cell: Cell, error: float | None) -> Became:
         span = max(cell.code.high, -cell.code.low)
         bits = span.bit_length() + (cell.code.low < 0)
         step = float(np.min(cell.code.theta)), float(np.max(cell.code.theta))
-    if cell.rows is not None:
+    if cell.rows is not None and cell.rows.dense:
+        name = cell.rows.options["call"].name
+        reason = f"{name}: computed by torch after each sweep that changed what it reads, and in no energy"
+        kind = "dense"
+    elif cell.rows is not None:
         reason, kind = (
             f"{cell.rows.kind}: {_ROWS.get(cell.rows.kind, 'computed where it changed')}",
             "stateful",

@@ -28,6 +28,11 @@ from .populations import MODELS, Law, Models, Schedule, worth
 FRAME = "frame"
 
 
+def frame_of(cell: Cell) -> str:
+    """Return the name of the source of what a cell that was left dense has come to."""
+    return f"{FRAME} of {cell.name}"
+
+
 def build(
     circuit: Circuit, *, law: Law = "delta", events: Events = "pow2", schedule: Schedule = "depth",
     spikes_in: bool = False,
@@ -55,7 +60,8 @@ def build(
     Network
         A population (or an operator, where nobody hears it) for each cell, by the cell's name, in the shape
         that the trained network's author sees. Its source "frame" takes, under "delta", the changes of the
-        input's whole numbers (once); else the input itself, in every step.
+        input's whole numbers (once); else the input itself, in every step. What an operation that was left
+        dense has come to stands in its population, or is fed in every step: see `between.py`.
 
     Raises
     ------
@@ -73,6 +79,8 @@ def build(
     for cell in circuit.cells.values():
         if cell is circuit.input:
             _add_input(net, cell, law, models, spikes_in)
+        elif cell.rows is not None and cell.rows.dense:
+            _add_dense(net, cell, law, models)
         elif cell.rows is not None:
             _add_operator(net, circuit, cell, models)
         else:
@@ -93,6 +101,15 @@ def _add_input(net: Network, cell: Cell, law: Law, models: Models, spikes_in: bo
         population = net.add(models.input(cell) if spikes_in else as_it_is)
     name = f"{FRAME}->{cell.name}"
     net.add(Projection(source, population, one_to_one(), weight=weight, delay=0.0, name=name))
+
+
+def _add_dense(net: Network, cell: Cell, law: Law, models: Models) -> None:
+    """Add the neurons that tell what an operation outside of the network computes."""
+    population = net.add(models.population(cell))
+    if law != "delta":
+        source = net.add(FrameSource(cell.shape, name=frame_of(cell)))
+        name = f"{source.name}->{cell.name}"
+        net.add(Projection(source, population, one_to_one(), weight=1.0, delay=0.0, name=name))
 
 
 def _add_operator(net: Network, circuit: Circuit, cell: Cell, models: Models) -> None:

@@ -125,6 +125,11 @@ class Comparison:
         return self.settled.agreement
 
     @property
+    def dense(self) -> float:
+        """Numbers that operations that were left dense compute for an input, settled in order of depth."""
+        return float(self.inference.dense.mean())
+
+    @property
     def loses(self) -> tuple[str, ...]:
         """Where spiking costs more, in words."""
         spiking, told = self.joules["spiking"], []
@@ -140,6 +145,8 @@ class Comparison:
                     f"{point.when}: {point.events_per_mac:.3g} events per multiplication; from "
                     f"{point.break_even:.3g} on {point.bits} bits cost less"
                 )
+        if self.dense:
+            told.append(f"{self.dense:,.0f} numbers an input were left dense, and no energy has them")
         return tuple(told)
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,6 +164,7 @@ class Comparison:
             "macs_nonzero": self.macs_nonzero,
             "macs_first_layer": self.macs_first,
             "first_layer_events": self.first_layer,
+            "dense_numbers": self.dense,
             "arithmetic_j": self.joules,
             "energy_j": {one.chip.name: one.per_inference for one in self.energies},
             "s_per_input": self.seconds_per_input,

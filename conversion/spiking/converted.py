@@ -86,7 +86,7 @@ class Converted:
     @property
     def steps(self) -> int:
         """Sweeps of a run under other laws than "delta", which never end by themselves."""
-        return 1 if self.law == "value" else 16
+        return 1 + len(self.circuit.dense) if self.law == "value" else 16
 
     @property
     def operations(self) -> tuple[Became, ...]:
@@ -287,10 +287,7 @@ class Converted:
     def save(self, path: str | Path) -> None:
         """Write everything to one `.npz`, without pickle; an older file is replaced in one step.
 
-        Raises
-        ------
-        ConversionError
-            If an operation was left dense, which no file can hold.
+        Operations that were left dense are kept as names of torch's operators with their arguments.
         """
         from .stored import write
 

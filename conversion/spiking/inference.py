@@ -30,6 +30,8 @@ class Inference:
         other factor of a product of matrices; those of the input's own synapses are left out.
     first_layer : int64 array (n,)
         Events of the synapses of the input, which are multiplications.
+    dense : int64 array (n,)
+        Numbers that operations that were left dense have computed for each input.
     result : Result
         What the run recorded and counted, over all inputs and sweeps; what only brings the sample to the
         input is left out.
@@ -41,6 +43,7 @@ class Inference:
     silent: np.ndarray
     operations_over_time: np.ndarray
     first_layer: np.ndarray
+    dense: np.ndarray
     result: Result
 
     def __len__(self) -> int:
@@ -72,7 +75,7 @@ class Inference:
             f"Inference: {n} input{'s' if n != 1 else ''}, {self.steps.mean():.3g} of {sweeps} "
             f"sweep{'s' if sweeps != 1 else ''} on average, {self.silent.sum()} silent, "
             f"{self.operations.mean():,.0f} operations and {self.first_layer.mean():,.0f} of the first layer "
-            "per input"
+            "per input" + (f", {self.dense.mean():,.0f} numbers left dense" if self.dense.any() else "")
         )
 
 
@@ -96,6 +99,7 @@ def side_by_side(parts: Sequence[Inference]) -> Inference:
         silent=all_of("silent"),
         operations_over_time=at_length("operations_over_time"),
         first_layer=all_of("first_layer"),
+        dense=all_of("dense"),
         result=joined.side_by_side([part.result for part in parts]),
     )
 

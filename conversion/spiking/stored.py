@@ -14,11 +14,12 @@ from ...engine.archive import read_archive, write_archive
 from ...neurons.errors import ConversionError, FormatError
 from ..circuits.circuit import Cell, Circuit, Code, Rows, Term
 from ..graphs.graph import Graph, Node
+from ..tracing.dense import Dense, Kind, Slot
 from .converted import Converted
 
 #: What a file may hold besides numbers, texts, lists and tables.
 KINDS: Mapping[str, type[Any]] = {
-    kind.__name__: kind for kind in (Cell, Circuit, Code, Graph, Node, Rows, Term)
+    kind.__name__: kind for kind in (Cell, Circuit, Code, Dense, Graph, Kind, Node, Rows, Slot, Term)
 }
 KIND = "rheobase converted network"
 _KIND, _ARRAY = "class", "array"
@@ -60,7 +61,7 @@ def pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     Raises
     ------
     ConversionError
-        If it holds what no file can, such as a function of an operation that stayed dense.
+        If it holds what no file can.
 
     Examples
     --------
@@ -83,10 +84,7 @@ def pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise ConversionError(
-        f"save: got {value!r}, an operation that was left dense as it is; allowed are numbers, so convert "
-        "without allow_dense"
-    )
+    raise ConversionError(f"save: got {value!r}; allowed are numbers, texts and arrays")
 
 
 def unpack(path: object, kind: type[T], data: Any, arrays: Mapping[str, np.ndarray]) -> T:

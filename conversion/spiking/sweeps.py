@@ -11,12 +11,16 @@ import numpy as np
 
 from ...engine.joined import joined
 from ...engine.network import Network
+from ...engine.parts import Population
 from ...engine.plan import Plan
 from ...engine.simulator import Precision, Simulator
+from ...neurons import EventNeuron
 from ...neurons.errors import ConversionError, RunError
 from ..circuits.circuit import Circuit
-from ..circuits.codes import Events
-from .build import FRAME
+from ..circuits.codes import Events, tell
+from ..circuits.evaluate import Signals
+from .between import Between
+from .build import FRAME, frame_of
 from .exit import Exit
 from .inference import Inference
 from .populations import Law, Schedule
@@ -59,7 +63,8 @@ class Sweeps:
         if law == "delta":
             _refuse_rounding(self.simulator.plan)
         #: Whether one sweep settles everything.
-        self.settles = law == "value" or (law == "delta" and schedule == "depth")
+        self.settles = (law == "value" or (law == "delta" and schedule == "depth")) and not circuit.dense
+        self.between = Between(circuit, n, law)
         self.longest = longest(circuit, events)
         self.done = 0
         self._dt = dt
@@ -79,6 +84,7 @@ class Sweeps:
         """Go back to the initial state, in which nothing has been told."""
         self.simulator.reset()
         self._frame, self._change, self.done = self._rest, None, 0
+        self.between.reset()
 
     def sweep(self) -> Result:
         """Run one sweep and return what happened in it."""
@@ -88,28 +94,51 @@ class Sweeps:
             assert self._frame is not None
             inputs = {FRAME: self._frame.reshape(self.n, *self.circuit.input.shape)}
         self._change = None
+        inputs |= self.between.frames()
         result = self.simulator.run(self._dt, inputs=inputs, progress=False)
         if result.info.interrupted:
             raise KeyboardInterrupt
         self.done += 1
+        self.between.renew(self)
         return result
 
     def quiet(self, result: Result) -> np.ndarray:
         """Return whether an input has told nothing in a sweep, and so never will again; boolean (n,)."""
-        if self.law != "delta":
+        if self.law == "rate":
             return np.zeros(self.n, bool)
-        return np.asarray(result.counts.by_trial("spikes") == 0)
+        told = result.counts.by_trial("spikes") > 0 if self.law == "delta" else np.zeros(self.n, bool)
+        return np.asarray(~(told | self.between.busy))
 
     def totals(self, name: str) -> np.ndarray:
         """Return the totals u of a cell, float32 (n, neurons)."""
         state = self.simulator.state(name)
         return next(state[variable] for variable in ("u", "v", "value") if variable in state)
 
+    def mean_totals(self, name: str) -> np.ndarray:
+        """Return the totals of a cell as operators read them: under "rate" means over the sweeps so far."""
+        part = self.simulator.plan.network[name]
+        if self.law != "rate" or not isinstance(part, Population):
+            return self.totals(name)
+        model, state = part.model, self.simulator.state(name)
+        assert isinstance(model, EventNeuron)
+        straight = bool(model.options()["straight"])
+        mean = model.total(state["u"], state["n"], model.theta, self.done - 1, self.law, straight)
+        return np.asarray(mean, np.float32)
+
+    def told_frame(self) -> np.ndarray:
+        """Return the inputs as they are told, float32 (n, k)."""
+        assert self._frame is not None
+        if self.law != "delta":
+            return np.asarray(self._frame, np.float32)
+        signals = Signals()
+        tell(self.circuit.input, self._frame.astype(np.float32), signals)
+        return signals.values[self.circuit.input.name]
+
     def outputs(self) -> np.ndarray:
         """Return the answer, float32 (n, shape of the output): totals, under "rate" their mean."""
         output = self.circuit.output
         totals = self.totals(output.name).reshape(self.n, *output.shape)
-        if self.law == "rate" and output.rows is None:
+        if self.law == "rate" and (output.rows is None or output.rows.dense):
             totals = totals / np.float32(self.done)
         return totals
 
@@ -147,6 +176,7 @@ class _Course:
         self.results: list[Result] = []
         self.outputs: list[np.ndarray] = []
         self.operations: list[np.ndarray] = []
+        self.dense = np.zeros(sweeps.n, np.int64)
         self.silent = np.zeros(sweeps.n, bool)
         # The sweep that brought each input what it has told last, and the one after which it could stop.
         self.last = np.ones(sweeps.n, np.int64)
@@ -165,6 +195,7 @@ class _Course:
             self.stopped = np.where(met & waiting & ~quiet, sweep, self.stopped)
         self.outputs.append(now)
         self.operations.append(operations_by_input(self.sweeps.circuit, result))
+        self.dense += self.sweeps.between.computed
 
     @property
     def done(self) -> np.ndarray:
@@ -187,16 +218,23 @@ class _Course:
             silent=self.silent,
             operations_over_time=np.cumsum(told, axis=0),
             first_layer=first_layer(self.sweeps.circuit, self.results),
-            result=_without_frame(joined(self.results)),
+            dense=self.dense,
+            result=_without_frames(joined(self.results), self.sweeps.circuit),
         )
 
 
-def _without_frame(result: Result) -> Result:
-    """Return a result without what only brings the sample to the input, which no machine pays for."""
+def _frames(circuit: Circuit) -> frozenset[str]:
+    """Return the names of sources, which only bring what comes from elsewhere."""
+    return frozenset({FRAME, *map(frame_of, circuit.dense)})
+
+
+def _without_frames(result: Result, circuit: Circuit) -> Result:
+    """Return a result without what only brings numbers to the network, which no machine pays for."""
+    frames = _frames(circuit)
     counts = replace(
         result.counts,
-        populations=tuple(p for p in result.counts.populations if p.name != FRAME),
-        projections=tuple(p for p in result.counts.projections if p.pre != FRAME),
+        populations=tuple(p for p in result.counts.populations if p.name not in frames),
+        projections=tuple(p for p in result.counts.projections if p.pre not in frames),
     )
     return replace(result, counts=counts)
 
@@ -206,7 +244,8 @@ def operations_by_input(circuit: Circuit, result: Result) -> np.ndarray:
 
     That is synaptic events, and events of a factor that meet the other factor of a product of matrices.
     """
-    synaptic = _events(result, lambda pre: pre not in (FRAME, circuit.input.name))
+    left_out = _frames(circuit) | {circuit.input.name}
+    synaptic = _events(result, lambda pre: pre not in left_out)
     return np.asarray(sum((np.array(o.events_by_trial) for o in result.counts.operators), synaptic))
 
 
@@ -226,9 +265,10 @@ def _events(result: Result, counted: Callable[[str], bool]) -> np.ndarray:
 def longest(circuit: Circuit, events: Events) -> int:
     """Return how many sweeps no circuit exceeds: what each cell may need once those before it are silent."""
     spans = [cell.code.high - cell.code.low for cell in circuit.cells.values() if cell.code is not None]
+    least = 2 + len(circuit.dense)
     if events == "graded":
-        return 2 + len(spans)
-    return 2 + sum(span if events == "unit" else math.ceil(math.log2(span)) + 1 for span in spans)
+        return least + len(spans)
+    return least + sum(span if events == "unit" else math.ceil(math.log2(span)) + 1 for span in spans)
 
 
 def _refuse_rounding(plan: Plan) -> None:

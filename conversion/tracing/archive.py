@@ -17,23 +17,13 @@ from typing import Any
 
 from ...engine.archive import zip_members
 from ...neurons.errors import ConversionError, FormatError
-from .aten import BY_SHAPE, HANDLERS, NOTHING, PROBED, WIRES
+from .admitted import operator_of
 
-#: Operators that make constants or choose among them, beside those that torch can take apart.
-_MAKERS = frozenset({
-    "arange", "full", "zeros", "ones", "empty", "eye", "linspace", "scalar_tensor", "tensor", "to", "type_as",
-    "_to_copy", "eq", "ne", "gt", "ge", "lt", "le", "logical_and", "logical_or", "logical_not", "bitwise_and",
-    "bitwise_or", "bitwise_not", "any", "all", "argmax", "argmin", "topk", "sort", "einsum", "meshgrid",
-    "tril_indices", "triu_indices", "lstm", "gru", "rnn_tanh", "rnn_relu", "round", "floor", "ceil", "sign",
-    "one_hot", "outer", "addcmul", "cumprod", "fill", "scatter", "index_add", "masked_scatter", "concat",
-    "square", "softsign", "bilinear", "cosine_similarity", "flatten", "sym_size",
-})  # fmt: skip
 #: Calculations with sizes.
 _SIZES: Mapping[str, Callable[..., Any]] = {
     f"_operator.{name}": getattr(python, name)
     for name in ("add", "sub", "mul", "floordiv", "mod", "neg", "eq", "ne", "lt", "le", "gt", "ge")
 }
-_TARGET = re.compile(r"torch\.ops\.(aten|rheobase)\.(\w+)\.(\w+)")
 #: Torch's numbers of types, as schemas of programs write them.
 _TYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
@@ -139,30 +129,15 @@ def _step(path: Path, replay: Any, node: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _operator(path: Path, target: Any) -> Any:
     """Return the operator of a name, if it is one of those that only calculate."""
-    import torch
-
     if target in _SIZES:
         return _SIZES[target]
-    match = _TARGET.fullmatch(str(target))
-    room, name, overload = match.groups() if match else ("", "", "")
-    if not {name, name.removesuffix("_")} & _calculating().get(room, frozenset()):
+    operator = operator_of(str(target).removeprefix("torch.ops."))
+    if operator is None or not str(target).startswith("torch.ops."):
         raise ConversionError(
             f"{path}: its program calls {str(target)[:80]!r}, which is no operator of torch that "
             "only calculates"
         )
-    return getattr(getattr(getattr(torch.ops, room), name), overload)
-
-
-@cache
-def _calculating() -> Mapping[str, frozenset[str]]:
-    """Return the names of operators that only calculate, torch's and our own: no files, no printing."""
-    import torch
-
-    from .operators import OWN
-
-    taken_apart = {operator._opname for operator in torch.export.default_decompositions()}
-    known = frozenset({*HANDLERS, *WIRES, *PROBED, *BY_SHAPE, *NOTHING, *_MAKERS, *taken_apart})
-    return {"aten": known - {*OWN}, "rheobase": frozenset(OWN)}
+    return operator
 
 
 def _check_argument(path: Path, target: str, argument: Mapping[str, Any]) -> None:

@@ -101,6 +101,11 @@ class Draft:
             return Value(np.zeros(array.shape, np.int64))
         return self.add("constant", [], array.shape, {"value": array.reshape(-1)})
 
+    def owners(self, value: Value) -> list[str]:
+        """Return the nodes whose numbers a value is made of."""
+        held = np.unique(np.searchsorted(self._starts, value.places[value.places > 0], side="right") - 1)
+        return [self._names[i] for i in held]
+
     def node_of(self, value: Value) -> str:
         """Return the node whose flat value is this one; a wire is added where there is none yet."""
         flat = np.ascontiguousarray(value.places).reshape(-1)

@@ -43,7 +43,9 @@ def graph_of_module(module: Any, sample: Any, allow_dense: bool) -> Graph:
 
 def _input(reader: Reader, sample: Any) -> Value:
     reader.draft.place = "input"
-    return reader.draft.add("input", [], tuple(sample.shape))
+    made = reader.draft.add("input", [], tuple(sample.shape))
+    reader.dtypes[reader.draft.node_of(made)] = str(sample.dtype).removeprefix("torch.")
+    return made
 
 
 def _called(reader: Reader, node: Any, values: dict[str, Any]) -> Any:

@@ -10,8 +10,10 @@ import numpy as np
 
 from ...neurons.errors import ConversionError
 from ..graphs.graph import Graph
+from .admitted import operator_of
 from .aten import ADVICE, BY_SHAPE, HANDLERS, NOTHING, PROBED, WIRES
 from .compose import Unsupported, probed
+from .dense import Slot, left_to_torch
 from .draft import Draft, Value
 
 #: Beginnings of the names of operators that draw random numbers: they are no constants.
@@ -39,11 +41,14 @@ class Reader:
         Whether what has no counterpart is left to torch.
     refusals : list of Refusal
         What has none.
+    dtypes : dict
+        Node -> type of its numbers in the author's program, where that is not float32.
     """
 
     allow_dense: bool
     draft: Draft = field(default_factory=Draft)
     refusals: list[Refusal] = field(default_factory=list)
+    dtypes: dict[str, str] = field(default_factory=dict)
 
     def call(
         self, operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any], made: Any, place: str
@@ -72,7 +77,7 @@ class Reader:
         try:
             return self._converted(operator, name, *_positional(operator, args, kwargs))
         except Unsupported as refusal:
-            if not self.allow_dense or _is_complex(made):
+            if not self.allow_dense or _is_complex(made) or operator_of(str(operator)) is None:
                 self._refuse(name, place, str(refusal))
             return self._dense(operator, args, kwargs, made)
 
@@ -132,16 +137,23 @@ class Reader:
                 return [slots(one) for one in x]
             if isinstance(x, Value):
                 inputs.append(x)
-                return _Slot(len(inputs) - 1, x.shape)
+                return Slot(len(inputs) - 1, x.shape, self._dtype(x))
             return x
 
         given, named = slots(list(args)), {key: slots(value) for key, value in kwargs.items()}
         parts = made if isinstance(made, (list, tuple)) else (made,)
-        values = [
-            self.draft.add("dense", inputs, part.shape, call=_left_to_torch(operator, given, named, i))
-            for i, part in enumerate(parts)
-        ]
+        values = []
+        for i, part in enumerate(parts):
+            values.append(
+                self.draft.add("dense", inputs, part.shape, call=left_to_torch(operator, given, named, i))
+            )
+            self.dtypes[self.draft.node_of(values[-1])] = str(part.dtype).removeprefix("torch.")
         return tuple(values) if isinstance(made, (list, tuple)) else values[0]
+
+    def _dtype(self, value: Value) -> str:
+        """Return the type of numbers that the author's program has there."""
+        found = {self.dtypes.get(name, "float32") for name in self.draft.owners(value)}
+        return found.pop() if len(found) == 1 else "float32"
 
     def finished(self, output: Value) -> Graph:
         """Return the graph, or raise ConversionError that names everything that has no counterpart."""
@@ -152,37 +164,6 @@ class Reader:
             f"model: {len(dict.fromkeys(self.refusals))} of its operations cannot be converted:\n{listed}\n"
             "  allow_dense=True leaves what is not random to torch, and says what that costs"
         )
-
-
-@dataclass(frozen=True)
-class _Slot:
-    """Stands for the tensor of one input of a dense operation."""
-
-    index: int
-    shape: tuple[int, ...]
-
-
-def _left_to_torch(
-    operator: Any, args: Any, kwargs: Mapping[str, Any], part: int
-) -> Callable[[list[np.ndarray]], np.ndarray]:
-    """Return an operator as a function of batches of flat vectors, sample by sample."""
-    import torch
-
-    def filled(x: Any, inputs: list[Any]) -> Any:
-        if isinstance(x, list):
-            return [filled(one, inputs) for one in x]
-        return inputs[x.index].reshape(x.shape) if isinstance(x, _Slot) else x
-
-    def call(inputs: list[np.ndarray]) -> np.ndarray:
-        rows = []
-        for i in range(len(inputs[0])):
-            sample = [torch.from_numpy(np.ascontiguousarray(given[i])) for given in inputs]
-            named = {key: filled(value, sample) for key, value in kwargs.items()}
-            made = operator(*filled(args, sample), **named)
-            rows.append((made[part] if isinstance(made, (list, tuple)) else made).numpy().reshape(-1))
-        return np.stack(rows).astype(np.float32)
-
-    return call
 
 
 def _values(args: Any) -> bool:

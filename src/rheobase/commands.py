@@ -54,6 +54,11 @@ def convert(args: Namespace) -> Answer:
             "--input spikes if the input shall be told in spikes too"
         )
     converted = convert_model(model, sample["x"], **{name: getattr(args, name) for name in names})
+    dense = dict.fromkeys(row.reason.partition(":")[0] for row in converted.operations if row.kind == "dense")
+    if dense and args.out and not args.out.endswith(".npz"):
+        raise ConversionError(
+            f"{args.out}: {', '.join(dense)} were left dense; allowed is .npz, since others cannot run them"
+        )
     if args.out:
         _keep(converted, Path(args.out))
     comparison = converted.compare(

@@ -120,7 +120,7 @@ def made_up_run(n=60, sweeps=6):
     spent = np.cumsum(rng.integers(1, 100, (sweeps, n)), axis=0)
     over_time, nothing = ends + fading, np.zeros(n, np.int64)
     steps = np.full(n, sweeps)
-    return Inference(over_time[-1], over_time, steps, steps > 0, spent, nothing, None)
+    return Inference(over_time[-1], over_time, steps, steps > 0, spent, nothing, nothing, None)
 
 
 @pytest.mark.parametrize("kind", [Stable, Confident])
