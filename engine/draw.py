@@ -10,7 +10,7 @@ import numpy as np
 
 from .compiled import compiled
 from .random import draw64
-from .recipes import Recipe, count_rows, draw_rows
+from .recipes import Recipe, count_rows, draw_rows, known_degrees
 from .space import distance_between
 from .workers import side_by_side, stretches
 
@@ -70,6 +70,9 @@ _ROWS = 64
 
 def degrees_of(recipe: Recipe, threads: int = 1) -> np.ndarray:
     """Return the number of synapses of every source, int64."""
+    known = known_degrees(recipe)
+    if known is not None:
+        return known
     degrees = np.empty(recipe.n_pre, np.int64)
     rows = stretches(recipe.n_pre, max(-(-recipe.n_pre // (16 * threads)), _ROWS))
     side_by_side([lambda row: count_rows(recipe, *row, degrees)] * threads, rows)
@@ -116,20 +119,27 @@ def choose_entries(recipe: Any, i: Any, targets: Any, order: Any, first: Any, se
 
     They are quantiles drawn by the order of synapses, or what belongs to their lengths.
     """
-    by_distance = recipe.space.by_distance
     for k in range(order.size):
         bits = draw64(recipe.quantiles, order[k])
         first[k] = np.uint16(bits >> np.uint64(48))
         second[k] = np.uint16((bits >> np.uint64(32)) & np.uint64(0xFFFF))
         if recipe.correlation != 0.0:
             second[k] = _correlated(recipe.correlation, recipe.scores, first[k], second[k])
-        if by_distance:
-            place = distance_between(recipe.space, i, targets[k]) * recipe.space.per_distance
-            entry = np.uint16(min(place + 0.5, 65_535.0))
-            if by_distance & 1:
-                first[k] = entry
-            if by_distance & 2:
-                second[k] = entry
+    _choose_by_distance(recipe.space, i, targets, first, second)
+
+
+@compiled()
+def _choose_by_distance(space: Any, i: Any, targets: Any, first: Any, second: Any) -> None:
+    """Choose the entries that belong to the lengths of source i's synapses, where the space says so."""
+    if space is None:  # then nothing of what follows is compiled
+        return
+    for k in range(targets.size if space.by_distance else 0):
+        place = distance_between(space, i, targets[k]) * space.per_distance
+        entry = np.uint16(min(place + 0.5, 65_535.0))
+        if space.by_distance & 1:
+            first[k] = entry
+        if space.by_distance & 2:
+            second[k] = entry
 
 
 @compiled()

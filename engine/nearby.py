@@ -30,6 +30,8 @@ def draw_nearby(space: Any, row: Any, i: Any, forbidden: Any, targets: Any, orde
 
     `order` gets the place of each pair among all.
     """
+    if space is None:  # then nothing of what follows is compiled
+        return 0
     place, period, points, shape = space.sources[i], space.period, space.points, space.shape
     by_place, centre, half, levels = space.order, space.centre, space.half, space.levels
     chosen, values = np.empty(_BATCH, np.int32), np.empty(_BATCH, np.float64)

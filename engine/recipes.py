@@ -18,7 +18,7 @@ from .distributions import normal
 from .nearby import draw_nearby
 from .random import below, draw64, stream_key, to_unit
 from .sampling import deal_out, sample, sample_lists, turn_round
-from .space import NO_SPACE, Space
+from .space import Space
 
 #: Targets per chunk: the unit in which degrees are split, and so the smallest share of a machine.
 CHUNK = 16384
@@ -60,7 +60,7 @@ class Recipe(NamedTuple):
         Of the normal scores of the two quantiles.
     scores : float64 (65536,), or (0,)
         The normal scores of all quantiles, where there is a correlation other than 0, 1 and -1.
-    space : Space
+    space : Space, or None
         Where the neurons of both ends are, if anything depends on that.
     """
 
@@ -80,7 +80,7 @@ class Recipe(NamedTuple):
     quantiles: np.uint64
     correlation: float
     scores: np.ndarray
-    space: Space
+    space: Space | None
 
 
 def recipe_of(
@@ -91,7 +91,7 @@ def recipe_of(
     seed: int,
     name: str,
     selves: np.ndarray | None,
-    space: Space = NO_SPACE,
+    space: Space | None = None,
     correlation: float | None = None,
     threads: int = 1,
 ) -> Recipe:
@@ -108,7 +108,7 @@ def recipe_of(
     selves
         The target that each source itself is, or -1, int64 (n_pre,); None if the ends differ.
     space
-        Where the neurons are.
+        Where the neurons are, if anything depends on that.
     correlation
         Of weight and delay; None for none.
     threads
@@ -289,21 +289,24 @@ def _scatter(
         targets[j], order[j] = target, first + draw
 
 
+def known_degrees(recipe: Recipe) -> np.ndarray | None:
+    """Return the number of synapses of every source, int64, or None where rows must be drawn to know it."""
+    if recipe.kind in (_RANDOM, _NEARBY):
+        return None
+    if recipe.kind == _FIXED_OUT:
+        return np.full(recipe.n_pre, recipe.k)
+    if recipe.kind == _FIXED_TOTAL:
+        return np.asarray(recipe.degrees.sum(axis=0))
+    return np.diff(recipe.indptr)
+
+
 @compiled()
 def count_rows(recipe: Any, low: Any, high: Any, out: Any) -> None:
-    """Write how many synapses the sources low, ..., high - 1 have."""
-    by_row = recipe.kind == _RANDOM or recipe.kind == _NEARBY
-    room = recipe.longest if by_row else 0
-    targets, order, taken = np.empty(room, np.int32), np.empty(room, np.int64), np.zeros(0, np.uint8)
+    """Write how many synapses the sources low, ..., high - 1 have: draw them, and keep nothing."""
+    targets, order = np.empty(recipe.longest, np.int32), np.empty(recipe.longest, np.int64)
+    taken = np.zeros(0, np.uint8)
     for i in range(low, high):
-        if by_row:
-            out[i] = draw_row(recipe, i, targets, order, taken)
-        elif recipe.kind == _FIXED_OUT:
-            out[i] = recipe.k
-        elif recipe.kind == _FIXED_TOTAL:
-            out[i] = recipe.degrees[:, i].sum()
-        else:
-            out[i] = recipe.indptr[i + 1] - recipe.indptr[i]
+        out[i] = draw_row(recipe, i, targets, order, taken)
 
 
 @compiled()

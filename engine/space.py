@@ -216,10 +216,6 @@ class Space(NamedTuple):
 
 
 _NOWHERE = np.zeros((0, 3))
-#: The space of a projection that asks for no distance.
-NO_SPACE = Space(
-    _NOWHERE, _NOWHERE, np.zeros(3), np.zeros(0, np.int32), _NOWHERE, _NOWHERE, _NOWHERE, 0, NO_SHAPE, 0.0, 0
-)
 
 
 def space_between(
@@ -243,9 +239,10 @@ def space_between(
     period = np.zeros(3)
     period[: pre.dimensions] = pre.period or 0.0
     per_distance = 65_535 / largest if largest > 0 else 0.0
-    space = NO_SPACE._replace(
-        sources=sources, targets=targets, period=period, per_distance=per_distance, by_distance=by_distance
-    )
+    space = Space(
+        sources, targets, period, np.zeros(0, np.int32), _NOWHERE, _NOWHERE, _NOWHERE, 0, NO_SHAPE,
+        per_distance, by_distance,
+    )  # fmt: skip
     return space if profile is None else _with_tree(space, profile)
 
 

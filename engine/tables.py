@@ -11,7 +11,7 @@ from .connectivity import Distance, Sparse
 from .distributions import Distribution
 from .parts import Projection
 from .profiles import ByDistance
-from .space import NO_SPACE, Space, space_between
+from .space import Space, space_between
 
 
 def weight_table(projection: Projection) -> tuple[np.ndarray, bool]:
@@ -76,12 +76,12 @@ def delay_table(
     return steps, drawn, rounding
 
 
-def space_of(projection: Projection) -> Space:
+def space_of(projection: Projection) -> Space | None:
     """Return both ends of a projection in space, if anything in it depends on distance."""
     c = projection.connectivity
     profile = c.profile if isinstance(c, Distance) else None
     by_distance = [isinstance(value, ByDistance) for value in (projection.weight, projection.delay)]
     if profile is None and not any(by_distance):
-        return NO_SPACE
+        return None
     longest, pre, post = check_space(projection), projection.pre.positions, projection.post.positions
     return space_between(pre, post, profile, by_distance[0] + 2 * by_distance[1], longest)

@@ -58,7 +58,7 @@ class _Ingredient:
     ----------
     recipe : Recipe
         What its rows are drawn from.
-    rows : int32 (n_source,)
+    rows : int64 (n_source,)
         The projection's own row of each place of the source group; -1 where it has none.
     cells : int64 (n_post,)
         Cell of each target.
@@ -133,7 +133,7 @@ def push_rows(plan: Plan, names: tuple[str, ...], cells: Cells, threads: int = 1
 
 def _ingredient(plan: Plan, p: ProjectionPlan, cells: Cells) -> _Ingredient:
     source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
-    rows = np.full(source.n, -1, np.int32)
+    rows = np.full(source.n, -1)
     rows[source.places(p.pre_ids)] = np.arange(p.part.pre.n)
     weights, drawn_weights = weight_table(p.part)
     delays, drawn_delays, _ = delay_table(p.part, plan.dt)  # refuses what 16 bits do not hold

@@ -96,7 +96,7 @@ class _Ingredient:
     ----------
     recipe : Recipe
         What its rows are drawn from.
-    rows : int32 (n_rows,)
+    rows : int64 (n_rows,)
         The projection's own row of each row; -1 where it has none.
     places : int64 (n_post,)
         Block of each target, counted through all parts, in the upper 32 bits, and its cell in that block.
@@ -229,7 +229,7 @@ def _ingredient(
     block: int,
 ) -> _Ingredient:  # fmt: skip
     target = plan.group_of(p.part.target)
-    rows = np.full(delivery.n_rows, -1, np.int32)
+    rows = np.full(delivery.n_rows, -1)
     rows[_rows_of(plan, delivery, p)] = np.arange(p.part.pre.n)
     places = target.places(p.post_ids)
     part = np.searchsorted(share.bounds[target.name], places, side="right") - 1
