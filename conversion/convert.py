@@ -33,6 +33,8 @@ def convert(
     thresholds: Grain = "neuron",
     schedule: Schedule = "depth",
     input: Literal["current", "spikes"] = "current",
+    signed: bool = False,
+    horizon: int = 8,
     allow_dense: bool = False,
     bias_correction: bool = True,
     input_bits: int = 8,
@@ -62,6 +64,11 @@ def convert(
         Whether layers settle one behind the other, or all at once, answer by answer.
     input : "current" or "spikes"
         Under "rate", whether the input is there in every step as it is, or told in spikes like all else.
+    signed : bool
+        Under "rate", whether a neuron may take a spike back by a negative one, as ternary integrate-and-fire
+        neurons do: right after fewer sweeps, but not for machines that send one bit, nor for NIR.
+    horizon : int
+        Under "rate", after about how many sweeps answers are wanted: steps are chosen for these.
     allow_dense : bool
         Whether operations that have no counterpart are left as they are: torch computes them between
         sweeps, where what they read has changed, and no energy includes them.
@@ -107,12 +114,17 @@ def convert(
         check_choice(f"convert.{field}", value, CHOICES[field])
     check_choice("convert.thresholds", thresholds, ("neuron", "channel", "tensor"))
     check_choice("convert.input", input, ("current", "spikes"))
-    for field, flag in (("allow_dense", allow_dense), ("bias_correction", bias_correction)):
+    for field, flag in (
+        ("signed", signed),
+        ("allow_dense", allow_dense),
+        ("bias_correction", bias_correction),
+    ):
         check_choice(f"convert.{field}", flag, (True, False))
-    _check_bits("input_bits", input_bits, 16)
+    _check_whole("input_bits", input_bits, 16)
+    _check_whole("horizon", horizon, 1024)
     if bits != "auto":
         for width in bits.values() if isinstance(bits, Mapping) else (bits,):
-            _check_bits("bits", width, 12)
+            _check_whole("bits", width, 12)
     if isinstance(dt, bool) or not isinstance(dt, (int, float, np.number)) or not 0 < dt < np.inf:
         raise ConversionError(f"convert.dt: got {dt!r}; allowed is a time above 0 s")
     inputs = check_sample(sample)
@@ -128,7 +140,7 @@ def convert(
     if bits == "auto":
         bits = mixed_bits(circuit, inputs, **how) if law == "delta" else 4
     if law == "rate":
-        coded = calibrate_rates(circuit, inputs, **how)
+        coded = calibrate_rates(circuit, inputs, horizon=horizon, signed=signed, **how)
     else:
         coded = calibrate(circuit, inputs, bits=bits, correct=bias_correction and law == "delta", **how)
     coded = coded.on_grid() if law == "delta" else coded
@@ -137,7 +149,7 @@ def convert(
     return Converted(graph, coded, law, events, schedule, input == "spikes", errors, float(dt))
 
 
-def _check_bits(field: str, value: Any, most: int) -> None:
+def _check_whole(field: str, value: Any, most: int) -> None:
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or not 1 <= value <= most:
         raise ConversionError(f"convert.{field}: got {value!r}; allowed is a whole number from 1 to {most}")

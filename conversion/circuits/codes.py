@@ -53,6 +53,24 @@ def fired(values: np.ndarray, n: Any, theta: Any, low: int, high: int, events: E
     return np.asarray(event)
 
 
+def told_by(t: int, values: np.ndarray, told: np.ndarray, code: Code) -> np.ndarray:
+    """Return how many spikes, negative ones taken off, neurons have sent after t steps of the law "rate".
+
+    Parameters
+    ----------
+    t : int
+        Steps, with this one.
+    values : array (batch, n)
+        f of the mean of their totals.
+    told : array (batch, n)
+        The same after the step before.
+    code : Code
+        Its range bounds what one step can tell.
+    """
+    missing = values * values.dtype.type(t) - told * code.theta
+    return np.asarray(told + counted(missing, code.theta, code.low, code.high))
+
+
 def tell(cell: Cell, n: np.ndarray, signals: Signals) -> None:
     """Note what a coded cell has told."""
     assert cell.code is not None

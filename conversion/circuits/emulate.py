@@ -15,7 +15,7 @@ import numpy as np
 
 from ...neurons.errors import ConversionError
 from .circuit import Cell, Circuit
-from .codes import Events, aim, counted, event_of, events_for, resting, tell
+from .codes import Events, aim, event_of, events_for, resting, tell, told_by
 from .evaluate import BATCH, Signals, function_of, totals_of, unfolded, units_of
 from .pairs import pairs_of
 
@@ -196,8 +196,7 @@ class _Run:
             n = aim(cell, u) if self.emulator.law == "delta" else aim(cell, u) * np.float32(self.now)
             packets = n != told
         elif self.emulator.law == "rate":
-            missing = function_of(cell, u) * np.float32(self.now) - told * code.theta
-            n = told + counted(missing, code.theta, code.low, code.high)
+            n = told_by(self.now, function_of(cell, u), told, code)
             packets = n != told
         elif self.emulator.schedule == "depth":
             n = aim(cell, u)

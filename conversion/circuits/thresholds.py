@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -60,7 +60,9 @@ def calibrate(
     cells: dict[str, Cell] = {}
     for cell in circuit.cells.values():
         first = cell is circuit.input
-        wanted, u = (x, x) if first else (_totals(cell, original, x), _totals(cell, settling, x))
+        wanted, u = (
+            (x, x) if first else (totals_by_batch(cell, original, x), totals_by_batch(cell, settling, x))
+        )
         if correct and cell.terms:
             error = (wanted - u).mean(axis=0, dtype=np.float64)
             cell = replace(cell, bias=error + (0.0 if cell.bias is None else cell.bias))
@@ -95,7 +97,7 @@ def _only_added(circuit: Circuit, cell: Cell) -> bool:
     return terms and not any(name == cell.name and what == "told" for name, what, _ in reads)
 
 
-def _totals(cell: Cell, signals: Signals, x: np.ndarray) -> np.ndarray:
+def totals_by_batch(cell: Cell, signals: Signals, x: np.ndarray) -> np.ndarray:
     """Return u of a cell for a whole sample, batch by batch."""
     parts = [slice(i, i + BATCH) for i in range(0, len(x), BATCH)]
     return np.concatenate([totals_of(cell, signals.part(part), x[part]) for part in parts])
@@ -139,33 +141,40 @@ def _best(
 ) -> tuple[float, np.ndarray, int, int]:
     """Return the squared error that thetas of classes have on what did not choose them, and these."""
     top = max(float(values.max()) / max(high, 1), float(values.min()) / min(low, -1))
-    n_classes = int(group.max()) + 1
     if top <= 0:
-        return 0.0, np.ones(n_classes), low, high
-    thetas = CANDIDATES * top
+        return 0.0, np.ones(int(group.max()) + 1), low, high
+
+    def error_of(part: slice, theta: np.ndarray) -> np.ndarray:
+        error = counted(values[part], theta, low, high) * theta - wanted[part]
+        return np.bincount(group, np.einsum("ij,ij->j", error, error))
+
+    return *least_error(CANDIDATES * top, error_of), low, high
+
+
+def least_error(
+    thetas: np.ndarray, error_of: Callable[[slice, np.ndarray], np.ndarray]
+) -> tuple[float, np.ndarray]:
+    """Return the squared error that thetas of classes have on what did not choose them, and these.
+
+    Parameters
+    ----------
+    thetas : array (candidates,)
+        In ascending order.
+    error_of : callable
+        (samples, float32 theta) -> squared error of each class, if all its neurons have this theta.
+    """
     halves = np.array(
-        [_errors(values[part::2], wanted[part::2], group, low, high, thetas) for part in (0, 1)]
+        [[error_of(slice(half, None, 2), theta) for theta in thetas.astype(np.float32)] for half in (0, 1)]
     )
-    shared = thetas[halves.sum(axis=(0, 2)).argmin()]
+    shared, all_classes = thetas[halves.sum(axis=(0, 2)).argmin()], range(halves.shape[2])
     seen = [
-        sum(halves[1 - half][_chosen(halves[half], thetas, floor * shared), range(n_classes)].sum()
+        sum(halves[1 - half][_chosen(halves[half], thetas, floor * shared), all_classes].sum()
             for half in (0, 1))
         for floor in FLOORS
     ]  # fmt: skip
     best = int(np.argmin(seen))
     chosen = _chosen(halves.sum(axis=0), thetas, FLOORS[best] * shared)
-    return float(seen[best]), thetas[chosen], low, high
-
-
-def _errors(
-    values: np.ndarray, wanted: np.ndarray, group: np.ndarray, low: int, high: int, thetas: np.ndarray
-) -> np.ndarray:
-    """Return the squared error of each candidate in each class, (candidates, classes)."""
-    errors = []
-    for theta in thetas.astype(values.dtype):
-        error = counted(values, theta, low, high) * theta - wanted
-        errors.append(np.bincount(group, np.einsum("ij,ij->j", error, error)))
-    return np.array(errors)
+    return float(seen[best]), thetas[chosen]
 
 
 def _chosen(errors: np.ndarray, thetas: np.ndarray, floor: float) -> np.ndarray:

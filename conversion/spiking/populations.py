@@ -85,11 +85,14 @@ class _Delta(Models):
 
 
 class _Rate(Models):
-    """A spike stands for the largest value; plain integrate-and-fire neurons where a ReLU is all."""
+    """A spike stands for the largest value; plain integrate-and-fire neurons where a ReLU is all.
+
+    Those that may take spikes back are `EventNeuron`s with a sign.
+    """
 
     def population(self, cell: Cell) -> Population:
         plain = cell.function == "relu" and cell.rows is None and cell.name not in self.read
-        if cell.code is not None and plain:
+        if cell.code is not None and cell.code.low == 0 and plain:
             return self._integrating(cell, cell.code)
         return super().population(cell)
 

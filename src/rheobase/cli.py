@@ -116,6 +116,15 @@ def _convert(command: argparse.ArgumentParser) -> None:
         "--input", default="current", choices=("current", "spikes"), help="of the law 'rate'"
     )
     command.add_argument(
+        "--signed",
+        action="store_true",
+        help="under the law 'rate', spikes may be taken back by negative ones",
+    )
+    command.add_argument(
+        "--horizon", type=_count, default=8, metavar="N",
+        help="sweeps after which answers are wanted under the law 'rate'; default: 8",
+    )  # fmt: skip
+    command.add_argument(
         "--allow-dense", action="store_true", help="leave operations without a counterpart as they are"
     )
     command.add_argument(

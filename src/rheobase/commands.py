@@ -45,7 +45,7 @@ def convert(args: Namespace) -> Answer:
     sample = read_arrays(args.sample, {"x", "labels"}.__contains__)
     if "x" not in sample:
         raise FormatError(f"{args.sample}: has no array 'x'; allowed is an .npz with x, and perhaps labels")
-    names = ("law", "events", "bits", "thresholds", "schedule", "input", "allow_dense")
+    names = ("law", "events", "bits", "thresholds", "schedule", "input", "signed", "horizon", "allow_dense")
     if args.out and Path(args.out).suffix not in _FORMATS:
         raise ConversionError(f"{args.out}: allowed are {', '.join(_FORMATS)}")
     if str(args.out).endswith(".nir") and args.law != "rate":

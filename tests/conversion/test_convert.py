@@ -390,6 +390,8 @@ SAMPLE = np.array([[0.0, 1.0], [1.0, 0.5]])
         ({"thresholds": "layer"}, r"convert\.thresholds"),
         ({"schedule": ["depth"]}, r"convert\.schedule"),
         ({"input": 1}, r"convert\.input"),
+        ({"signed": 1}, r"convert\.signed"),
+        ({"horizon": 0}, r"convert\.horizon: got 0"),
         ({"allow_dense": "yes"}, r"convert\.allow_dense"),
         ({"dt": 0}, r"convert\.dt"),
     ],

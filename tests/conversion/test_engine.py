@@ -83,12 +83,14 @@ def test_the_value_law_is_the_trained_network(name):
     np.testing.assert_allclose(found, original, atol=1e-5 * max(1.0, np.abs(original).max()))
 
 
-@pytest.mark.parametrize("name", graphs.ALL)
-def test_rates_are_those_of_the_emulator(name):
+@pytest.mark.parametrize(
+    ("name", "signed"), [*((name, False) for name in graphs.ALL), ("residual_cnn", True)]
+)
+def test_rates_are_those_of_the_emulator(name, signed):
     # Weights of the rate law lie on no grid, so that in another order of adding a spike may come a step later
     # or earlier: nothing else may differ.
     graph = graphs.ALL[name]()
-    circuit = calibrate_rates(fuse(graph), graphs.samples(graph, 60, 9))
+    circuit = calibrate_rates(fuse(graph), graphs.samples(graph, 60, 9), signed=signed)
     x = graphs.samples(graph, 12)
     expected = Emulator(circuit, law="rate").run(x, 24).outputs
     found = Converted(graph, circuit, law="rate").run(x, steps=24, backend="reference").over_time
