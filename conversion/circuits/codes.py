@@ -185,9 +185,9 @@ def range_of(circuit: Circuit, cell: Cell, bits: int) -> tuple[int, int]:
 
 
 def never_negative(circuit: Circuit, cell: Cell) -> bool:
-    """Whether what a cell tells cannot be below zero, for any input."""
-    if cell is circuit.input:
-        return cell.code is not None and cell.code.low >= 0
+    """Whether what a cell tells cannot be below zero, for any input, or by its code."""
+    if cell.code is not None:
+        return cell.code.low >= 0
     if SCALARS[cell.function].positive:
         return True
     if cell.function != "identity":

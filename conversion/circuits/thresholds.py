@@ -70,12 +70,20 @@ def calibrate(
         original.totals[cell.name], settling.totals[cell.name] = wanted, u
         original.values[cell.name] = x if first else function_of(cell, wanted)
         if cell.name in circuit.told:
-            known = Circuit({**circuit.cells, **cells, cell.name: cell})
+            # What is never negative stays so: a bias that takes an error back asks for no sign.
+            known = Circuit({**circuit.cells, **cells})
             width = bits + _only_added(circuit, cell) if isinstance(bits, int) else _by_name(bits, cell)
             code = (
                 input_code(circuit, x, input_bits)
                 if first
-                else _searched(known, cell, function_of(cell, u), original.values[cell.name], width, grain)
+                else _searched(
+                    known,
+                    known.cells[cell.name],
+                    function_of(cell, u),
+                    original.values[cell.name],
+                    width,
+                    grain,
+                )
             )
             cell = replace(cell, code=code)
             tell(cell, n := aim(cell, u), settling)

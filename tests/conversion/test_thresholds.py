@@ -93,3 +93,11 @@ def test_a_cell_that_the_sample_never_moves_can_still_be_told():
     circuit, name = passing(2)
     coded = calibrate(circuit, np.zeros((50, 2), np.float32))
     assert (coded.cells[name].code.theta > 0).all()
+
+
+def test_taking_an_error_back_costs_no_sign():
+    graph = graphs.ALL["residual_cnn"]()
+    circuit = calibrate(fuse(graph), graphs.samples(graph, 60, 9))
+    mean = circuit.cells["wire10"]  # of what a ReLU lets through
+    assert mean.bias.min() < 0
+    assert (mean.code.low, mean.code.high) == (0, 15)
