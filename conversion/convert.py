@@ -13,10 +13,11 @@ from .circuits.fuse import fuse
 from .circuits.losses import losses, mixed_bits
 from .circuits.rates import calibrate_rates
 from .circuits.thresholds import calibrate
+from .circuits.windows import require_first_spikes
 from .inputs import check_choice, check_sample
 from .layers import graph_of_layers, is_layers
 from .spiking.converted import Converted
-from .spiking.populations import CHOICES, Law, Schedule
+from .spiking.populations import CHOICES, WHOLE, Law, Schedule
 from .trace import graph_of
 
 #: So many inputs are enough to see the error of each cell.
@@ -49,9 +50,11 @@ def convert(
         `rheobase.conversion.layers`.
     sample : array (n, features...)
         A few hundred typical inputs, by which steps are chosen.
-    law : "delta", "rate" or "value"
+    law : "delta", "rate", "ttfs" or "value"
         What events mean. "delta": by how much a value has changed, so events stop. "rate": the mean number of
         spikes of a neuron is its value; integrate-and-fire neurons with soft reset, for one-bit machines.
+        "ttfs": the time to its first spike, which is its only one: layers take turns in windows of 2^bits - 1
+        steps, see `FirstSpike`; for networks of ReLUs.
         "value": the value itself, zeros skipped; the trained network as it is.
     events : "pow2", "unit" or "graded"
         What one event can tell: a signed power of two, one unit, or any whole number.
@@ -64,6 +67,7 @@ def convert(
         Whether layers settle one behind the other, or all at once, answer by answer.
     input : "current" or "spikes"
         Under "rate", whether the input is there in every step as it is, or told in spikes like all else.
+        Under "ttfs", whether it is told at once, or by the time of a spike, in 2^input_bits - 1 steps.
     signed : bool
         Under "rate", whether a neuron may take a spike back by a negative one, as ternary integrate-and-fire
         neurons do: right after fewer sweeps, but not for machines that send one bit, nor for NIR.
@@ -77,7 +81,8 @@ def convert(
     input_bits : int
         Bits of the input.
     dt : float
-        Seconds per sweep. It changes only what a run costs in time, and so its static energy.
+        Seconds per sweep, under "ttfs" per step. It changes only what a run costs in time, and so its static
+        energy.
 
     Returns
     -------
@@ -142,9 +147,14 @@ def convert(
     if law == "rate":
         coded = calibrate_rates(circuit, inputs, horizon=horizon, signed=signed, **how)
     else:
-        coded = calibrate(circuit, inputs, bits=bits, correct=bias_correction and law == "delta", **how)
-    coded = coded.on_grid() if law == "delta" else coded
-    found = losses(circuit, coded, inputs[:ENOUGH]) if law == "delta" else {}
+        how |= {"correct": bias_correction and law in WHOLE, "rest": law != "ttfs"}
+        # A window is as long as the largest range: no cell gets one bit more than was asked for.
+        bits = {"": bits} if law == "ttfs" and isinstance(bits, (int, np.integer)) else bits
+        coded = calibrate(circuit, inputs, bits=bits, **how)
+    if law == "ttfs":
+        require_first_spikes(coded, input == "spikes")
+    coded = coded.on_grid() if law in WHOLE else coded
+    found = losses(circuit, coded, inputs[:ENOUGH]) if law in WHOLE else {}
     errors = {name: float(np.sqrt(error)) for name, error in found.items()}
     return Converted(graph, coded, law, events, schedule, input == "spikes", errors, float(dt))
 

@@ -8,6 +8,7 @@ from .cuba import CubaLI, CubaLIF
 from .current import AlphaLIF, CurrentLI, CurrentLIF
 from .event import EventNeuron
 from .exponential import ExpIF
+from .first_spike import FirstSpike
 from .graded import ReLU, Sigmoid
 from .integrate import IF, LI, LIF, Leaky
 from .model import NeuronModel, Parameter, State
@@ -30,6 +31,7 @@ __all__ = [
     "CurrentLIF",
     "EventNeuron",
     "ExpIF",
+    "FirstSpike",
     "Izhikevich",
     "Leaky",
     "NeuronModel",

@@ -22,7 +22,7 @@ from ...neurons.errors import ConversionError
 from ..circuits.circuit import Cell, Circuit
 from ..circuits.codes import Events
 from .patterns import synapses_of
-from .populations import MODELS, Law, Models, Schedule, worth
+from .populations import MODELS, WHOLE, Law, Models, Schedule, worth
 
 #: The source of the sample.
 FRAME = "frame"
@@ -44,24 +44,26 @@ def build(
     circuit : Circuit
         With codes. Under "delta" its weights times the thetas of their sources lie on grids: see
         `Circuit.on_grid`.
-    law : "delta", "rate" or "value"
-        What events mean: see `EventNeuron`. Under "rate" a spike stands for the largest value that a neuron
-        can tell.
+    law : "delta", "rate", "ttfs" or "value"
+        What events mean: see `EventNeuron`, and `FirstSpike` for "ttfs". Under "rate" a spike stands for the
+        largest value that a neuron can tell.
     events : "pow2", "unit" or "graded"
         Under "delta", the alphabet of all cells but the input, which tells its changes at once.
     schedule : "depth" or "concurrent"
         Under "delta", whether a neuron sends all its events in one step, so that cells settle one behind the
         other in a single sweep, or one event in each sweep.
     spikes_in : bool
-        Under "rate", whether the input is told in spikes; if not, it is there as a current in every step.
+        Whether the input is told in spikes, too. If not, it is there as a current in every step under "rate",
+        and told at once, in whole numbers, under "ttfs".
 
     Returns
     -------
     Network
         A population (or an operator, where nobody hears it) for each cell, by the cell's name, in the shape
         that the trained network's author sees. Its source "frame" takes, under "delta", the changes of the
-        input's whole numbers (once); else the input itself, in every step. What an operation that was left
-        dense has come to stands in its population, or is fed in every step: see `between.py`.
+        input's whole numbers, and under "ttfs" these numbers (once); else the input itself, in every step.
+        What an operation that was left dense has come to stands in its population, or is fed in every step:
+        see `between.py`.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def build(
         cell, term = untold[0]
         raise ConversionError(f"{cell.name}: hears {term.source}, which tells nothing; give it a code")
     net = Network()
-    models = MODELS[law](circuit, events, schedule)
+    models = MODELS[law](circuit, events, schedule, spikes_in)
     for cell in circuit.cells.values():
         if cell is circuit.input:
             _add_input(net, cell, law, models, spikes_in)
@@ -91,7 +93,7 @@ def build(
 
 def _add_input(net: Network, cell: Cell, law: Law, models: Models, spikes_in: bool) -> None:
     source: CurrentSource | FrameSource
-    if law == "delta":
+    if law in WHOLE:
         source = net.add(CurrentSource(cell.n, name=FRAME))
         weight = cell.code.theta if cell.code is not None else 1.0
         population = net.add(models.input(cell))

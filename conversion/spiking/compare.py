@@ -20,6 +20,7 @@ from ..torch_bridge import is_torch_module
 from .became import shown
 from .comparison import Comparison, Loss, Point
 from .inference import Inference, winners
+from .populations import WHOLE
 
 if TYPE_CHECKING:
     from .converted import Converted
@@ -43,7 +44,9 @@ def compare(
         raise ConversionError("compare.steps: got none; allowed is one number of sweeps or more")
     expected = _expected(converted, model, batch)
     machine: dict[str, Any] = {"backend": backend, "threads": threads}
-    if converted.law == "delta":
+    if converted.law == "ttfs":
+        in_time = in_depth = converted.run(batch, **machine)
+    elif converted.law == "delta":
         in_time = converted.run(batch, schedule="concurrent", **machine)
         in_depth = converted.run(batch, schedule="depth", **machine)
     else:
@@ -52,7 +55,10 @@ def compare(
     work = _Work(converted, batch, in_depth)
     judge = _Judge(expected, known, work.beyond)
     bits = max((row.bits or 0) for row in converted.operations[1:]) or 1
-    points = [judge.after(in_time, look) for look in looks]
+    if converted.law == "ttfs":
+        points = [judge.settled(f"{converted.steps_per_sweep} steps", in_depth, bits)]
+    else:
+        points = [judge.after(in_time, look) for look in looks]
     if converted.law == "delta":
         points += [judge.settled("silent", in_time, bits), judge.settled("in depth", in_depth, bits)]
     settled_operations = points[-1].operations
@@ -156,7 +162,7 @@ class _Work:
 
 def _layers(converted: Converted, batch: np.ndarray, counts: Counts) -> tuple[Loss, ...]:
     """Return, cell by cell, how far the settled signal is from the original's, and what it causes."""
-    settles = converted.law == "delta"
+    settles = converted.law in WHOLE
     errors = losses(fuse(converted.graph), converted.circuit, batch[:_BATCH]) if settles else {}
     caused = dict.fromkeys(converted.circuit.cells, 0)
     for p in counts.projections:

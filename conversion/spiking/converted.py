@@ -15,6 +15,7 @@ from ...neurons.errors import ConversionError
 from ..circuits.circuit import Circuit
 from ..circuits.codes import Events, aim
 from ..circuits.evaluate import unfolded
+from ..circuits.windows import windows_of
 from ..graphs.forward import forward
 from ..graphs.graph import Graph
 from ..inputs import check_batch, check_choice, check_labels, check_steps
@@ -22,7 +23,7 @@ from .became import Became, became, table
 from .build import build
 from .exit import RULES, Exit, tuned
 from .inference import Inference, side_by_side
-from .populations import CHOICES, Law, Schedule
+from .populations import CHOICES, WHOLE, Law, Schedule
 from .sweeps import Sweeps
 
 if TYPE_CHECKING:
@@ -45,19 +46,20 @@ class Converted:
         The trained network.
     circuit : Circuit
         The cells that it became, with codes, and weights on grids.
-    law : "delta", "rate" or "value"
+    law : "delta", "rate", "ttfs" or "value"
         What events mean.
     events : "pow2", "unit" or "graded"
         What one event tells under "delta".
     schedule : "depth" or "concurrent"
         How a run goes under "delta", unless it is told otherwise.
     spikes_in : bool
-        Whether the input is told in spikes under "rate"; if not, it is a current.
+        Whether the input is told in spikes under "rate" and "ttfs"; if not, it is a current.
     errors : mapping
         Cell -> root mean square error of its signal on the calibration sample, as a part of the signal's
         standard deviation.
     dt : float
-        Seconds per sweep. It changes only what a run costs in time, and so its static energy.
+        Seconds per sweep, under "ttfs" per step. It changes only what a run costs in time, and so its static
+        energy.
     """
 
     graph: Graph
@@ -85,8 +87,13 @@ class Converted:
 
     @property
     def steps(self) -> int:
-        """Sweeps of a run under other laws than "delta", which never end by themselves."""
-        return 1 + len(self.circuit.dense) if self.law == "value" else 16
+        """Sweeps of a run under other laws than "delta": those of "rate" never end by themselves."""
+        return 16 if self.law == "rate" else 1 + len(self.circuit.dense)
+
+    @property
+    def steps_per_sweep(self) -> int:
+        """Steps of the simulation from an input to its answer under "ttfs"; under other laws one."""
+        return windows_of(self.circuit, self.spikes_in).steps if self.law == "ttfs" else 1
 
     @property
     def operations(self) -> tuple[Became, ...]:
@@ -139,6 +146,11 @@ class Converted:
         if exit is not None and not isinstance(exit, Exit):
             raise ConversionError(f"run.exit: got {exit!r}; allowed is Stable(eta), Confident(p) or None")
         steps = None if steps is None else check_steps(steps)
+        if self.law == "ttfs" and (exit is not None or (steps or 1) > 1):
+            raise ConversionError(
+                f"run: got steps={steps!r}, exit={exit!r} with law='ttfs'; allowed is neither, since an "
+                f"input takes one pass of {self.steps_per_sweep} steps, with no answer before its end"
+            )
         if self.law != "delta":
             steps, schedule = steps or self.steps, self.schedule
         elif schedule is None:
@@ -235,8 +247,8 @@ class Converted:
     ) -> Verification:
         """Prove on inputs that what is settled is the quantised network, bit for bit.
 
-        In either schedule and on each backend, the totals of every cell and what it has told are compared
-        with one pass through the circuit in NumPy.
+        On each backend, and under "delta" in either schedule, the totals of every cell and what it has told
+        are compared with one pass through the circuit in NumPy.
 
         Parameters
         ----------
@@ -317,7 +329,7 @@ class Converted:
         net = self.network if own else self._built(schedule)
         return Sweeps(
             self.circuit, net, n, law=self.law, schedule=schedule, events=self.events, dt=self.dt,
-            backend=backend, threads=threads,
+            backend=backend, threads=threads, spikes_in=self.spikes_in,
         )  # fmt: skip
 
     def kept(self, n: int, **machine: Any) -> Sweeps:
@@ -336,12 +348,12 @@ class Converted:
         return {}
 
     def whole(self, batch: np.ndarray) -> np.ndarray:
-        """Return inputs as the network is fed, (n, k): whole numbers under "delta", else values."""
+        """Return inputs as the network is fed, (n, k): as whole numbers where such are told, else values."""
         cell, values = self.circuit.input, unfolded(self.circuit, batch)
         if self.law == "value" or cell.code is None:
             return values
         n = aim(cell, values)
-        return n.astype(np.int64) if self.law == "delta" else n * cell.code.theta
+        return n.astype(np.int64) if self.law in WHOLE else n * cell.code.theta
 
     def checked(self, x: Any) -> np.ndarray:
         """Return a batch of inputs as float32, or raise ConversionError."""
@@ -355,4 +367,5 @@ class Converted:
     def __repr__(self) -> str:
         how = ", in order of depth" if self.schedule == "depth" else ", all at once"
         told = f", {self.events} events{how}" if self.law == "delta" else ""
+        told = f", {self.steps_per_sweep} steps" if self.law == "ttfs" else told
         return f"law {self.law}{told}\n{table(self.operations)}"

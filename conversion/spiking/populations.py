@@ -9,18 +9,22 @@ from typing import Literal, get_args
 import numpy as np
 
 from ...engine.parts import Population
-from ...neurons import IF, EventNeuron
+from ...neurons import IF, EventNeuron, FirstSpike
 from ...neurons.model import NeuronModel
 from ..circuits.circuit import Cell, Circuit, Code
 from ..circuits.codes import Events, resting
+from ..circuits.windows import windows_of
 
-Law = Literal["delta", "rate", "value"]
+Law = Literal["delta", "rate", "ttfs", "value"]
 Schedule = Literal["depth", "concurrent"]
 #: What may be chosen, by name.
 CHOICES: Mapping[str, tuple[object, ...]] = {
     "law": get_args(Law), "events": get_args(Events), "schedule": get_args(Schedule),
     "spikes_in": (True, False),
 }  # fmt: skip
+
+#: Laws by which whole numbers are told, and which come to an end: what is told then is the quantised network.
+WHOLE = ("delta", "ttfs")
 
 #: Cells that tell nothing only add up: no input lifts them to this threshold.
 NEVER = 1e30
@@ -29,8 +33,8 @@ NEVER = 1e30
 class Models(ABC):
     """The neurons that the cells of a circuit become under one law."""
 
-    def __init__(self, circuit: Circuit, events: Events, schedule: Schedule) -> None:
-        self.events, self.schedule = events, schedule
+    def __init__(self, circuit: Circuit, events: Events, schedule: Schedule, spikes_in: bool) -> None:
+        self.events, self.schedule, self.spikes_in = events, schedule, spikes_in
         rows = [cell.rows for cell in circuit.cells.values() if cell.rows is not None]
         self.read = {name for row in rows for name, _, _ in row.reads}
 
@@ -57,8 +61,8 @@ class Models(ABC):
 class _Delta(Models):
     """Whole numbers are told by their changes; all cells start as if those at rest had been told."""
 
-    def __init__(self, circuit: Circuit, events: Events, schedule: Schedule) -> None:
-        super().__init__(circuit, events, schedule)
+    def __init__(self, circuit: Circuit, events: Events, schedule: Schedule, spikes_in: bool) -> None:
+        super().__init__(circuit, events, schedule, spikes_in)
         self.rest = resting(circuit)
 
     def population(self, cell: Cell) -> Population:
@@ -69,10 +73,8 @@ class _Delta(Models):
 
     def input(self, cell: Cell) -> Population:
         assert cell.code is not None
-        low, high, theta = cell.code.low, cell.code.high, cell.code.theta
         n = self.rest.counts[cell.name][0]
-        model = EventNeuron(theta, events="graded", f="identity", low=low, high=high)
-        return self._made(cell, model, u=n * theta, n=n)
+        return self._made(cell, _told_at_once(cell.code), u=n * cell.code.theta, n=n)
 
     def _adding(self, cell: Cell) -> NeuronModel:
         return IF(threshold=NEVER)
@@ -121,6 +123,29 @@ class _Rate(Models):
         )  # fmt: skip
 
 
+class _FirstSpikes(Models):
+    """The time of one spike is the value; only the input may be told at once, in whole numbers."""
+
+    def __init__(self, circuit: Circuit, events: Events, schedule: Schedule, spikes_in: bool) -> None:
+        super().__init__(circuit, events, schedule, spikes_in)
+        self.windows = windows_of(circuit, spikes_in)
+
+    def input(self, cell: Cell) -> Population:
+        assert cell.code is not None
+        high, theta = cell.code.high, cell.code.theta
+        in_time = FirstSpike(theta, window=high, start=self.windows.starts[cell.name], origin=1)
+        return self._made(cell, in_time if self.spikes_in else _told_at_once(cell.code))
+
+    def _adding(self, cell: Cell) -> NeuronModel:
+        return FirstSpike(window=self.windows.length, origin=self.windows.origin, bias=_bias(cell))
+
+    def _telling(self, cell: Cell, code: Code) -> NeuronModel:
+        return FirstSpike(
+            code.theta, window=self.windows.length, start=self.windows.starts[cell.name],
+            origin=self.windows.origin, high=code.high, bias=_bias(cell),
+        )  # fmt: skip
+
+
 class _Value(Models):
     """Values are told as they are."""
 
@@ -134,12 +159,18 @@ class _Value(Models):
         return EventNeuron(law="value", f=cell.function, parameters=cell.parameters, bias=_bias(cell))
 
 
-MODELS: Mapping[str, type[Models]] = {"delta": _Delta, "rate": _Rate, "value": _Value}
+MODELS: Mapping[str, type[Models]] = {
+    "delta": _Delta, "rate": _Rate, "ttfs": _FirstSpikes, "value": _Value,
+}  # fmt: skip
 
 
 def worth(code: Code) -> np.ndarray:
     """Return what a spike of each neuron stands for under the law "rate": the largest value that it tells."""
     return np.asarray(code.theta, np.float64) * code.high
+
+
+def _told_at_once(code: Code) -> EventNeuron:
+    return EventNeuron(code.theta, events="graded", f="identity", low=code.low, high=code.high)
 
 
 def _bias(cell: Cell) -> np.ndarray:

@@ -19,11 +19,12 @@ from ...neurons.errors import ConversionError, RunError
 from ..circuits.circuit import Circuit
 from ..circuits.codes import Events, tell
 from ..circuits.evaluate import Signals
+from ..circuits.windows import windows_of
 from .between import Between
 from .build import FRAME, frame_of
 from .exit import Exit
 from .inference import Inference
-from .populations import Law, Schedule
+from .populations import WHOLE, Law, Schedule
 
 if TYPE_CHECKING:
     from ...engine.result import Result
@@ -40,7 +41,7 @@ class Sweeps:
         What `build` made of it, perhaps with probes.
     n : int
         Inputs side by side.
-    law, schedule, events
+    law, schedule, events, spikes_in
         As `build` was told.
     dt, backend, threads
         As for `Simulator`.
@@ -53,31 +54,33 @@ class Sweeps:
 
     def __init__(
         self, circuit: Circuit, network: Network, n: int, *, law: Law, schedule: Schedule, events: Events,
-        dt: float, backend: str, threads: int | None,
+        dt: float, backend: str, threads: int | None, spikes_in: bool = False,
     ) -> None:  # fmt: skip
         self.circuit, self.n, self.law = circuit, n, law
-        precision: Precision = "fixed" if law == "delta" else "float32"
+        precision: Precision = "fixed" if law in WHOLE else "float32"
         self.simulator = Simulator(
             network, dt, backend=backend, batch=n, threads=threads, precision=precision
         )
-        if law == "delta":
+        if law in WHOLE:
             _refuse_rounding(self.simulator.plan)
         #: Whether one sweep settles everything.
-        self.settles = (law == "value" or (law == "delta" and schedule == "depth")) and not circuit.dense
+        alone = law in ("ttfs", "value") or (law == "delta" and schedule == "depth")
+        self.settles = alone and not circuit.dense
         self.between = Between(circuit, n, law)
         self.longest = longest(circuit, events)
         self.done = 0
-        self._dt = dt
+        #: Seconds of one sweep: under "ttfs" it goes through all windows.
+        self._span = dt * (windows_of(circuit, spikes_in).steps if law == "ttfs" else 1)
         code = circuit.input.code
         at_rest = np.zeros(circuit.input.n) if code is None or code.rest is None else code.rest
         #: What the input has told before the first frame.
-        self._rest = np.tile(at_rest.astype(np.int64), (n, 1)) if law == "delta" else None
+        self._rest = np.tile(at_rest.astype(np.int64), (n, 1)) if law in WHOLE else None
         self._frame = self._rest
         self._change: np.ndarray | None = None
 
     def feed(self, frame: np.ndarray) -> None:
-        """Give the inputs, (n, k): under "delta" their whole numbers, whose change the next sweep tells."""
-        self._change = None if self._frame is None or self.law != "delta" else (frame - self._frame)[:, None]
+        """Give the inputs, (n, k): their whole numbers, whose change is told, if such are told."""
+        self._change = None if self._rest is None else (frame - self._frame)[:, None]
         self._frame = frame
 
     def reset(self) -> None:
@@ -88,14 +91,14 @@ class Sweeps:
 
     def sweep(self) -> Result:
         """Run one sweep and return what happened in it."""
-        if self.law == "delta":
+        if self.law in WHOLE:
             inputs = {} if self._change is None else {FRAME: self._change}
         else:
             assert self._frame is not None
             inputs = {FRAME: self._frame.reshape(self.n, *self.circuit.input.shape)}
         self._change = None
         inputs |= self.between.frames()
-        result = self.simulator.run(self._dt, inputs=inputs, progress=False)
+        result = self.simulator.run(self._span, inputs=inputs, progress=False)
         if result.info.interrupted:
             raise KeyboardInterrupt
         self.done += 1

@@ -11,13 +11,14 @@ import numpy as np
 from ...neurons.errors import ConversionError
 from ..circuits.codes import settled
 from ..circuits.evaluate import Signals, unfolded
+from .populations import WHOLE, Schedule
 
 if TYPE_CHECKING:
     from ..circuits.circuit import Cell
     from .converted import Converted
     from .sweeps import Sweeps
 
-SCHEDULES = ("depth", "concurrent")
+SCHEDULES: tuple[Schedule, ...] = ("depth", "concurrent")
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,17 @@ def verify(
 ) -> Verification:
     """Compare runs to silence with one pass through the circuit: see `Converted.verify`."""
     circuit = converted.circuit
-    if converted.law != "delta":
+    if converted.law not in WHOLE:
         raise ConversionError(
-            f"verify: got law={converted.law!r}; allowed is 'delta', since others do not settle"
+            f"verify: got law={converted.law!r}; allowed is 'delta' or 'ttfs', since others do not settle"
         )
+    schedules = SCHEDULES if converted.law == "delta" else (converted.schedule,)
     signals = settled(circuit, unfolded(circuit, batch))
     sweeps_taken: dict[tuple[str, str], int] = {}
     values = 0
     for backend in backends:
-        for schedule in SCHEDULES:
-            sweeps = converted.sweeps(len(batch), schedule=schedule, backend=backend, threads=threads)  # type: ignore[arg-type]
+        for schedule in schedules:
+            sweeps = converted.sweeps(len(batch), schedule=schedule, backend=backend, threads=threads)
             sweeps.feed(converted.whole(batch))
             found = sweeps.settle(None, None)
             where = f"verify: on {backend}, {schedule}"

@@ -18,8 +18,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "neurons": (
         "ALIF", "IF", "LI", "LIF", "AdEx", "AlphaLIF", "ConductanceLIF", "CubaLI", "CubaLIF",
-        "CurrentLI", "CurrentLIF", "EventNeuron", "ExpIF", "Izhikevich", "Leaky", "NeuronModel",
-        "OrnsteinUhlenbeck", "Parameter", "ReLU", "Receptor", "SigmaDelta", "Sigmoid",
+        "CurrentLI", "CurrentLIF", "EventNeuron", "ExpIF", "FirstSpike", "Izhikevich", "Leaky",
+        "NeuronModel", "OrnsteinUhlenbeck", "Parameter", "ReLU", "Receptor", "SigmaDelta", "Sigmoid",
     ),
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
     "learning": ("STDP", "PlasticityRule", "TsodyksMarkram"),

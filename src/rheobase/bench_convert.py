@@ -52,7 +52,7 @@ _FACTS = (
 def bench_conversion(
     model: str = "cnn",
     *,
-    law: Literal["delta", "rate", "value"] = "delta",
+    law: Literal["delta", "rate", "ttfs", "value"] = "delta",
     bits: int | None = None,
     events: Literal["pow2", "unit", "graded"] = "pow2",
     images: int = 1000,
@@ -97,16 +97,17 @@ def bench_conversion(
     -------
     dict
         `accuracy_dense` of the trained network; `accuracy` and `operations` of an image for each of `steps`
-        sweeps. Operations are synaptic events; `first_operations`, those of the pixels, are multiplications
-        and counted apart, as are `macs_first_layer` of the `macs` of the trained network (`macs_nonzero`
-        without those by zero). Under the law "delta" also `_silent`, when nothing is told any more, `_depth`,
-        layer after layer, and `_exit`, where each image stops by itself, by a rule that loses none of the
-        calibration digits. `energy_over_dense`, `_zero_skipping` and `_quantised` divide the joules of the
-        spiking network (layer after layer) by those of the dense one, of one that skips zeros, and of one
-        quantised to as many bits (the last with sums of integers on both sides): 45 nm, arithmetic alone.
-        `ms_per_image` is the time to silence, or, under the law "rate", for the largest number of steps. A
-        peer's figures begin with `peer_`; its operations are the inputs of a layer that are not zero times
-        their fan-out, and `ratio` is its time for the largest number of steps over ours.
+        sweeps; under "ttfs" for the one number of steps that it takes. Operations are synaptic events;
+        `first_operations`, those of the pixels, are multiplications and counted apart, as are
+        `macs_first_layer` of the `macs` of the trained network (`macs_nonzero` without those by zero).
+        Under the law "delta" also `_silent`, when nothing is told any more, `_depth`, layer after layer,
+        and `_exit`, where each image stops by itself, by a rule that loses none of the calibration digits.
+        `energy_over_dense`, `_zero_skipping` and `_quantised` divide the joules of the spiking network
+        (layer after layer) by those of the dense one, of one that skips zeros, and of one quantised to as
+        many bits (the last with sums of integers on both sides): 45 nm, arithmetic alone. `ms_per_image` is
+        the time to silence, or, under the law "rate", for the largest number of steps. A peer's figures
+        begin with `peer_`; its operations are the inputs of a layer that are not zero times their fan-out,
+        and `ratio` is its time for the largest number of steps over ours.
 
     Raises
     ------
@@ -205,7 +206,8 @@ def _scores(converted: Converted, case: _Case, machine: Mapping[str, Any]) -> di
     """Return what is recognised, and for how many operations and how much energy."""
     found = converted.compare(case.x, case.labels, model=case.network, steps=STEPS, **machine)
     after, settled = found.points[: len(STEPS)], found.points[len(STEPS) :]
-    line: dict[str, Any] = {"accuracy_dense": found.accuracy_original, "steps": list(STEPS)}
+    steps = [converted.steps_per_sweep] if converted.law == "ttfs" else list(STEPS)
+    line: dict[str, Any] = {"accuracy_dense": found.accuracy_original, "steps": steps}
     line |= {"accuracy": [p.accuracy for p in after], "operations": [p.operations for p in after]}
     for name, point in zip(("silent", "depth"), settled, strict=False):
         line |= {f"accuracy_{name}": point.accuracy, f"operations_{name}": point.operations}

@@ -107,13 +107,13 @@ def _convert(command: argparse.ArgumentParser) -> None:
         "--calibrate", "--sample", dest="sample", required=True, metavar="DATA.npz",
         help="array x, and perhaps labels: a few hundred typical inputs",
     )  # fmt: skip
-    command.add_argument("--law", default="delta", choices=("delta", "rate", "value"))
+    command.add_argument("--law", default="delta", choices=("delta", "rate", "ttfs", "value"))
     command.add_argument("--events", default="pow2", choices=("pow2", "unit", "graded"))
     command.add_argument("--bits", type=_count, default=4, metavar="N", help="default: 4")
     command.add_argument("--thresholds", default="neuron", choices=("neuron", "channel", "tensor"))
     command.add_argument("--schedule", default="depth", choices=("depth", "concurrent"))
     command.add_argument(
-        "--input", default="current", choices=("current", "spikes"), help="of the law 'rate'"
+        "--input", default="current", choices=("current", "spikes"), help="of the laws 'rate' and 'ttfs'"
     )
     command.add_argument(
         "--signed",
@@ -169,7 +169,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
         help="neurons of event: LIF or CurrentLIF; "
         "network of convert: mlp, wide, cnn, mixer, vit, vit_mha or swiglu",
     )  # fmt: skip
-    command.add_argument("--law", metavar="NAME", help="delta, rate or value, for convert")
+    command.add_argument("--law", metavar="NAME", help="delta, rate, ttfs or value, for convert")
     command.add_argument("--bits", type=_count, metavar="N", help="bits of what a neuron tells, for convert")
     command.add_argument("--events", metavar="NAME", help="pow2, unit or graded, for convert")
     command.add_argument("--images", type=_count, metavar="N", help="digits to score, for convert")

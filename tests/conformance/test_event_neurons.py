@@ -38,12 +38,16 @@ def network(events="pow2", *, burst=True):
     return net
 
 
-def aims(images):
-    """What `hidden` must tell, by whole numbers alone: images [trials, 2, 8, 8] -> [trials, 6, 4, 4]."""
+def convolved(images):
+    """Sums of whole numbers: images [trials, 2, 8, 8] -> [trials, 6, 4, 4]."""
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))[:, :, ::2, ::2]
-    sums = np.einsum("tcyxij,ocij->toyx", windows, CONV)
-    return np.clip(np.floor(sums * STEP + 0.5).astype(np.int64), -9, 41)
+    return np.einsum("tcyxij,ocij->toyx", windows, CONV)
+
+
+def aims(images):
+    """What `hidden` must tell."""
+    return np.clip(np.floor(convolved(images) * STEP + 0.5).astype(np.int64), -9, 41)
 
 
 def packets(events, e):
@@ -118,6 +122,32 @@ def test_functions_give_the_same_integers_on_every_backend(simulator, law):
         told.append([sim.state(name)["n"] for name in ("gelu", "clamp")])
     np.testing.assert_array_equal(told[0], told[1])
     assert min(np.unique(n).size for n in told[0]) > 40
+
+
+def test_the_time_of_the_only_spike_is_a_rounded_relu(simulator):
+    window = 15
+    net = rb.Network()
+    frame = net.add(rb.CurrentSource(96, name="frame"))
+    model = functools.partial(rb.FirstSpike, window=window, origin=1)
+    shown = net.add(rb.Population(96, model(start=1), name="in"))
+    hidden = net.add(rb.Population(10, model(start=1 + window, high=5, bias=0.25), name="hidden"))
+    answer = net.add(rb.Population(6, model(), name="answer"))
+    net.add(rb.Projection(frame, shown, rb.one_to_one(), weight=1.0, delay=0.0))
+    net.add(rb.Projection(shown, hidden, rb.dense(), weight=DENSE * STEP, name="dense", delay=0.0))
+    net.add(rb.Projection(hidden, answer, rb.dense(), weight=DENSE[:6, :10] * STEP, delay=0.0))
+    values = np.random.default_rng(5).integers(-4, window + 3, (3, 96))
+    sim = simulator(net, 1e-3, precision="fixed", batch=3)
+    counts = sim.run((1 + 2 * window) * 1e-3, inputs={"frame": values[:, None]}).counts
+    told = np.clip(values, 0, window)
+    n = np.clip(np.floor(told @ DENSE.T * STEP + 0.75).astype(np.int64), 0, 5)
+    assert {0, 1, 5} <= {*n.reshape(-1)}
+    np.testing.assert_array_equal(sim.state("in")["n"], told)
+    np.testing.assert_array_equal(sim.state("hidden")["n"], n)
+    np.testing.assert_array_equal(sim.state("answer")["u"], n @ DENSE[:6, :10].T * STEP)
+    by_name = {p.name: p for p in (*counts.populations, *counts.projections)}
+    assert by_name["in"].spikes_by_trial == tuple((told > 0).sum(axis=1))
+    assert by_name["hidden"].spikes_by_trial == tuple((n > 0).sum(axis=1))
+    assert by_name["dense"].arithmetic == "ac"
 
 
 def test_the_next_frame_costs_its_change_alone(simulator):
