@@ -73,7 +73,7 @@ def mixed_bits(
 
     Of each cell alone, one bit less and one more are tried, and what that does to the answer's error and to
     the operations is taken to add up. Then each cell has the width that is best at one price of an operation:
-    the price that leaves the smallest error within the budget.
+    the price that leaves the smallest error within the budget, once what is left of that has been spent.
 
     Parameters
     ----------
@@ -118,14 +118,15 @@ def _chosen(
     widths: Mapping[str, int], changes: list[_Change], operations: float, limit: float
 ) -> dict[str, int]:
     """Return the widths with the smallest error within a budget, for one of all prices of an operation."""
-    options = {
-        name: [_Change(name, width, 0.0, 0.0), *(c for c in changes if c.cell == name)]
+    options = [
+        [_Change(name, width, 0.0, 0.0), *(c for c in changes if c.cell == name)]
         for name, width in widths.items()
-    }
+    ]
     prices = [abs(c.error / c.operations) for c in changes if c.operations]
     best, least = None, operations
     for price in [0.0, *(slightly * p for p in prices for slightly in (0.999, 1.001))]:
-        picked = [min(of, key=lambda c: c.error + price * c.operations) for of in options.values()]
+        cheapest = [min(of, key=lambda c: c.error + price * c.operations) for of in options]
+        picked = _filled(cheapest, options, limit - operations)
         total = operations + sum(c.operations for c in picked)
         error, least = sum(c.error for c in picked), min(least, total)
         if total <= limit and (best is None or error < best[0]):
@@ -136,3 +137,19 @@ def _chosen(
             "allowed is that or more, or start from fewer bits"
         )
     return best[1]
+
+
+def _filled(picked: list[_Change], options: list[list[_Change]], budget: float) -> list[_Change]:
+    """Spend what a price leaves of a budget, cell by cell, each time where it takes most error away."""
+    while True:
+        left = budget - sum(change.operations for change in picked)
+        better = [
+            (other.error - change.error, k, other)
+            for k, (change, of) in enumerate(zip(picked, options, strict=True))
+            for other in of
+            if other.error < change.error and other.operations - change.operations <= left
+        ]
+        if not better:
+            return picked
+        _, k, other = min(better, key=lambda found: found[:2])
+        picked = [*picked[:k], other, *picked[k + 1 :]]

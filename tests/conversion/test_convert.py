@@ -224,14 +224,16 @@ def test_a_torch_network_converts_in_one_call(digits):
     assert converted.compare(x, model=module, steps=[1], backend="reference").settled.error < 0.05
 
 
-def test_bits_are_given_to_the_cells_where_they_matter(cnn):
-    layers, x, even = cnn
-    mixed = rb.convert(layers, x, bits="auto")
+def test_bits_are_given_to_the_cells_where_they_matter():
+    layers = small_cnn(np.random.default_rng(7))
+    layers[-1] = Affine(layers[-1].weight * np.geomspace(0.02, 1, 10))  # some of what it hears hardly matters
+    x = np.random.default_rng(8).uniform(size=(40, 2, 8, 10)).astype(np.float32)
+    even, mixed = (rb.convert(layers, x, bits=bits) for bits in (4, "auto"))
     assert len({row.bits for row in mixed.operations[1:-1]}) > 1
     original = forward(layers, x)
     even, mixed = (snn.run(x, backend="reference") for snn in (even, mixed))
-    assert relative(mixed.outputs, original) < 1.02 * relative(even.outputs, original)
-    assert mixed.operations.mean() < 1.1 * even.operations.mean()
+    assert relative(mixed.outputs, original) <= relative(even.outputs, original)
+    assert mixed.operations.mean() < 1.01 * even.operations.mean()
 
 
 # The report
@@ -382,7 +384,10 @@ SAMPLE = np.array([[0.0, 1.0], [1.0, 0.5]])
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"law": "latency"}, r"convert\.law: got 'latency'; allowed is 'delta' or 'rate' or 'value'"),
+        (
+            {"law": "latency"},
+            r"convert\.law: got 'latency'; allowed is 'delta' or 'rate' or 'ttfs' or 'value'",
+        ),
         ({"events": "pow3"}, r"convert\.events"),
         ({"bits": 0}, r"convert\.bits: got 0"),
         ({"bits": {"nobody": 3}}, r"convert\.bits: got \['nobody'\]"),
