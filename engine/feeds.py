@@ -10,7 +10,7 @@ import numpy as np
 
 from ..neurons.errors import SpecError
 from ..neurons.model import MOST_STEPS, steps_of
-from .backends.base import CountFeed, Feed, SpikeFeed, TimedFeed, ValueFeed
+from .backends.base import CountFeed, Feed, SpikeFeed, TimedFeed, ValueFeeds
 from .binning import bin_in_order, sort_by_place
 from .checks import check_spikes
 from .events import MOST_TICKS
@@ -50,7 +50,7 @@ def is_fed(part: Part) -> bool:
     return isinstance(part, CurrentSource | FrameSource) and part.values is None
 
 
-def described_feeds(plan: Plan) -> dict[str, list[Feed]]:
+def described_feeds(plan: Plan) -> dict[str, Sequence[Feed]]:
     """Return the feeds of all sources that hold their own events or values, from time 0.
 
     Raises
@@ -58,22 +58,19 @@ def described_feeds(plan: Plan) -> dict[str, list[Feed]]:
     SpecError
         If a train sends too many spikes in one step.
     """
-    feeds: dict[str, list[Feed]] = {}
+    feeds: dict[str, Sequence[Feed]] = {}
     for group in plan.groups.values():
         part = group.part
-        feed: Feed | None = None
         if isinstance(part, SpikeSource) and part.times is not None and part.ids is not None:
-            feed = _listed(group, part.times, part.ids, plan, 0)
+            feeds[group.name] = [_listed(group, part.times, part.ids, plan, 0)] * plan.trials
         elif isinstance(part, CurrentSource) and part.values is not None:
-            feed = _current(plan, group, part, part.values[None], 0)[0]
+            feeds[group.name] = _current(plan, group, part, part.values[None], 0)
         elif isinstance(part, FrameSource) and part.values is not None:
-            feed = _values(plan, group, part.values.reshape(1, 1, -1), 0, hold=True)[0]
-        if feed is not None:
-            feeds[group.name] = [feed] * plan.trials
+            feeds[group.name] = _values(plan, group, part.values.reshape(1, 1, -1), 0, hold=True)
     return feeds
 
 
-def given_feeds(stretch: Stretch, inputs: Mapping[Any, Any]) -> dict[str, list[Feed]]:
+def given_feeds(stretch: Stretch, inputs: Mapping[Any, Any]) -> dict[str, Sequence[Feed]]:
     """Return the feeds of all sources without events or values of their own; silence where none are given.
 
     Parameters
@@ -96,7 +93,7 @@ def given_feeds(stretch: Stretch, inputs: Mapping[Any, Any]) -> dict[str, list[F
     by_name = {_name_of(stretch.plan.network, key): value for key, value in inputs.items()}
     if len(by_name) < len(inputs):
         raise SpecError("run.inputs: names a source twice; give each once, by itself or by its name")
-    feeds: dict[str, list[Feed]] = {}
+    feeds: dict[str, Sequence[Feed]] = {}
     for group in stretch.plan.groups.values():
         if is_fed(group.part):
             value = by_name.get(group.name)
@@ -119,17 +116,17 @@ def _name_of(network: Network, key: Any) -> str:
     return part.label
 
 
-def _silent(group: GroupPlan, stretch: Stretch) -> list[Feed]:
+def _silent(group: GroupPlan, stretch: Stretch) -> Sequence[Feed]:
     trials, real = stretch.plan.trials, stretch.plan.real
     if isinstance(group.part, SpikeSource):
         nothing = np.zeros(0, np.int32)
         if stretch.plan.gridless:
             return [TimedFeed(np.zeros(0, np.int64), nothing, nothing)] * trials
         return [SpikeFeed(stretch.start, np.zeros(1, np.int64), nothing, nothing)] * trials
-    return [ValueFeed(stretch.start, 1, np.zeros((0, group.n), real), False)] * trials
+    return ValueFeeds(stretch.start, 1, np.zeros((trials, 0, group.n), real), False)
 
 
-def _given(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
+def _given(group: GroupPlan, stretch: Stretch, value: Any) -> Sequence[Feed]:
     if isinstance(group.part, SpikeSource):
         return _spikes(group, stretch, value)
     if isinstance(group.part, CurrentSource):
@@ -137,7 +134,7 @@ def _given(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
     return _frames(group, stretch, value)
 
 
-def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
+def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> Sequence[Feed]:
     trials = stretch.plan.trials
     if isinstance(value, tuple) and len(value) == 2:
         return [_timed(group, stretch, value)] * trials
@@ -244,7 +241,7 @@ def most_steps(plan: Plan) -> int:
     return MOST_TICKS if plan.gridless else MOST_STEPS
 
 
-def _currents(group: GroupPlan, stretch: Stretch, part: CurrentSource, value: Any) -> list[Feed]:
+def _currents(group: GroupPlan, stretch: Stretch, part: CurrentSource, value: Any) -> Sequence[Feed]:
     plan = stretch.plan
     values = _finite(group, value)
     shapes = f"[{group.n}], [rows, {group.n}] or [{plan.trials} trials, rows, {group.n}]"
@@ -258,23 +255,22 @@ def _currents(group: GroupPlan, stretch: Stretch, part: CurrentSource, value: An
             f"inputs of {group.name}: got {values.shape[-2]} rows of {row_steps} step(s); the run has "
             f"{stretch.steps} steps"
         )
-    each: list[Feed] = _current(
-        plan, group, part, values if values.ndim == 3 else values[None], stretch.start
-    )
-    return each if values.ndim == 3 else each * plan.trials
+    return _current(plan, group, part, values if values.ndim == 3 else values[None], stretch.start)
 
 
 def _row_steps(part: CurrentSource, dt: float) -> int:
     return 1 if part.dt is None else max(int(steps_of(part.dt, dt)), 1)
 
 
-def _current(plan: Plan, group: GroupPlan, part: CurrentSource, values: np.ndarray, start: int) -> list[Feed]:
-    """Return the feeds of trials, from values [trials, n], which hold, or [trials, rows, n]."""
+def _current(
+    plan: Plan, group: GroupPlan, part: CurrentSource, values: np.ndarray, start: int
+) -> Sequence[Feed]:
+    """Return the feeds of all trials, from values [trials, n], which hold, or [trials, rows, n]."""
     rows = values if values.ndim == 3 else values[:, None]
     return _values(plan, group, rows, start, hold=values.ndim == 2, row_steps=_row_steps(part, plan.dt))
 
 
-def _frames(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
+def _frames(group: GroupPlan, stretch: Stretch, value: Any) -> Sequence[Feed]:
     plan, shape = stretch.plan, group.part.shape
     values = _finite(group, value)
     ahead = values.ndim - len(shape)
@@ -288,7 +284,7 @@ def _frames(group: GroupPlan, stretch: Stretch, value: Any) -> list[Feed]:
         return _values(plan, group, rows, stretch.start, hold=ahead == 1)
     if ahead == 1 and len(values) > stretch.steps:
         raise _wrong_frames(group, stretch, values)
-    return _values(plan, group, np.atleast_2d(values)[None], stretch.start, hold=ahead == 0) * plan.trials
+    return _values(plan, group, np.atleast_2d(values)[None], stretch.start, hold=ahead == 0)
 
 
 def _wrong_frames(group: GroupPlan, stretch: Stretch, values: np.ndarray) -> SpecError:
@@ -302,10 +298,11 @@ def _wrong_frames(group: GroupPlan, stretch: Stretch, values: np.ndarray) -> Spe
 
 def _values(
     plan: Plan, group: GroupPlan, values: np.ndarray, start: int, *, hold: bool, row_steps: int = 1
-) -> list[Feed]:
-    """Return the feeds of trials, from values [trials, rows, n]."""
+) -> Sequence[Feed]:
+    """Return the feeds of all trials, from values [trials, rows, n]; one of a single trial is for all."""
     stored = np.ascontiguousarray(group.stored(values).astype(plan.real))
-    return [ValueFeed(start, row_steps, rows, hold) for rows in stored]
+    every = np.broadcast_to(stored, (plan.trials, *stored.shape[1:]))
+    return ValueFeeds(start, row_steps, every, hold)
 
 
 def _finite(group: GroupPlan, value: Any) -> np.ndarray:

@@ -202,7 +202,7 @@ class Simulator:
         given = given_feeds(stretch, self._by_name(inputs or {}))
         for source, feeds in given.items():
             machine.feed(source, feeds)
-        fed = [feed for feeds in (self._described | given).values() for feed in feeds]
+        fed = (feed for feeds in (self._described | given).values() for feed in feeds)
         ending = None if until is None else Ending(machine, until, fed)
         collector = Collector(self.plan, start, start + steps, self._batch is not None, self._access.sample)
         with CtrlC() as ctrl_c:

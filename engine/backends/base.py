@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -116,6 +116,38 @@ class ValueFeed:
         return min(row, len(self.values) - 1)
 
 
+@dataclass(frozen=True, eq=False)
+class ValueFeeds(Sequence[ValueFeed]):
+    """Given values of one source in all trials: the feed of each, and all as one array.
+
+    Attributes
+    ----------
+    start, row_steps, hold
+        As of `ValueFeed`.
+    values : real (trials, rows, n)
+        Those of a trial lie together.
+    """
+
+    start: int
+    row_steps: int
+    values: np.ndarray
+    hold: bool
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> ValueFeed: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[ValueFeed]: ...
+
+    def __getitem__(self, index: int | slice) -> ValueFeed | list[ValueFeed]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return ValueFeed(self.start, self.row_steps, self.values[index], self.hold)
+
+
 @dataclass(frozen=True)
 class TimedFeed:
     """Given spikes of one source in one trial, where there is no grid to list them by.
@@ -216,7 +248,7 @@ class Machine(ABC):
     halted: np.ndarray
 
     @abstractmethod
-    def feed(self, source: str, feeds: list[Feed]) -> None:
+    def feed(self, source: str, feeds: Sequence[Feed]) -> None:
         """Give a source its events or values, one feed per trial; they replace earlier ones."""
 
     @abstractmethod

@@ -5,6 +5,7 @@ Every step of the plan is done as it reads. Slow and obvious; other backends are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,7 +92,7 @@ class ReferenceMachine(Machine):
         samples: list[list[np.ndarray]] = [[] for _ in range(self.plan.trials)]
         return Recording(probe_window(probe, self.plan.dt), places, chosen, [], samples, counts)
 
-    def feed(self, source: str, feeds: list[Feed]) -> None:
+    def feed(self, source: str, feeds: Sequence[Feed]) -> None:
         """Give a source its events or values."""
         for trial, given in zip(self._trials, feeds, strict=True):
             trial.feeds[source] = listed(given)

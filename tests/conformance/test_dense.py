@@ -93,3 +93,28 @@ def test_an_infinite_payload_reaches_no_neuron_but_its_targets(simulator, size):
     last = simulator(net, 1e-3).run(5e-3)[v].values[-1]
     assert (last[:size] == np.inf).all()
     assert not last[size:].any()
+
+
+def test_trials_side_by_side_get_what_each_would_alone(simulator):
+    """Events of a few neurons and of most meet in one step; one trial stands still meanwhile."""
+    shares, rng = (0.5, 0.9, 1.0, 0.7, 0.02, 1.0, 0.02), np.random.default_rng(5)
+    x = rng.normal(2.0, 2.0, (7, 4, 31)) * (rng.random((7, 4, 31)) < np.reshape(shares, (7, 1, 1)))
+    net = rb.Network()
+    source = net.add(rb.FrameSource(31, name="input"))
+    hidden = net.add(rb.Population(101, rb.EventNeuron(0.25, events="graded", bits=5), name="hidden"))
+    output = net.add(rb.Population(37, rb.LI(20e-3), name="output"))
+    for pre, post in ((source, hidden), (hidden, output)):
+        weight = rng.normal(0.1, 0.3, (post.n, pre.n))
+        net.add(rb.Projection(pre, post, rb.dense(), weight=weight, delay=0.0))
+    net.add(rb.Probe(output, "v", name="v"))
+    options = {"batch": 7, "precision": "fixed"}
+    sims = [simulator(net, 1e-3, **options), rb.Simulator(net, 1e-3, backend="reference", **options)]
+    for steps, still in ((1, []), (1, [2]), (2, [])):
+        results = []
+        for sim in sims:
+            sim.halt(still)
+            results.append(sim.run(steps * 1e-3, inputs={"input": x[:, :steps]}))
+        got, expected = results
+        assert expected.counts.spikes > 200
+        np.testing.assert_array_equal(got["v"].values, expected["v"].values)
+        assert got.counts == expected.counts

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import CountFeed, Feed, GridFeed, SpikeFeed, on_grid
+from ..base import CountFeed, Feed, GridFeed, SpikeFeed, ValueFeed, on_grid
 from . import fields as f
 
 #: Vectors of `Memory` that hold feeds.
@@ -37,7 +37,7 @@ class Feeds:
         self._given: dict[str, list[GridFeed]] = {}
         self.changed = True
 
-    def give(self, source: str, feeds: list[Feed]) -> None:
+    def give(self, source: str, feeds: Sequence[Feed]) -> None:
         """Take over the feeds of one source, one for each trial."""
         self._given[source] = [on_grid(feed) for feed in feeds]
         self.changed = True
@@ -53,10 +53,11 @@ class Feeds:
         for index, source in enumerate(self._sources):
             before: dict[int, np.ndarray] = {}
             for trial, feed in enumerate(self._given.get(source, [])):
-                if id(feed) in before:  # what all trials share lies there once
-                    records[index, trial] = before[id(feed)]
+                key = feed.values.ctypes.data if isinstance(feed, ValueFeed) else id(feed)
+                if key in before:  # what all trials share lies there once
+                    records[index, trial] = before[key]
                     continue
-                before[id(feed)] = records[index, trial]
+                before[key] = records[index, trial]
                 _add(feed, records[index, trial], found, sizes, self._real)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +102,7 @@ class CudaMachine(Machine):
             f"{n_bytes / 1e6:.4g} MB on the card, {self.synapse_bytes / 1e6:.4g} MB of them synapses",
         ]
 
-    def feed(self, source: str, feeds: list[Feed]) -> None:
+    def feed(self, source: str, feeds: Sequence[Feed]) -> None:
         self.feeds.give(source, feeds)
 
     def advance(self, steps: int) -> None:

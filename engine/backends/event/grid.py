@@ -6,6 +6,8 @@ nothing: see `engine/choice.py`. State and sums have the types that a clocked ru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..base import Feed, SpikeFeed, TimedFeed, listed
@@ -28,7 +30,7 @@ class GridMachine(EventMachine):
         One is used.
     """
 
-    def feed(self, source: str, feeds: list[Feed]) -> None:
+    def feed(self, source: str, feeds: Sequence[Feed]) -> None:
         """Give a source its spikes, one feed per trial."""
         super().feed(source, [_timed(feed) for feed in feeds])
 

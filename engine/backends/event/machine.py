@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class EventMachine(Machine):
             f"{own} projection(s) with a delay for each",
         )
 
-    def feed(self, source: str, feeds: list[Feed]) -> None:
+    def feed(self, source: str, feeds: Sequence[Feed]) -> None:
         """Give a source its spikes, one feed per trial."""
         for trial, feed in zip(self._trials, feeds, strict=True):
             assert isinstance(feed, TimedFeed)

@@ -12,7 +12,7 @@ from ...clocked import probe_window
 from ...operation import Operation, operation_of
 from ...parts import Probe
 from ...plan import GroupPlan, Plan, ProjectionPlan, Step
-from ..base import ListedFeed, SpikeChunk, SpikeFeed
+from ..base import SpikeChunk, SpikeFeed, ValueFeeds
 from ..private import private_sources
 from ..schedule import Schedule
 from .bind_deliveries import (
@@ -25,10 +25,11 @@ from .bind_deliveries import (
 )
 from .bind_neurons import record_block, update_block, watch_block
 from .bind_operators import operate_blocks
+from .bind_pairs import deliver_pair_block, in_pairs
 from .bind_sources import emit_block
 from .drive import Program
 from .kernel import Block
-from .memory import Ring, Trial, zeros
+from .memory import Ring, Trial, copied, zeros
 from .merge import by_first_name, merged, reach_of, sums_ahead
 from .parts import Share, room_of
 from .update import CHUNK
@@ -47,6 +48,8 @@ class Binder:
         Poisson sources that are fused into their target's update -> their only projection.
     clock : int64 (2,)
         That of the program whose blocks are being bound.
+    active : int64 (trials + 1,)
+        Which trials do not stand still; the last is for what is done for all that do not.
     busy : int64 (trials, parts)
         Set where something is sent in a step that is watched.
     """
@@ -61,10 +64,13 @@ class Binder:
         self._tallies: dict[str, np.ndarray] = {}
         self._taken = False
         self.clock = zeros(2, np.int64)
+        self.active = copied(np.ones(plan.trials + 1), np.int64)
         self.busy = zeros(plan.trials * share.n, np.int64).reshape(plan.trials, share.n)
         self.plastic: dict[str, Any] = {}
         self.synapse_bytes = 0
         self.stored: dict[tuple[str, ...], list[list[dict[str, Any]]]] = {}
+        self.tabled: dict[tuple[str, str], np.ndarray] = {}
+        self._fed: dict[str, np.ndarray] = {}
         self._kept: dict[int, list[Block]] = {}
         self._blocks: dict[tuple[int, int, str], Block] = {}
         self._shared: dict[tuple[Any, ...], Any] = {}
@@ -93,10 +99,14 @@ class Binder:
         parts = range(thread, self.share.n, threads)
         for phase in self.schedule.phases:
             for part in parts:
+                first = len(words)
+                for block in self._bind_together(phase, trials, part):
+                    words += block.call
+                segments.append((first, len(words), 0, self.plan.trials))
                 for trial in trials:
                     first = len(words)
                     for step in phase:
-                        for block in self._bind(step, trial, part):
+                        for block in self._bind(step, trial, part, len(trials)):
                             words += block.call
                     segments.append((first, len(words), 0, trial.index))
             first, last, _, index = segments[-1]
@@ -108,7 +118,18 @@ class Binder:
         arrays = [np.array(given, np.int64).reshape(-1, 4) for given in (segments, watching)]
         return Program(np.array(words, np.int64), arrays[0], arrays[1], self.clock)
 
-    def _bind(self, step: Step, trial: Trial, part: int) -> list[Block]:
+    def _bind_together(self, phase: tuple[Step, ...], trials: list[Trial], part: int) -> list[Block]:
+        """Return what is done for all trials of a crew at once."""
+        if len(trials) == 1:
+            return []
+        steps = [self.plan.projections[step.names[0]] for step in phase if step.kind == "deliver"]
+        return [
+            self._keep(trials[0], deliver_pair_block(self, p, trials, part, crew=len(trials)))
+            for p in steps
+            if in_pairs(self, p)
+        ]
+
+    def _bind(self, step: Step, trial: Trial, part: int, crew: int) -> list[Block]:
         name = step.names[0]
         if step.kind == "emit":
             block = None if name in self.private else emit_block(self, self.plan.groups[name], trial, part)
@@ -118,7 +139,7 @@ class Binder:
             if name in self._sparse:
                 blocks = deliver_row_blocks(self, self._sparse[name], trial, part)
                 return [self._keep(trial, block) for block in blocks]
-            block = deliver_block(self, step, trial, part) if step.names in self.stored else None
+            block = deliver_block(self, step, trial, part, crew) if step.names in self.stored else None
         elif step.kind == "update":
             block = update_block(self, self.plan.groups[name], trial, part)
         elif step.kind == "operate":
@@ -214,6 +235,14 @@ class Binder:
         """Whether a dense projection may be summed for a whole strip at its first step."""
         return p.name in self._ahead
 
+    def in_table(self, key: tuple[str, str], block: Block, trial: Trial, part: int) -> Block:
+        """Return a block whose words are a row of a table of all trials and parts, to change all at once."""
+        shape = (self.plan.trials * self.share.n, block.words.size)
+        table = self.tabled.setdefault(key, zeros(shape[0] * shape[1], np.int64).reshape(shape))
+        row = table[trial.index * self.share.n + part]
+        row[:] = block.words
+        return Block(block.kernel, row, block.kept)
+
     def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         """Return what is made but once, when first asked for."""
         if key not in self._shared:
@@ -230,24 +259,28 @@ class Binder:
             lines.append(f"{shared}: {describe_stored(parts)}")
         return lines
 
-    def feed(self, trial: Trial, source: str, feed: ListedFeed) -> None:
-        """Give a source what it sends in one trial."""
+    def feed_spikes(self, trial: Trial, source: str, feed: SpikeFeed) -> None:
+        """Give a source the spikes that it sends in one trial."""
         for part in range(self.share.n):
             block = self._blocks[trial.index, part, f"emit {source}"]
-            if isinstance(feed, SpikeFeed):
-                values: dict[str, Any] = {
-                    "start": feed.start,
-                    "indptr": feed.indptr,
-                    "places": feed.places,
-                    "counts": feed.counts,
-                }
-            else:
-                values = {
-                    "start": feed.start, "row_steps": feed.row_steps, "rows": len(feed.values),
-                    "hold": int(feed.hold), "values": np.ascontiguousarray(feed.values, dtype=self.plan.real),
-                }  # fmt: skip
-            for name, value in values.items():
-                block.set(name, value)
+            for name in ("start", "indptr", "places", "counts"):
+                block.set(name, getattr(feed, name))
+
+    def feed_values(self, source: str, feeds: ValueFeeds) -> None:
+        """Give a source the values that it sends, in all trials at once."""
+        table, block = self.tabled["emit", source], self._blocks[0, 0, f"emit {source}"]
+        values, parts = np.asarray(feeds.values, dtype=self.plan.real), self.share.n
+        each = values.strides[0] * np.arange(self.plan.trials, dtype=np.int64)
+        size = values.shape[1] * values.shape[2]
+        columns: dict[str, tuple[Any, ...]] = {
+            "start": (feeds.start,), "row_steps": (feeds.row_steps,), "rows": (values.shape[1],),
+            "hold": (int(feeds.hold),), "values": (np.repeat(values.ctypes.data + each, parts), size),
+        }  # fmt: skip
+        for name, words in columns.items():
+            at = block.kernel.places[name][0]
+            for k, word in enumerate(words):
+                table[:, at + k] = word
+        self._fed[source] = values
 
     def make_room(self, trial: Trial, first: int, last: int) -> None:
         """Make room for the samples that probes will take in the steps [first, last)."""

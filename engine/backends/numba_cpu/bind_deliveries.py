@@ -11,6 +11,7 @@ from ...layout import conv_kernel, dense_matrix
 from ...plan import ProjectionPlan, Step
 from . import deliver, deliver_rows
 from .bind_conv import compile_conv, conv_arguments, describe_conv, store_conv
+from .bind_pairs import columns_of, deliver_pair_block, first_cell, in_pairs, store_pairs
 from .kernel import Block, compile_kernel
 from .memory import Trial, copied, zeros
 from .merge import Delivery
@@ -38,6 +39,8 @@ def store(binder: Binder, step: Step) -> None:
     p = binder.plan.projections[step.names[0]]
     if p.rule is not None:
         binder.plastic[p.name] = Plastic(binder, p)
+    elif in_pairs(binder, p):
+        _keep_stored(binder, step.names, step.names, lambda: store_pairs(binder, p))
     elif p.storage == "dense":
         _keep_stored(binder, step.names, step.names, lambda: _store_dense(binder, p))
     elif p.storage != "sparse":
@@ -83,6 +86,9 @@ def describe_stored(parts: list[list[dict[str, Any]]]) -> str:
     if "targets" in stored:
         size = stored["targets"].itemsize + stored["weights"].itemsize
         return f"{stored['targets'].size:,} synapses of {size} bytes, targets and weights apart"
+    if "pairs" in stored:
+        columns = sum(part[0]["columns"] for part in parts)
+        return f"{stored['rows']:,} rows of {columns:,} weights of 2 bytes, in pairs"
     if "tiles" in stored:
         rows, columns = stored["tiles"].shape[1], sum(part[0]["columns"] for part in parts)
         return f"{rows:,} rows of {columns:,} weights, in tiles of {stored['tile_bytes']} bytes"
@@ -99,7 +105,7 @@ def _store_dense(binder: Binder, p: ProjectionPlan) -> list[list[dict[str, Any]]
     rows, size = matrix.weights.shape[0], matrix.weights.itemsize
     stored = []
     for part in range(binder.share.n):
-        low, high = _columns(binder, p, part)
+        low, high = columns_of(binder, p, part)
         tile_bytes = 128 if (high - low) * size > 64 else 64
         tile = tile_bytes // size
         tiles = zeros(-(-(high - low) // tile) * rows * tile, matrix.weights.dtype).reshape(-1, rows, tile)
@@ -112,17 +118,11 @@ def _store_dense(binder: Binder, p: ProjectionPlan) -> list[list[dict[str, Any]]
     return stored
 
 
-def _columns(binder: Binder, p: ProjectionPlan, part: int) -> tuple[int, int]:
-    """Return the columns of a dense projection that a part owns."""
-    low, high = binder.share.stretch(p.part.target.label, part)
-    first, last = p.post_range
-    start = min(max(low, first), last)
-    return start - first, min(max(high, start), last) - first
-
-
-def deliver_block(binder: Binder, step: Step, trial: Trial, part: int) -> Block:
-    """Return a delivery that is not sparse to one part."""
+def deliver_block(binder: Binder, step: Step, trial: Trial, part: int, crew: int) -> Block:
+    """Return a delivery that is not sparse to one part of a trial, beside which others of a crew run."""
     p = binder.plan.projections[step.names[0]]
+    if in_pairs(binder, p):
+        return deliver_pair_block(binder, p, [trial], part, crew=crew)
     stored = binder.stored[step.names][part][0]
     return _deliver_shared(binder, p, part, stored, *_common_arguments(binder, p, trial, part))
 
@@ -199,7 +199,7 @@ def _deliver_shared(
     start = binder.share.start(p.arithmetic, part, target, p.part.receptor_name)
     if "tiles" in stored:
         tiles, columns = stored["tiles"], stored["columns"]
-        begin = start + max(p.post_range[0] + _columns(binder, p, part)[0] - low, 0)
+        begin = first_cell(binder, p, part)
         ahead = binder.sums_ahead(p)
         width = tiles.shape[0] * tiles.shape[2]
         strip = binder.schedule.strip if ahead else 1

@@ -32,9 +32,10 @@ def emit_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> Blo
             start=0, indptr=np.zeros(1, np.int64), places=empty, counts=empty, **own
         )
     values = np.zeros(0, binder.plan.real)
-    return compile_kernel(emit.emit_values, real=binder.real).pack(
+    block = compile_kernel(emit.emit_values, real=binder.real).pack(
         start=0, row_steps=1, rows=0, hold=0, values=values, **own
     )
+    return binder.in_table(("emit", group.name), block, trial, part)
 
 
 def _emit_poisson(binder: Binder, group: GroupPlan, own: dict[str, Any], trial: Trial) -> Block:

@@ -34,7 +34,8 @@ class Program:
     words : int64 (2 k,)
         Pairs of a kernel's address and its block's.
     segments : int64 (n, 4)
-        First and one past the last word of each segment, whether all threads meet after it, and its trial.
+        First and one past the last word of each segment, whether all threads meet after it, and its trial, or
+        the number of trials if it is for all of a crew.
     watching : int64 (n, 4)
         Segments that come after these where a step is watched.
     clock : int64 (2,)
@@ -59,7 +60,7 @@ class Meeting:
         """Run one program per thread from a step to another; return the step that was reached.
 
         Kernels stop the run by a status that is not zero: all threads then end after that strip. Segments of
-        trials that are not `active`, int64 (trials,), are left out.
+        trials that are not `active`, int64 (trials + 1,), are left out.
         """
         self.words[:] = 0
         self.words[_STOP // 8] = _NEVER

@@ -30,11 +30,12 @@ import numpy as np
 from numba import carray, cfunc, njit
 from {package}.words import *
 from {package}.words import all_zero, float32_of, float64_of, load_int32, load_word, pointer, stretch
-from {package}.words import prefetch, prefetch_to_write
+from {package}.words import cells_at, prefetch, prefetch_to_write
 from {package}.words_of_rules import *
 from {package}.listing import list_set
 from {package}.rows import add_narrow_rows, add_scaled_narrow_rows, add_scaled_wide_rows, add_wide_rows
 from {package}.rows import add_rows, add_scaled_rows
+from {package}.pair_rows import add_pairs, add_shared_pairs
 from {package}.image_rows import add_scaled_tile, add_tile
 from {package}.noise import draw_counts, draw_pairs, exact_count
 from {engine}.random import draw64, mix32, normal_of, uniform_of

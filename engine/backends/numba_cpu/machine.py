@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -11,12 +13,12 @@ from ....neurons.errors import RunError, SpecError
 from ...parts import Population
 from ...plan import Plan
 from ...workers import available_cores
-from ..base import Feed, Machine, SpikeChunk, listed
+from ..base import Feed, Machine, SpikeChunk, SpikeFeed, ValueFeeds, listed
 from ..private import PrivateTally, drawn_events
 from ..schedule import make_schedule, remembers, trials_held
 from .bind import Binder
 from .drive import Meeting, Program
-from .memory import Trial, make_rings, make_trial
+from .memory import Ring, Trial, make_memory, make_rings
 from .parts import Share
 
 #: From this strip on, weights are read once for all trials; below it, a trial's own state stays in the cache.
@@ -51,7 +53,6 @@ class NumbaMachine(Machine):
         self.threads = _check_threads(plan, threads)
         self.now = 0
         self.halted = np.zeros(plan.trials, bool)
-        self._active = np.ones(plan.trials, np.int64)
         # Between steps there is no input under way; a step that failed may have left some.
         self._amid_steps = False
         sharing = self.threads if plan.trials == 1 else 1
@@ -61,26 +62,35 @@ class NumbaMachine(Machine):
         self.binder = Binder(plan, self.share, schedule, self.threads)
         indices = _crews(plan.trials, schedule.strip, self.threads, trials_held(plan))
         self._workers = min(self.threads, len(indices))
-        self.crews = [self._crew(k, crew, sharing) for k, crew in enumerate(indices)]
-        self.trials = sorted((t for crew in self.crews for t in crew.trials), key=lambda t: t.index)
+        rings = [ring for k, crew in enumerate(indices) for ring in self._rings(k, len(crew))]
+        self.memory = make_memory(plan, self.share, rings)
+        self.trials = self.memory.trials
+        self.crews = [self._crew([self.trials[i] for i in crew], sharing) for crew in indices]
         self.synapse_bytes, self.layout = self.binder.synapse_bytes, self.binder.layout()
         self._spikes: dict[str, list[SpikeChunk]] = {}
         self._private = PrivateTally(plan, self.binder.private)
 
-    def _crew(self, k: int, indices: list[int], sharing: int) -> Crew:
-        """Return the k-th crew; where no event outlives its strip, a worker's crews share their rings."""
+    def _rings(self, k: int, n: int) -> list[dict[str, Ring]]:
+        """Return the rings of the k-th crew; where no event outlives its strip, a worker's crews share."""
         plan, binder = self.plan, self.binder
         lengths = {name: reach + binder.schedule.strip for name, reach in binder.reach.items()}
         shared = k if remembers(plan) else k % self._workers
-        trials = []
-        for place, index in enumerate(indices):
-            rings = binder.once(("rings", shared, place), lambda: make_rings(plan, self.share, lengths))
-            trials.append(make_trial(plan, self.share, index, rings))
-        return Crew(trials, [binder.program(trials, thread, sharing) for thread in range(sharing)])
+        return [
+            binder.once(("rings", shared, place), lambda: make_rings(plan, self.share, lengths))
+            for place in range(n)
+        ]
 
-    def feed(self, source: str, feeds: list[Feed]) -> None:
+    def _crew(self, trials: list[Trial], sharing: int) -> Crew:
+        return Crew(trials, [self.binder.program(trials, thread, sharing) for thread in range(sharing)])
+
+    def feed(self, source: str, feeds: Sequence[Feed]) -> None:
+        if isinstance(feeds, ValueFeeds):
+            self.binder.feed_values(source, feeds)
+            return
         for trial, feed in zip(self.trials, feeds, strict=True):
-            self.binder.feed(trial, source, listed(feed))
+            spikes = listed(feed)
+            assert isinstance(spikes, SpikeFeed)
+            self.binder.feed_spikes(trial, source, spikes)
 
     def advance(self, steps: int) -> None:
         self._advance(steps, watch=False)
@@ -95,13 +105,13 @@ class NumbaMachine(Machine):
             if self.halted[trial.index] and not halted[trial.index]:
                 self.binder.forget(trial)
         self.halted = halted.copy()
-        self._active[:] = ~halted
+        self.binder.active[:-1] = ~halted
 
     def _advance(self, steps: int, *, watch: bool) -> None:
         stop = self.now + steps
         self.binder.clear_tally()
         self._amid_steps = True
-        for trial in self.trials:
+        for trial in self.trials if self.plan.probes else ():
             self.binder.make_room(trial, self.now, stop)
         if self._workers > 1:
             with ThreadPoolExecutor(self._workers) as pool:
@@ -113,19 +123,18 @@ class NumbaMachine(Machine):
         self._amid_steps = False
 
     def _run_shift(self, worker: int, stop: int, *, watch: bool) -> None:
-        meeting, strip = Meeting(self._active), self.binder.schedule.strip
+        meeting, strip = Meeting(self.binder.active), self.binder.schedule.strip
         for crew in self.crews[worker :: self._workers]:
             now = self.now
             while now < stop:
                 now = meeting.run(crew.programs, strip, now, stop, watch=watch)
-                for trial in crew.trials:
-                    self._check(trial)
+                if self.memory.faults[[trial.index for trial in crew.trials], :, 0].any():
+                    self._fail(next(trial for trial in crew.trials if trial.faults[:, 0].any()))
+                for trial in crew.trials if self.plan.probes else ():
                     for probe, chunk in self.binder.drain_spikes(trial):
                         self._spikes.setdefault(probe, []).append(chunk)
 
-    def _check(self, trial: Trial) -> None:
-        if not trial.faults[:, 0].any():
-            return
+    def _fail(self, trial: Trial) -> NoReturn:
         groups = list(self.plan.groups.values())
         met = [tuple(map(int, fault[1:])) for fault in trial.faults if fault[0]]
         place, variable, step, index = min(met, key=lambda m: (m[2], groups[m[3]].level, m[3], m[0]))
@@ -165,7 +174,7 @@ class NumbaMachine(Machine):
         return tally
 
     def state(self, group: str, variable: str) -> np.ndarray:
-        return np.stack([trial.states[group, variable].values() for trial in self.trials])
+        return np.concatenate(self.memory.tables[group, variable], axis=1)
 
     def weights(self, projection: str) -> np.ndarray:
         return np.stack([self.binder.plastic[projection].weights(trial) for trial in self.trials])
@@ -215,19 +224,22 @@ class NumbaMachine(Machine):
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
         self.now = int(snapshot["now"][0])
+        self.memory.faults[:] = 0
         for trial in self.trials:
-            trial.faults[:] = 0
             self.binder.forget(trial)
             for cells in (*trial.fixed, *trial.floating) if self._amid_steps else ():
                 cells[:] = 0
-            for ring in trial.rings.values():
+        for rings in {id(trial.rings): trial.rings for trial in self.trials}.values():
+            for ring in rings.values():
                 ring.counts[:] = 0
         self._amid_steps = False
         self._restore_states(snapshot)
+        flying = [group for group in self.plan.groups if f"flight/{group}/steps" in snapshot]
         for trial in self.trials:
-            for group, ring in trial.rings.items():
-                if f"flight/{group}/steps" not in snapshot or group in self.binder.private:
+            for group in flying:
+                if group in self.binder.private:
                     continue
+                ring = trial.rings[group]
                 t, s, p, w = (
                     snapshot[f"flight/{group}/{name}"] for name in ("trials", "steps", "places", "payloads")
                 )
@@ -245,7 +257,7 @@ class NumbaMachine(Machine):
         self._private.begin(self.now)
 
     def _restore_states(self, snapshot: dict[str, np.ndarray]) -> None:
-        for group, name in self.trials[0].states:
+        for (group, name), parts in self.memory.tables.items():
             neurons = isinstance(self.plan.groups[group].part, Population)
             key = f"state/{group}/{name}" if neurons else f"{name}/{group}"
             if key in snapshot:
@@ -254,8 +266,9 @@ class NumbaMachine(Machine):
                 values = snapshot[f"value/{group}"][:, self.binder.operation(group).places]
             else:
                 continue
-            for trial in self.trials:
-                trial.states[group, name].assign(values[trial.index])
+            ends = np.cumsum([part.shape[1] for part in parts])
+            for part, mine in zip(parts, np.split(values, ends[:-1], axis=1), strict=True):
+                part[:] = mine
 
 
 def _crews(trials: int, strip: int, threads: int, held: int) -> list[list[int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,19 +98,6 @@ class Variable:
     parts: list[np.ndarray]
     whole: np.ndarray | None = None
 
-    def values(self) -> np.ndarray:
-        """Return a copy of all values, (n,)."""
-        return np.concatenate(self.parts)
-
-    def assign(self, values: np.ndarray) -> None:
-        """Take over values of the whole group, (n,)."""
-        if len(self.parts) == 1:
-            self.parts[0][:] = values
-            return
-        ends = np.cumsum([part.size for part in self.parts])
-        for part, mine in zip(self.parts, np.split(values, ends[:-1]), strict=True):
-            part[:] = mine
-
 
 @dataclass
 class Trial:
@@ -140,62 +126,90 @@ class Trial:
     faults: np.ndarray
 
 
-def make_trial(plan: Plan, share: Share, index: int, rings: dict[str, Ring]) -> Trial:
-    """Return a trial at step 0, whose events go to the given rings."""
-    initial: dict[tuple[str, str], np.ndarray] = {}
+@dataclass(frozen=True)
+class Memory:
+    """The state of all trials.
+
+    Attributes
+    ----------
+    trials : list of Trial
+        Each one's.
+    tables : dict
+        (group, variable) -> for each part an array, (trials, size): those of `Trial.states`, side by side.
+    faults : int64 (trials, parts, 5)
+        Those of the trials.
+    """
+
+    trials: list[Trial]
+    tables: dict[tuple[str, str], list[np.ndarray]]
+    faults: np.ndarray
+
+
+def make_memory(plan: Plan, share: Share, rings: list[dict[str, Ring]]) -> Memory:
+    """Return the state of all trials at step 0, whose events go to the given rings."""
+    n = plan.trials
     apart: dict[tuple[str, str], np.ndarray] = {}
+    joined: dict[tuple[str, str], np.ndarray] = {}
     in_one_piece = {group.label for o in plan.network.of(Operator) for group in (o, *o.sources)}
     for group in plan.groups.values():
         if isinstance(group.part, Population):
-            for name, values in initial_state(plan, group, index).items():
-                initial[group.name, name] = values
+            first = [initial_state(plan, group, index) for index in range(n)]
+            found = {(group.name, name): np.stack([f[name] for f in first]) for name in first[0]}
+            (joined if group.name in in_one_piece else apart).update(found)
         elif isinstance(group.part, Operator):
-            initial[group.name, "value"] = np.zeros(group.n, plan.real)
-            operation = operation_of(plan, group.name)
-            apart[group.name, "last"] = np.full(operation.size, np.nan, plan.real)
-            apart[group.name, "fresh"] = np.zeros(group.n, plan.real)
-    return Trial(
-        index=index,
-        states=_variables(share, initial, in_one_piece) | {key: _whole(x) for key, x in apart.items()},
-        rings=rings,
-        fixed=[zeros(size, np.int32) for size in share.sizes["fixed"]],
-        floating=[zeros(size, plan.real) for size in share.sizes["float"]],
-        faults=np.zeros((share.n, 5), np.int64),
-    )
+            size = operation_of(plan, group.name).size
+            joined[group.name, "value"] = joined[group.name, "fresh"] = np.zeros((n, group.n), plan.real)
+            joined[group.name, "last"] = np.full((n, size), np.nan, plan.real)
+    whole = {key: _rows(values) for key, values in joined.items()}
+    tables = _apart(share, apart)
+    for key, rows in whole.items():
+        tables[key] = np.split(rows, share.bounds[key[0]][1:-1], axis=1)
+    faults = np.zeros((n, share.n, 5), np.int64)
+    trials = [
+        Trial(
+            index=index,
+            states={
+                key: Variable([part[index] for part in parts], whole[key][index] if key in whole else None)
+                for key, parts in tables.items()
+            },
+            rings=rings[index],
+            fixed=[zeros(size, np.int32) for size in share.sizes["fixed"]],
+            floating=[zeros(size, plan.real) for size in share.sizes["float"]],
+            faults=faults[index],
+        )
+        for index in range(n)
+    ]
+    return Memory(trials, tables, faults)
 
 
-def _whole(values: np.ndarray) -> Variable:
-    whole = copied(values, values.dtype)
-    return Variable([whole], whole)
+def _rows(values: np.ndarray) -> np.ndarray:
+    """Return a copy of a table, each row on cache lines of its own."""
+    width = room_of(values[0].nbytes) // values.itemsize
+    rows = zeros(len(values) * width, values.dtype).reshape(len(values), width)[:, : values.shape[1]]
+    rows[:] = values
+    return rows
 
 
-def _variables(
-    share: Share, initial: dict[tuple[str, str], np.ndarray], in_one_piece: Container[str]
-) -> dict[tuple[str, str], Variable]:
-    """Return variables with these values, those of each part together and far from those of others.
+def _apart(
+    share: Share, initial: dict[tuple[str, str], np.ndarray]
+) -> dict[tuple[str, str], list[np.ndarray]]:
+    """Return tables of these values, (trials, n), by part: those of a part and trial lie far from others.
 
     A core that reads an array to its end asks for some of what lies behind it, in case that is wanted
     too. If another core writes there, it waits in every step until it has its own lines back.
     """
-    apart, joined = {}, {}
-    for key, values in initial.items():
-        if key[0] in in_one_piece:
-            whole = copied(values, values.dtype)
-            joined[key] = Variable(np.split(whole, share.bounds[key[0]][1:-1]), whole)
-        else:
-            apart[key] = Variable([])
+    tables: dict[tuple[str, str], list[np.ndarray]] = {key: [] for key in initial}
     for part in range(share.n):
-        mine = {key: initial[key][slice(*share.stretch(key[0], part))] for key in apart}
-        places, size = {}, 0
-        for key, values in mine.items():
-            places[key] = size
-            size += room_of(values.nbytes)
-        arena = zeros(size, np.uint8)
-        for key, values in mine.items():
-            array = arena[places[key] : places[key] + values.nbytes].view(values.dtype)
-            array[:] = values
-            apart[key].parts.append(array)
-    return apart | joined
+        mine = {key: values[:, slice(*share.stretch(key[0], part))] for key, values in initial.items()}
+        sizes = [room_of(values.shape[1] * values.itemsize) for values in mine.values()]
+        trials = max((len(values) for values in mine.values()), default=1)
+        arena = zeros(trials * sum(sizes), np.uint8).reshape(trials, -1)
+        starts = itertools.accumulate(sizes, initial=0)
+        for (key, values), start in zip(mine.items(), starts, strict=False):
+            table = arena[:, start : start + values.shape[1] * values.itemsize].view(values.dtype)
+            table[:] = values
+            tables[key].append(table)
+    return tables
 
 
 def make_rings(plan: Plan, share: Share, lengths: dict[str, int]) -> dict[str, Ring]:

@@ -34,6 +34,12 @@ def stretch(array: Any, first: Any, size: Any) -> Any:
 
 
 @njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def cells_at(address: Any, size: Any) -> Any:
+    """Return `size` whole sums from an address on."""
+    return carray(pointer(address), (size,), np.int32)
+
+
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def bare(array: Any) -> Any:
     """Return the same array without a count of references; the caller keeps it alive."""
     return carray(pointer(array.ctypes.data), array.shape, array.dtype)
