@@ -14,6 +14,7 @@ import numpy as np
 
 from .forward import compute
 from .graph import Graph, Node
+from .recognise import normalisation, one_function, one_gain
 from .workbench import Workbench
 
 #: What multiplies by weights: a scale before or behind may go into them.
@@ -27,6 +28,7 @@ def simplify(graph: Graph) -> Graph:
     * scales (batch normalisation, gains of normalisations, 1 / sqrt(d)) are in the weights before or
       behind them where these hold for each number alike;
     * wires are joined, and those that move nothing are gone;
+    * SiLU, GELU and normalisations that are written out are one operation;
     * sums of sums are one sum, what is computed twice is computed once, and no operation is left that
       nobody reads.
 
@@ -308,7 +310,8 @@ def _map_of_map(bench: Workbench, node: Node) -> bool:
 
 _REWRITINGS: Mapping[str, tuple[Callable[[Workbench, Node], bool], ...]] = {
     "add": (_add,),
-    "product": (_product,),
+    "product": (_product, one_function, normalisation),
+    "matmul": (one_gain,),
     "scale": (_idle_scale, _scale_of_scale, _scale_behind, _scale_ahead, _scale_over_wire),
     "wire": (_idle_wire, _wire_of_wires),
     "map": (_map_of_map,),
