@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,13 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
 
     Parameters
     ----------
-    model : torch.nn.Module, or path of a .pt2 file
-        The network, in evaluation; or what `torch.export.save` wrote, made for a batch of one or of any
-        size. Nothing in a file is executed.
+    model : torch.nn.Module, or path of a .pt2 or .onnx file
+        The network, in evaluation; what `torch.export.save` wrote; or an ONNX file. Files are made for a
+        batch of one or of any size. Nothing in a file is executed.
     sample : array or tensor (batch, ...)
         A few typical inputs, float32; whole numbers where an embedding looks them up.
     allow_dense : bool
-        Whether operations that have no counterpart are left to torch.
+        Whether operations that have no counterpart are left to torch, or to onnx's implementation.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
     FormatError
         If a file is not what it claims to be, is damaged, or would have to be unpickled.
     MissingExtra
-        If torch is not installed.
+        If torch is not installed, or onnx for an ONNX file.
 
     Examples
     --------
@@ -54,6 +55,27 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
     >>> [node.op for node in graph_of(model, torch.eye(3)).nodes.values()]
     ['input', 'linear', 'map']
     """
+    path = check_path("model", model) if isinstance(model, (str, os.PathLike)) else None
+    batch = _batch(sample)
+    if path is not None and path.suffix.lower() == ".onnx":
+        return _graph_of_onnx(path, batch, allow_dense)
+    return _graph_of_torch(model if path is None else path, batch, allow_dense)
+
+
+def _graph_of_onnx(path: Path, batch: np.ndarray, allow_dense: bool) -> Graph:
+    try:
+        import onnx  # noqa: F401
+    except ImportError:
+        raise MissingExtra("onnx", "onnx", "Converting an ONNX file") from None
+    from .tracing.onnx.program import graph_of_file
+
+    graph, original = graph_of_file(path, batch, allow_dense)
+    graph = simplify(graph)
+    compare(graph, batch, original)
+    return graph
+
+
+def _graph_of_torch(model: Any, batch: np.ndarray, allow_dense: bool) -> Graph:
     try:
         import torch
     except ImportError:
@@ -61,19 +83,21 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
     from .tracing.program import graph_of_module
 
     made_for: int | None = None
-    if isinstance(model, (str, os.PathLike)):
-        model, made_for = _read(check_path("model", model))
+    if isinstance(model, Path):
+        model, made_for = _read(model)
     if not is_torch_module(model):
         raise ConversionError(
-            f"model: got {type(model).__name__}; allowed is a torch.nn.Module, or the path of a .pt2 file"
+            f"model: got {type(model).__name__}; allowed is a torch.nn.Module, or the path of a .pt2 or "
+            ".onnx file"
         )
     _check_module(model)
-    batch = _tensor(torch, sample)
-    _check_answer(torch, model, batch[:1])
-    graph = simplify(graph_of_module(model, batch[:1], allow_dense))
+    first = torch.tensor(batch[:1])
+    _check_answer(torch, model, first)
+    graph = simplify(graph_of_module(model, first, allow_dense))
 
-    def original(x: Any) -> np.ndarray:
-        rows = [model(x)] if made_for is None else [model(x[i : i + 1]) for i in range(len(x))]
+    def original(x: np.ndarray) -> np.ndarray:
+        given = torch.tensor(x)
+        rows = [model(given)] if made_for is None else [model(given[i : i + 1]) for i in range(len(x))]
         return np.asarray(torch.cat(rows).numpy())
 
     with torch.no_grad():
@@ -140,26 +164,29 @@ def _few(names: list[str]) -> str:
     return f"{shown} is" if len(names) == 1 else f"{shown} are"
 
 
-def _tensor(torch: Any, sample: Any) -> Any:
-    """Return the sample as a tensor of float32 or whole numbers, or raise ConversionError."""
+def _batch(sample: Any) -> np.ndarray:
+    """Return the sample as an array of float32 or whole numbers, or raise ConversionError."""
     try:
-        given = sample.detach() if torch.is_tensor(sample) else torch.as_tensor(_array(sample))
+        # NumPy takes double by itself; a tensor has the precision that its author chose.
+        given = sample.detach().cpu().numpy() if hasattr(sample, "detach") else _array(sample)
     except (TypeError, ValueError, RuntimeError):
         raise ConversionError(
             f"sample: got {type(sample).__name__}; allowed is one array (batch, ...)"
         ) from None
-    kind = str(given.dtype).removeprefix("torch.")
-    if given.ndim < 2 or not given.numel():
-        raise ConversionError(f"sample: got shape {tuple(given.shape)}; allowed is (batch, ...), not empty")
-    if kind not in ("float32", "int64", "int32"):
+    if given.dtype.kind not in "biuf":
+        raise ConversionError(f"sample: got {type(sample).__name__}; allowed is one array (batch, ...)")
+    if given.ndim < 2 or not given.size:
+        raise ConversionError(f"sample: got shape {given.shape}; allowed is (batch, ...), not empty")
+    if str(given.dtype) not in ("float32", "int64", "int32"):
         raise ConversionError(
-            f"sample: its numbers are {kind}; allowed is float32, or int64 for embeddings. Convert it first"
+            f"sample: its numbers are {given.dtype}; allowed is float32, or int64 for embeddings. "
+            "Convert it first"
         )
-    if given.is_floating_point() and not bool(given.isfinite().all()):
+    if not np.isfinite(given).all():
         raise ConversionError("sample: it holds NaN or infinity; only finite inputs are allowed")
-    if len(given) > 1 and bool((given == given[:1]).all()):
+    if len(given) > 1 and (given == given[:1]).all():
         raise ConversionError("sample: all inputs are the same; give typical ones, which differ")
-    return given
+    return np.asarray(given)
 
 
 def _array(sample: Any) -> np.ndarray:
@@ -168,10 +195,10 @@ def _array(sample: Any) -> np.ndarray:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def compare(graph: Graph, batch: Any, original: Any) -> None:
+def compare(graph: Graph, batch: np.ndarray, original: Callable[[np.ndarray], np.ndarray]) -> None:
     """Raise ConversionError where the graph is not the original, alone or in a batch."""
     batch = batch[:8]
-    together, ours = original(batch), forward(graph, np.asarray(batch))
+    together, ours = original(batch), forward(graph, batch)
     scale = TOLERANCE * max(1e-6, float(np.abs(together).max()))
     if together.shape == ours.shape and np.all(np.abs(together - ours) <= scale):
         return

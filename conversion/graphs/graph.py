@@ -68,7 +68,8 @@ OPERATIONS: Mapping[str, OperationKind] = {
     "scan": OperationKind(4, (), ("heads", "tokens", "d_k", "d_v", "backward")),
     # y[t] = weight[x[t]] for whole numbers x
     "embedding": OperationKind(1, ("weight",)),
-    # what has no counterpart, left to torch: `call` (`tracing/dense.py`) returns y [batch, n] for its inputs
+    # what has no counterpart, left to torch or onnx: `call` (a `dense.py` of `tracing/`) returns y [batch, n]
+    # for its inputs
     "dense": OperationKind(None, (), ("call",)),
 }
 

@@ -15,11 +15,13 @@ from ...neurons.errors import ConversionError, FormatError
 from ..circuits.circuit import Cell, Circuit, Code, Rows, Term
 from ..graphs.graph import Graph, Node
 from ..tracing.dense import Dense, Kind, Slot
+from ..tracing.onnx.dense import DenseNode
 from .converted import Converted
 
 #: What a file may hold besides numbers, texts, lists and tables.
 KINDS: Mapping[str, type[Any]] = {
-    kind.__name__: kind for kind in (Cell, Circuit, Code, Dense, Graph, Kind, Node, Rows, Slot, Term)
+    kind.__name__: kind
+    for kind in (Cell, Circuit, Code, Dense, DenseNode, Graph, Kind, Node, Rows, Slot, Term)
 }
 KIND = "rheobase converted network"
 _KIND, _ARRAY = "class", "array"

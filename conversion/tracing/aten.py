@@ -11,6 +11,7 @@ from typing import Any
 
 from . import compose, pointwise, weighted, windowed
 from .draft import Draft, Value
+from .refusals import COMPARES, NEEDS_BATCH, OF_THE_ANSWER, ROUNDS
 
 Handler = Callable[..., Any]
 
@@ -37,23 +38,18 @@ WIRES: Mapping[str, tuple[int, ...]] = {
 
 #: What an operator does that has no counterpart, by the beginning of its name: what to use instead.
 ADVICE: Mapping[str, str] = {
-    "argmax": "leave it out, and take it of the answer",
-    "argmin": "leave it out, and take it of the answer",
-    "topk": "leave it out, and take it of the answer",
+    **dict.fromkeys(("argmax", "argmin", "topk"), OF_THE_ANSWER),
     "sort": "leave it out, and sort the answer",
     "_fft": "write the transform as a product with constant matrices of cosines and sines",
-    "_native_batch_norm_legit": "it normalises by the batch that it gets; keep running statistics",
+    "_native_batch_norm_legit": NEEDS_BATCH,
     "rand": "nothing random can be converted; draw such numbers once and keep them as a buffer",
     "bernoulli": "nothing random can be converted; call model.eval() where it is a dropout",
     "normal": "nothing random can be converted",
     "multinomial": "nothing random can be converted",
     "nonzero": "sizes may not depend on the sample",
     "masked_select": "sizes may not depend on the sample",
-    **dict.fromkeys(
-        ("gt", "ge", "lt", "le", "eq", "ne", "sign", "heaviside"),
-        "comparisons of values have no steady value to be told; use relu, clamp or sigmoid",
-    ),
-    **dict.fromkeys(("round", "floor", "ceil", "trunc", "frac", "fmod", "remainder"), "leave rounding out"),
+    **dict.fromkeys(("gt", "ge", "lt", "le", "eq", "ne", "sign", "heaviside"), COMPARES),
+    **dict.fromkeys(("round", "floor", "ceil", "trunc", "frac", "fmod", "remainder"), ROUNDS),
 }
 
 

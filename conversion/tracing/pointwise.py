@@ -9,6 +9,7 @@ import numpy as np
 from . import compose
 from .compose import Operand, Unsupported, mapped, scaled
 from .draft import Draft, Value
+from .refusals import ROUNDS
 
 
 def numbers(array: Any) -> np.ndarray:
@@ -57,7 +58,7 @@ def mul(draft: Draft, a: Any, b: Any) -> Value:
 def div(draft: Draft, a: Any, b: Any, rounding_mode: Any = None) -> Value:
     """Return a / b."""
     if rounding_mode is not None:
-        raise Unsupported("it rounds; leave rounding out")
+        raise Unsupported(f"it rounds; {ROUNDS}")
     return compose.divided(draft, operand(a), operand(b))
 
 
@@ -76,11 +77,16 @@ def leaky_relu(draft: Draft, x: Value, slope: float = 0.01) -> Value:
 
 
 def prelu(draft: Draft, x: Value, weight: np.ndarray) -> Value:
-    """Return relu(x) - weight relu(-x): slopes may differ from channel to channel."""
-    if weight.size == 1:
-        return leaky_relu(draft, x, float(weight.reshape(-1)[0]))
+    """Return x, and below zero x times a slope for all or for each channel."""
+    return parametric(draft, x, weight.reshape(-1, *[1] * (len(x.shape) - 2)))
+
+
+def parametric(draft: Draft, x: Value, slope: np.ndarray) -> Value:
+    """Return relu(x) - slope relu(-x), slopes broadcast to x."""
+    if slope.size == 1:
+        return leaky_relu(draft, x, float(slope.reshape(-1)[0]))
     below = mapped(draft, scaled(draft, x, -1.0), "relu")
-    return compose.added(draft, mapped(draft, x, "relu"), compose.by_channel(draft, below, -weight, None))
+    return compose.added(draft, mapped(draft, x, "relu"), scaled(draft, below, -slope))
 
 
 def elu(draft: Draft, x: Value, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Value:

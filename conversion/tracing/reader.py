@@ -8,25 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ...neurons.errors import ConversionError
 from ..graphs.graph import Graph
 from .admitted import operator_of
 from .aten import ADVICE, BY_SHAPE, HANDLERS, NOTHING, PROBED, WIRES
 from .compose import Unsupported, probed
 from .dense import Slot, left_to_torch
 from .draft import Draft, Value
+from .refusals import MOVES_BY_VALUE, Refusal, advice, check_refusals, depends
 
 #: Beginnings of the names of operators that draw random numbers: they are no constants.
 _RANDOM = ("rand", "bernoulli", "normal", "multinomial", "uniform", "exponential", "poisson")
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An operator that has no counterpart, and where it stands."""
-
-    operator: str
-    place: str
-    reason: str
 
 
 @dataclass(eq=False)
@@ -68,8 +59,8 @@ class Reader:
         """
         name = operator._opname
         if name.startswith(_RANDOM):
-            self._refuse(name, place, _advice(name))
-        if not _values(args) and not _values(kwargs.values()):
+            self._refuse(name, place, advice(name, ADVICE))
+        if not depends([*args, *kwargs.values()]):
             return operator(*args, **kwargs)
         if name in NOTHING:
             return None
@@ -96,7 +87,7 @@ class Reader:
         if name in PROBED:
             return probed(self.draft, args[0], len(args[0].shape) - 2, _on_arrays(operator, args[1:]))
         if name not in HANDLERS:
-            raise Unsupported(_advice(name))
+            raise Unsupported(advice(name, ADVICE))
         plain = {key: _plain(value) for key, value in kwargs.items() if value is not None}
         return HANDLERS[name](self.draft, *(_plain(arg) for arg in args), **plain)
 
@@ -112,10 +103,8 @@ class Reader:
             value = x if isinstance(x, Value) else self.draft.constant(_plain(x))
             return torch.tensor(np.ascontiguousarray(value.places), dtype=dtype)
 
-        if any(_values([arg]) for i, arg in enumerate(args) if i not in moved):
-            raise Unsupported(
-                "where it takes values from depends on the sample; only fixed places can be converted"
-            )
+        if depends(arg for i, arg in enumerate(args) if i not in moved):
+            raise Unsupported(MOVES_BY_VALUE)
         for dtype in (torch.int64, torch.float64):  # a few kernels know no integers
             given = [addresses(arg, dtype) if i in moved else arg for i, arg in enumerate(args)]
             try:
@@ -157,32 +146,14 @@ class Reader:
 
     def finished(self, output: Value) -> Graph:
         """Return the graph, or raise ConversionError that names everything that has no counterpart."""
-        if not self.refusals:
-            return self.draft.finished(output)
-        listed = "\n".join(f"  {r.place}: {r.operator}: {r.reason}" for r in dict.fromkeys(self.refusals))
-        raise ConversionError(
-            f"model: {len(dict.fromkeys(self.refusals))} of its operations cannot be converted:\n{listed}\n"
-            "  allow_dense=True leaves what is not random to torch, and says what that costs"
-        )
-
-
-def _values(args: Any) -> bool:
-    """Return whether any of the arguments depends on the sample."""
-    return any(isinstance(arg, Value) or (isinstance(arg, (list, tuple)) and _values(arg)) for arg in args)
+        check_refusals(self.refusals, "torch")
+        return self.draft.finished(output)
 
 
 def _is_complex(made: Any) -> bool:
     """Return whether any result is complex: such values go into no graph."""
     parts = made if isinstance(made, (list, tuple)) else (made,)
     return any(hasattr(part, "is_complex") and part.is_complex() for part in parts)
-
-
-def _advice(name: str) -> str:
-    found = next((advice for start, advice in ADVICE.items() if name.startswith(start)), None)
-    return found or (
-        "it has no counterpart; use sums, products, linear maps, convolutions, pooling, softmax, "
-        "normalisations, rearrangements and functions of one number (rheobase.neurons.scalars)"
-    )
 
 
 def _positional(

@@ -12,6 +12,7 @@ from . import compose
 from .compose import NO_BORDER, Unsupported, scaled
 from .draft import Draft, Value
 from .pointwise import operand, times
+from .refusals import NEEDS_BATCH
 from .settings import border_of, plane, same_border
 
 
@@ -81,9 +82,7 @@ def batch_norm(
 ) -> Value:  # fmt: skip
     """Return x less the running mean, over the running deviation."""
     if training or mean is None:
-        raise Unsupported(
-            "it normalises by the batch that it gets; keep running statistics and call model.eval()"
-        )
+        raise Unsupported(NEEDS_BATCH)
     gain = 1 / np.sqrt(var.astype(np.float64) + eps)
     gain = gain if weight is None else gain * weight
     shift = -mean * gain + (0 if bias is None else bias)

@@ -105,7 +105,7 @@ def cumsum(draft: Draft, x: Value, axis: int, dtype: Any = None) -> Value:
     return compose.linear(draft, rows, np.tril(np.ones((n, n)))).moved(-1, axis)
 
 
-def _beyond(sizes: Sequence[int], spans: Pair, stride: Pair, border: Border) -> Border:
+def beyond(sizes: Sequence[int], spans: Pair, stride: Pair, border: Border) -> Border:
     """Return the border with what ceil_mode adds behind: windows that begin in the image or its border."""
     made = []
     for size, span, step, (before, behind) in zip(sizes, spans, stride, border, strict=True):
@@ -131,7 +131,7 @@ def max_pool(
     jump, border = plane(stride, ndim, 1, size), border_of(padding, ndim)
     if ceil_mode:
         spans = (steps[0] * (window[0] - 1) + 1, steps[1] * (window[1] - 1) + 1)
-        border = _beyond((1, x.shape[-1]) if ndim == 3 else x.shape[2:], spans, jump, border)
+        border = beyond((1, x.shape[-1]) if ndim == 3 else x.shape[2:], spans, jump, border)
     return compose.max_pool(draft, x, window, jump, border, steps)
 
 
@@ -147,13 +147,21 @@ def avg_pool(
     """Return the mean of each window."""
     ndim = len(x.shape)
     window, jump, border = plane(size, ndim, 1), plane(stride, ndim, 1, size), border_of(padding, ndim)
+    wider = border
     if ceil_mode:
-        wider = _beyond((1, x.shape[-1]) if ndim == 3 else x.shape[2:], window, jump, border)
-        if count_padding and wider != border:
-            raise Unsupported("ceil_mode counts a part of the border here; use count_include_pad=False")
-        border = wider
-    made = compose.mean_pool(draft, x, window, jump, border, count_padding)
+        wider = beyond((1, x.shape[-1]) if ndim == 3 else x.shape[2:], window, jump, border)
+    made = mean_of(draft, x, window, jump, (border, wider), count_padding)
     return made if divisor is None else scaled(draft, made, window[0] * window[1] / divisor)
+
+
+def mean_of(
+    draft: Draft, x: Value, window: Pair, jump: Pair, borders: tuple[Border, Border], count_padding: bool
+) -> Value:
+    """Return the mean of each window; borders: what the author asks for, and with what ceil_mode adds."""
+    border, wider = borders
+    if count_padding and wider != border:
+        raise Unsupported("ceil_mode counts a part of the border here; use count_include_pad=False")
+    return compose.mean_pool(draft, x, window, jump, wider, count_padding)
 
 
 def adaptive_avg_pool(draft: Draft, x: Value, size: Any) -> Value:

@@ -296,6 +296,30 @@ def test_convert_reads_what_torch_exports(capsys, tmp_path):
     assert data["points"][-1]["error"] < 0.05
 
 
+def test_convert_reads_onnx_files(capsys, tmp_path, trained):
+    onnx = pytest.importorskip("onnx")
+    with np.load(trained[0]) as stored:
+        held = [onnx.numpy_helper.from_array(a.astype(np.float32), name) for name, a in stored.items()]
+    text = """<ir_version: 8, opset_import: ["" : 17]> net (float[n, 6] x) => (float[n, 3] y) {
+        a = Gemm <transB = 1> (x, weight1, bias1)  b = Relu(a)  y = Gemm <transB = 1> (b, weight2) }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.extend(held)
+    onnx.save(model, tmp_path / "net.onnx")
+    given = (
+        "--calibrate",
+        trained[1],
+        "--backend",
+        "reference",
+        "--law",
+        "rate",
+        "--out",
+        tmp_path / "net.nir",
+    )
+    found = [json_of(capsys, "convert", path, *given) for path in (tmp_path / "net.onnx", trained[0])]
+    assert found[0]["points"] == found[1]["points"]
+    assert (tmp_path / "net.nir").exists()
+
+
 def bomb(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("header.json", b" " * 20_000_000)

@@ -1,0 +1,1 @@
+"""ONNX files, read into a graph; the package onnx parses, checks and computes, and runs nothing in them."""
