@@ -13,6 +13,7 @@ from ..neurons.errors import SpecError
 from .backends.base import Machine
 from .changes import Change
 from .connections import Connections, as_described, described_connections, is_matrix, user_order
+from .connectivity import RowWise
 from .groups import Group, Part
 from .layout import described_weights
 from .parts import Population, Probe, Projection
@@ -66,7 +67,7 @@ class Access:
         if p.rule is not None:
             weights = as_described(p, self._order(p), self.machine.weights(name))
             return weights if self.batched else np.asarray(weights[0])
-        if p.storage == "sparse":
+        if p.storage == "sparse" and not isinstance(p.part.connectivity, RowWise):
             found = described_connections(self.plan, p)
             self.plan.release()
             place = found.post * found.shape[1] + found.pre if is_matrix(p) else np.arange(len(found))

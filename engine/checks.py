@@ -10,7 +10,7 @@ import numpy as np
 from ..learning.rule import PlasticityRule
 from ..learning.short_term import ShortTermRule
 from ..neurons.errors import SpecError
-from .connectivity import Conv2d, Distance, Pool2d, Sparse
+from .connectivity import Conv2d, Distance, Pool2d, RowWise, Sparse
 from .distributions import TABLE_BITS, Distribution
 from .groups import image_of
 from .profiles import ByDistance
@@ -178,6 +178,8 @@ def check_projection(projection: Projection) -> tuple[Any, Any]:
         shape = (n_post, n_pre)
     elif isinstance(c, (Conv2d, Pool2d)):
         shape = _check_images(projection, c)
+    elif isinstance(c, RowWise):
+        shape = _check_rows(projection, c)
     by_distance = [isinstance(x, ByDistance) for x in (projection.weight, projection.delay)]
     longest = check_space(projection) if isinstance(c, Distance) or any(by_distance) else 0.0
     weight: Any = projection.weight
@@ -268,6 +270,8 @@ _NOT_DRAWN = {
     ("conv2d", "delay"): "a number: all positions share one delay",
     ("pool2d", "weight"): "a number: all positions share one weight",
     ("pool2d", "delay"): "a number: all positions share one delay",
+    ("rows", "weight"): "a number or an array: all rows share one matrix",
+    ("rows", "delay"): "a number: all rows share one delay",
 }
 
 
@@ -304,3 +308,12 @@ def _check_images(projection: Projection, c: Conv2d | Pool2d) -> tuple[int, ...]
     if post != (channels, *size):
         raise SpecError(f"{label}: {c.kind} of {pre} gives {(channels, *size)}, but post has shape {post}")
     return shape
+
+
+def _check_rows(projection: Projection, c: RowWise) -> tuple[int, ...]:
+    label, n_pre, n_post = projection.label, projection.pre.n, projection.post.n
+    if n_pre % c.n or n_post % c.n:
+        raise SpecError(f"{label}: {c.n} rows need ends of a multiple of so many, got {n_pre} and {n_post}")
+    if c.order is not None and c.order.size != n_pre:
+        raise SpecError(f"{label}: rows.order has {c.order.size} indices; pre has {n_pre} neurons")
+    return n_post // c.n, n_pre // c.n

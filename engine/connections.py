@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import SpecError
-from .connectivity import Conv2d, Dense, Drawn, Explicit, OneToOne, Pool2d, Sparse
+from .connectivity import Conv2d, Dense, Drawn, Explicit, OneToOne, Pool2d, RowWise, Sparse
 from .draw import draw_synapses
 from .groups import image_of
 from .layout import row_order
@@ -134,11 +134,12 @@ def _as_listed(p: Projection, recipe: Recipe) -> np.ndarray | None:
 def described_connections(plan: Plan, p: ProjectionPlan) -> Connections:
     """Return the synapses of a projection with the weights of its description."""
     shape = (p.part.post.n, p.part.pre.n)
-    if p.storage in ("conv2d", "pool2d"):
-        pre, post, entry = _of_images(p.part)
+    c = p.part.connectivity
+    if isinstance(c, RowWise | Conv2d | Pool2d):
+        pre, post, entry = _of_rows(p.part, c) if isinstance(c, RowWise) else _of_images(p.part)
         weights, _ = weight_table(p.part)
-        c = p.part.connectivity
-        weight = weights.reshape(-1)[entry] * (c.share if isinstance(c, Pool2d) else 1.0)
+        weight = weights.reshape(-1)[entry if weights.size > 1 else np.zeros_like(entry)]
+        weight = weight * (c.share if isinstance(c, Pool2d) else 1.0)
         return Connections(pre, post, weight, np.full(pre.size, p.delays[0] * plan.dt), shape)
     synapses = plan.synapses(p.name)
     columns = [
@@ -151,6 +152,13 @@ def described_connections(plan: Plan, p: ProjectionPlan) -> Connections:
         columns = [column[back] for column in columns]
     sources, targets, weights, delays = columns
     return Connections(sources, targets, weights, delays, shape)
+
+
+def _of_rows(p: Projection, c: RowWise) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sources and targets of the connections row by row, by target, and the matrix's entries."""
+    read, n_out = c.read(p.pre.n), p.post.n // c.n
+    row, o, i = (part.reshape(-1) for part in np.indices((c.n, n_out, read.shape[1])))
+    return read[row, i], row * n_out + o, o * read.shape[1] + i
 
 
 def _of_images(p: Projection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

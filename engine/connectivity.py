@@ -129,6 +129,21 @@ class Pool2d(Connectivity):
 
 
 @dataclass(frozen=True, eq=False)
+class RowWise(Connectivity):
+    """One matrix of weights from each row of the source's neurons to the same row of the target's."""
+
+    kind: ClassVar[str] = "rows"
+    indexed: ClassVar[bool] = False
+    n: int = 1
+    order: np.ndarray | None = None
+
+    def read(self, n_pre: int) -> np.ndarray:
+        """Return which source neurons each row reads, int64 (n, n_in)."""
+        order = np.arange(n_pre) if self.order is None else self.order
+        return order.reshape(self.n, -1)
+
+
+@dataclass(frozen=True, eq=False)
 class Explicit(Connectivity):
     """The listed pairs."""
 
@@ -336,6 +351,43 @@ def pool2d(
         raise SpecError(f"pool2d.padding: got {padding!r}; allowed is half of the window {window} at most")
     steps = _pair("pool2d.stride", window if stride is None else stride, 1)
     return Pool2d(size=window, stride=steps, padding=border, mode=kind)
+
+
+def rows(n: int, order: Any = None) -> RowWise:
+    """Connect n rows of neurons to n rows, all by the same weights [n_out, n_in]: a linear map of each token.
+
+    Rows follow one another: the first n_in neurons of the source reach the first n_out of the target, and so
+    on. That is torch's `Linear` on the last axis of a population of shape (n, n_in); for any other axis,
+    `order` says what a row is.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    order : int array (n * n_in,), optional
+        The source's neurons in the order in which rows read them, each once.
+
+    Examples
+    --------
+    >>> import rheobase as rb
+    >>> tokens, hidden = rb.Population((16, 64), rb.IF()), rb.Population((16, 128), rb.IF())
+    >>> rb.Projection(tokens, hidden, rows(16), weight=np.ones((128, 64))).connectivity.n
+    16
+    >>> channels = np.arange(16 * 64).reshape(16, 64).T  # 64 rows of 16: each channel mixes its tokens
+    >>> mixed = rb.Population((64, 16), rb.IF())
+    >>> rb.Projection(tokens, mixed, rows(64, order=channels.reshape(-1)), weight=np.ones((16, 16))).pre.shape
+    (16, 64)
+    """
+    n = _count("rows.n", n)
+    if order is None:
+        return RowWise(n=n)
+    places = _ids("rows.order", order)
+    if places.size % n or not np.array_equal(np.sort(places), np.arange(places.size)):
+        raise SpecError(
+            f"rows.order: got {places.size} indices; allowed is every neuron of the source once, in {n} rows "
+            "of one length"
+        )
+    return RowWise(n=n, order=places)
 
 
 def explicit(pre_ids: Any, post_ids: Any) -> Explicit:

@@ -67,7 +67,7 @@ class ProjectionCounts:
     name, pre, post : str
         The projection and the populations that it joins.
     kind : str
-        How it is delivered: "sparse", "dense", "conv2d", "pool2d" or "one_to_one".
+        How it is delivered: "sparse", "dense", "conv2d", "pool2d", "rows" or "one_to_one".
     senders : int
         Source neurons that have a synapse here.
     n_synapses : int

@@ -243,7 +243,7 @@ _PATTERNS: dict[str, Callable[..., Connectivity]] = {
         for make in (
             patterns.random, patterns.fixed_in, patterns.fixed_out, patterns.fixed_total, patterns.one_to_one,
             patterns.all_to_all, patterns.dense, patterns.conv2d, patterns.pool2d, patterns.explicit,
-            patterns.distance,
+            patterns.distance, patterns.rows,
         )
     },
     "sparse": _sparse,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import PlanError
-from .connectivity import Conv2d, Pool2d
+from .connectivity import Conv2d, Pool2d, RowWise
 from .grid import Grid
 from .groups import image_of
 from .plan import Arithmetic, Plan, ProjectionPlan
@@ -180,6 +180,9 @@ def described_weights(plan: Plan, p: ProjectionPlan) -> np.ndarray:
         return np.asarray(table[quantile.astype(np.int64)].reshape(shape))
     if p.storage == "dense":
         return np.broadcast_to(table, shape)
+    if isinstance(p.part.connectivity, RowWise):
+        n = p.part.connectivity.n
+        return np.broadcast_to(table, (shape[0] // n, shape[1] // n))
     return table.reshape(np.asarray(p.part.weight).shape)
 
 
@@ -198,6 +201,8 @@ def dense_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:
 @dataclass(frozen=True)
 class Kernel:
     """A convolution or pooling, for scattering events over images stored channel last.
+
+    A projection row by row is one too: its rows are the pixels of a line, and its kernel has one entry.
 
     Attributes
     ----------
@@ -252,8 +257,10 @@ class Kernel:
 
 
 def conv_kernel(plan: Plan, p: ProjectionPlan, cells: Cells) -> Kernel:
-    """Return a convolution or pooling, in the order of storage."""
+    """Return a convolution, pooling or projection row by row, in the order of storage."""
     c = p.part.connectivity
+    if isinstance(c, RowWise):
+        return _kernel_of_rows(plan, p, c, cells)
     (c_in, h, w), (c_out, oh, ow) = image_of(p.part.pre), image_of(p.part.post)
     table, drawn = weight_table(p.part)
     if isinstance(c, Pool2d):
@@ -280,6 +287,21 @@ def conv_kernel(plan: Plan, p: ProjectionPlan, cells: Cells) -> Kernel:
     )
 
 
+def _kernel_of_rows(plan: Plan, p: ProjectionPlan, c: RowWise, cells: Cells) -> Kernel:
+    matrix = described_weights(plan, p)
+    n_out, n_in = matrix.shape
+    return Kernel(
+        weights=np.ascontiguousarray(stored_weights(plan, p, matrix.T)).reshape(n_in, 1, 1, n_out),
+        image=(1, c.n, n_in),
+        out=(1, c.n, n_out),
+        stride=(1, 1),
+        padding=(0, 0),
+        dilation=(1, 1),
+        groups=1,
+        first_cell=cells.offsets[p.part.target.label, p.part.receptor_name],
+    )
+
+
 def fan_out(plan: Plan, p: ProjectionPlan, threads: int = 1) -> np.ndarray:
     """Return how many synapses of a projection an event of each source neuron reaches, by storage place."""
     source = plan.group_of(p.part.source)
@@ -288,6 +310,8 @@ def fan_out(plan: Plan, p: ProjectionPlan, threads: int = 1) -> np.ndarray:
         out[p.pre_ids] = plan.degrees(p.name, threads)
     elif p.storage == "dense":
         out[p.pre_ids] = p.part.post.n
+    elif isinstance(p.part.connectivity, RowWise):
+        out[:] = p.part.post.n // p.part.connectivity.n
     else:
         out[:] = _conv_fan_out(p)
     return source.stored(out)

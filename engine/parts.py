@@ -203,10 +203,11 @@ class Projection(Part):
         Where events come from and where they go.
     connectivity : Connectivity
         random(p), fixed_in(k), fixed_out(k), fixed_total(n), distance(profile), one_to_one(),
-        all_to_all(), dense(), conv2d(...), pool2d(...), explicit(pre, post) or sparse(matrix).
+        all_to_all(), dense(), rows(n), conv2d(...), pool2d(...), explicit(pre, post) or sparse(matrix).
     weight : number, array, distribution or by_distance(profile)
-        In the unit of the target's input. dense: [n_post, n_pre]; conv2d: [c_out, c_in / groups, kh, kw];
-        explicit: one per pair; one_to_one: one per neuron; random patterns: a number or distribution.
+        In the unit of the target's input. dense: [n_post, n_pre]; rows: [n_out, n_in]; conv2d:
+        [c_out, c_in / groups, kh, kw]; explicit: one per pair; one_to_one: one per neuron; random patterns:
+        a number or distribution.
     delay : number, array, distribution or conduction(velocity), optional
         Seconds, rounded to whole steps; one step if left out; 0 where projections form no cycle.
     correlation : float, optional
@@ -249,7 +250,7 @@ class Projection(Part):
             raise SpecError(
                 f"{self.label}.connectivity: got {self.connectivity!r}; allowed is one of random(p), "
                 "fixed_in(k), fixed_out(k), fixed_total(n), distance(profile), one_to_one(), all_to_all(), "
-                "dense(), conv2d(...), pool2d(...), explicit(pre_ids, post_ids), sparse(matrix)"
+                "dense(), rows(n), conv2d(...), pool2d(...), explicit(pre_ids, post_ids), sparse(matrix)"
             )
         if not self.target.receptors:
             raise SpecError(

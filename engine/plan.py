@@ -27,7 +27,7 @@ from .recipes import Recipe, recipe_of
 from .relays import origin, sender
 from .tables import delay_table, space_of, weight_table
 
-Storage = Literal["sparse", "dense", "conv2d", "pool2d"]
+Storage = Literal["sparse", "dense", "conv2d", "pool2d", "rows"]
 Arithmetic = Literal["fixed", "float"]
 
 
@@ -123,7 +123,7 @@ class ProjectionPlan:
         Its name in the network.
     part : Projection
         The description.
-    storage : "sparse", "dense", "conv2d" or "pool2d"
+    storage : "sparse", "dense", "conv2d", "pool2d" or "rows"
         How its weights are laid out.
     arithmetic : "fixed" or "float"
         How its events are summed.

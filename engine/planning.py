@@ -24,15 +24,17 @@ from .connectivity import (
     OneToOne,
     Pool2d,
     Random,
+    RowWise,
 )
 from .distributions import Distribution
 from .events import TICK, refuse_without_grid
 from .grid import Grid, Load, choose_grid
-from .groups import ids_of, image_of
+from .groups import ids_of
 from .levels import assign_levels
 from .memory import refuse_if_too_big
 from .nearby import expected_targets
 from .network import Network
+from .orders import Orders, stands_by_rows, storage_orders
 from .outputs import refuse_lost_input, taking, written_by
 from .parts import Group, Operator, Population, Projection, Slice
 from .plan import Arithmetic, GroupPlan, Plan, ProjectionPlan, ReceptorPlan, Step, Storage, describe_receptor
@@ -98,15 +100,16 @@ def make_plan(
     bounds = {group.name: payload_bound(group, dt) for group in running.of(Group)}
     _check_relays(running, bounds)
     refuse_lost_input(running)
+    orders = storage_orders(running)
     projections = {
-        p.label: _plan_projection(p, dt, precision, gridless=gridless, stride=stride)
+        p.label: _plan_projection(p, dt, precision, orders, gridless=gridless, stride=stride)
         for p in running.projections
     }
     levels = assign_levels(running, projections)
     arriving: dict[str, list[ProjectionPlan]] = {group.label: [] for group in running.of(Group)}
     for planned in projections.values():
         arriving[planned.part.target.label].append(planned)
-    orders, written = _orders(running), written_by(running)
+    written = written_by(running)
     groups = {
         group.label: GroupPlan(
             name=group.label,
@@ -164,9 +167,11 @@ def payload_bound(group: Group, dt: float) -> int:
     return group.model.payload_bound if isinstance(group, Population) else 1
 
 
-def _plan_projection(p: Projection, dt: float, precision: str | None, **clock: Any) -> ProjectionPlan:
+def _plan_projection(
+    p: Projection, dt: float, precision: str | None, orders: Orders, **clock: Any
+) -> ProjectionPlan:
     steps, _, rounding = delay_table(p, dt, **clock)
-    storage, why = _choose_storage(p)
+    storage, why = _choose_storage(p, orders)
     arithmetic, because = _choose_arithmetic(p, storage, precision)
     return ProjectionPlan(
         name=p.label,
@@ -180,8 +185,14 @@ def _plan_projection(p: Projection, dt: float, precision: str | None, **clock: A
     )
 
 
-def _choose_storage(p: Projection) -> tuple[Storage, str]:
+def _choose_storage(p: Projection, orders: Orders) -> tuple[Storage, str]:
     kind = p.connectivity.kind
+    if isinstance(p.connectivity, RowWise) and p.delivery != "sparse":
+        if any(isinstance(end, Slice) for end in (p.pre, p.post)):
+            return "sparse", "an end is part of a group"
+        if not stands_by_rows(p, orders):
+            return "sparse", "an end is stored in another order"
+        return "rows", "weights shared over rows"
     if kind == "conv2d" or kind == "pool2d":
         return kind, "weights shared over positions"  # type: ignore[return-value]
     if kind == "dense":
@@ -245,6 +256,8 @@ def expected_synapses(p: Projection) -> float:
         return float(c.pre_ids.size)
     if isinstance(c, Dense):
         return float(n_pre * n_post - (0 if c.self_connections else _shared(p)))
+    if isinstance(c, RowWise):
+        return float(n_post * (n_pre // c.n))
     window = c.size if isinstance(c, Pool2d) else np.asarray(p.weight).shape[1:]
     return float(n_post * math.prod(window))
 
@@ -325,10 +338,10 @@ def _load(p: ProjectionPlan, bound: int) -> Load:
 
 
 def _targets(c: Connectivity, weights: np.ndarray) -> np.ndarray | None:
-    """Return the target of each weight of an array (for a convolution, its output channel), flat."""
+    """Return the target of each weight of an array (its output channel or place in a row), flat."""
     if isinstance(c, Explicit):
         return c.post_ids
-    if c.kind in ("dense", "conv2d"):
+    if c.kind in ("dense", "conv2d", "rows"):
         return np.repeat(np.arange(len(weights)), weights[0].size)
     return None
 
@@ -344,7 +357,7 @@ def _in_degree(p: ProjectionPlan) -> float:
         return float(np.bincount(c.post_ids).max()) if c.post_ids.size else 0.0
     if isinstance(c, Dense):
         return n_pre
-    if c.kind in ("conv2d", "pool2d"):
+    if c.kind in ("conv2d", "pool2d", "rows"):
         return p.expected / n_post
     if isinstance(c, Distance):
         return min(float(n_pre), _bound_of(_largest_in_degree(p.part, c.profile)))
@@ -358,27 +371,6 @@ def _in_degree(p: ProjectionPlan) -> float:
 def _bound_of(mean: float) -> float:
     """Return what a number of independent events of this mean never exceeds, for all that matters."""
     return mean + 12 * math.sqrt(mean) + 30
-
-
-def _imaged(network: Network) -> set[str]:
-    """Return the groups that a convolution or pooling touches: they are stored channel last."""
-    return {
-        end.label
-        for p in network.projections
-        if p.connectivity.kind in ("conv2d", "pool2d")
-        for end in (p.source, p.target)
-    }
-
-
-def _orders(network: Network) -> dict[str, np.ndarray | None]:
-    """Return the order in which each group is stored; an operator's that writes is that of its output."""
-    imaged = _imaged(network)
-    orders = {g.label: _channel_last(g) if g.label in imaged else None for g in network.of(Group)}
-    return orders | {o.label: orders[o.output.label] for o in network.operators if o.output is not None}
-
-
-def _channel_last(group: Group) -> np.ndarray:
-    return np.arange(group.n).reshape(image_of(group)).transpose(1, 2, 0).reshape(-1)
 
 
 def _order_steps(

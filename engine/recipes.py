@@ -13,7 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .compiled import compiled
-from .connectivity import Dense, Distance, Drawn, Explicit, FixedIn, FixedOut, FixedTotal, OneToOne, Random
+from .connectivity import (
+    Dense,
+    Distance,
+    Drawn,
+    Explicit,
+    FixedIn,
+    FixedOut,
+    FixedTotal,
+    OneToOne,
+    Random,
+    RowWise,
+)
 from .distributions import normal
 from .nearby import draw_nearby
 from .random import below, draw64, stream_key, to_unit
@@ -148,8 +159,10 @@ def recipe_of(
 
 
 def _listed(
-    c: OneToOne | Explicit | Dense, n_pre: int, n_post: int, selves: np.ndarray
+    c: OneToOne | Explicit | Dense | RowWise, n_pre: int, n_post: int, selves: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if isinstance(c, RowWise):
+        return _listed_rows(c, n_pre, n_post)
     if isinstance(c, OneToOne):
         pre = post = np.arange(n_pre, dtype=np.int64)
     elif isinstance(c, Dense):
@@ -164,6 +177,17 @@ def _listed(
     indptr = np.zeros(n_pre + 1, np.int64)
     np.cumsum(np.bincount(pre, minlength=n_pre), out=indptr[1:])
     return indptr, post[order].astype(np.int32), order.astype(np.uint32)
+
+
+def _listed_rows(c: RowWise, n_pre: int, n_post: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """List a matrix row by row; synapses of one weight have its place in the matrix in common."""
+    read = c.read(n_pre)
+    n_in, n_out = read.shape[1], n_post // c.n
+    row, column = np.divmod(np.argsort(read.reshape(-1)), n_in)
+    targets = row[:, None] * n_out + np.arange(n_out)
+    order = column[:, None] + np.arange(n_out) * n_in
+    indptr = np.arange(n_pre + 1, dtype=np.int64) * n_out
+    return indptr, targets.reshape(-1).astype(np.int32), order.reshape(-1).astype(np.uint32)
 
 
 def _single_pairs(recipe: Recipe, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.connectivity import Connectivity, conv2d, dense, explicit, one_to_one
+from ...engine.connectivity import Connectivity, conv2d, dense, explicit, one_to_one, rows
 from ..circuits.circuit import Cell, Term
 from ..circuits.pairs import pairs_of
 
@@ -15,11 +15,12 @@ from ..circuits.pairs import pairs_of
 def synapses_of(term: Term, source: Cell, target: Cell, theta: np.ndarray) -> tuple[Connectivity, Any]:
     """Return how a term connects two populations, and the weights, for events that stand for theta.
 
-    Weights that many neurons share are stored once where the engine has a pattern for it (a matrix, a
-    convolution), and where what they are multiplied by is shared too; else every connection is listed.
+    Weights that many neurons share are stored once where the engine has a pattern for it (a matrix, one for
+    all rows, a convolution), and where what they are multiplied by is shared too; else every connection is
+    listed.
     """
     compact = _COMPACT.get(term.op)
-    found = compact(term, source, target, theta) if compact and _in_order(term, source.n) else None
+    found = compact(term, source, target, theta) if compact else None
     if found is not None:
         return found
     pairs = pairs_of(term, source.n)
@@ -31,19 +32,28 @@ def _in_order(term: Term, n: int) -> bool:
 
 
 def _linear(term: Term, source: Cell, target: Cell, theta: np.ndarray) -> tuple[Connectivity, Any] | None:
+    """Return a matrix, or one for all rows with like thetas; None if not every value is read once."""
     weight = np.asarray(term.values["weight"], np.float64)
-    return (dense(), weight * theta) if weight.shape == (target.n, source.n) else None
+    order = np.arange(source.n) if term.index is None else np.asarray(term.index).reshape(-1)
+    if not np.array_equal(np.sort(order), np.arange(source.n)):
+        return None
+    by_row = theta[order].reshape(-1, weight.shape[1])
+    if len(by_row) == 1:
+        return dense(), (weight * by_row)[:, np.argsort(order)]
+    if (by_row != by_row[0]).any():
+        return None
+    return rows(len(by_row), None if _in_order(term, source.n) else order), weight * by_row[0]
 
 
-def _wire(term: Term, source: Cell, target: Cell, theta: np.ndarray) -> tuple[Connectivity, Any]:
-    return one_to_one(), theta * term.values.get("weight", 1.0)
+def _wire(term: Term, source: Cell, target: Cell, theta: np.ndarray) -> tuple[Connectivity, Any] | None:
+    return (one_to_one(), theta * term.values.get("weight", 1.0)) if _in_order(term, source.n) else None
 
 
 def _conv(term: Term, source: Cell, target: Cell, theta: np.ndarray) -> tuple[Connectivity, Any] | None:
     weight, options = np.asarray(term.values["weight"], np.float64), term.options
     groups = options["groups"]
     by_channel = _per_channel(source, options, theta)
-    if by_channel is None or not _fits(source, target, options, len(weight)):
+    if by_channel is None or not _in_order(term, source.n) or not _fits(source, target, options, len(weight)):
         return None
     by_group = by_channel.reshape(groups, 1, -1, 1, 1)
     kernels = (weight.reshape(groups, -1, *weight.shape[1:]) * by_group).reshape(weight.shape)
@@ -55,7 +65,7 @@ def _mean_pool(term: Term, source: Cell, target: Cell, theta: np.ndarray) -> tup
     """Average as a convolution of each channel with itself, since each has a theta of its own."""
     options, size = term.options, term.options["size"]
     padded = any(side for axis in options["padding"] for side in axis)
-    if padded and not options["count_padding"]:
+    if not _in_order(term, source.n) or (padded and not options["count_padding"]):
         return None
     kernel = np.full((options["image"][0], 1, *size), 1.0 / np.prod(size))
     as_conv = {**options, "dilation": (1, 1), "groups": options["image"][0]}

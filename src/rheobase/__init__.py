@@ -28,7 +28,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "engine.sources": ("CurrentSource", "FrameSource", "PoissonSource", "RateSource", "SpikeSource"),
     "engine.connectivity": (
         "all_to_all", "conv2d", "dense", "distance", "explicit", "fixed_in", "fixed_out", "fixed_total",
-        "one_to_one", "pool2d", "random", "sparse",
+        "one_to_one", "pool2d", "random", "rows", "sparse",
     ),
     "engine.edges": ("read_edges",),
     "engine.distributions": ("empirical", "lognormal", "normal", "uniform"),

@@ -80,6 +80,22 @@ def test_times_and_ids_of_an_image_are_its_raster(simulator, double):
     np.testing.assert_array_equal(listed, raster)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_matrix_for_all_rows_equals_torch(simulator, turned):
+    """Rows of which none, some and all neurons fire; turned, a row is a column of the population."""
+    rng = np.random.default_rng(9)
+    x = (rng.random((STEPS, 5, 6)) < np.array([0.0, 0.05, 0.3, 0.6, 0.9, 1.0])[:, None, None]) * 1
+    x[2] *= 2
+    seen = x.transpose(0, 2, 1) if turned else x
+    order = np.arange(30).reshape(5, 6).T.reshape(-1) if turned else None
+    weight = rng.integers(-32, 33, (9, seen.shape[2])) / 32
+    expected = F.linear(torch.tensor(seen, dtype=torch.float64), torch.tensor(weight)).numpy()
+    pattern = rb.rows(seen.shape[1], order)
+    got, counts = image_run(simulator, x, (5, 6), pattern, weight, expected.shape[1:], None)
+    np.testing.assert_array_equal(got, expected)
+    assert (counts.kind, counts.n_weights, counts.events) == ("rows", weight.size, x.sum() * 9)
+
+
 @pytest.mark.parametrize("mode", ["average", "sum"])
 @pytest.mark.parametrize(("size", "stride"), [(2, None), (3, 2), ((2, 4), (1, 3))])
 def test_pooling_equals_torch(simulator, size, stride, mode):

@@ -9,6 +9,7 @@ import rheobase as rb
 from rheobase.conversion.circuits.circuit import Cell, Circuit, Code, Term
 from rheobase.conversion.circuits.pairs import pairs_of
 from rheobase.conversion.spiking.build import build
+from rheobase.conversion.spiking.patterns import synapses_of
 
 IMAGE = (4, 7, 6)
 
@@ -111,6 +112,36 @@ def test_pairs_of_rows_and_wires_follow_their_index():
     linear = Term("x", "linear", {"weight": weight}, index=index)
     np.testing.assert_allclose(applied(linear, x, 10), (rows @ weight.T).reshape(2, 10))
     np.testing.assert_allclose(applied(Term("x", "wire", index=index), x, 12), rows.reshape(2, 12))
+
+
+@pytest.mark.parametrize(
+    ("index", "rows", "kind"),
+    [
+        (None, 1, "dense"),
+        (np.arange(12)[::-1], 1, "dense"),
+        (None, 3, "rows"),
+        (np.arange(12).reshape(4, 3).T, 3, "rows"),
+        (np.arange(12) // 2, 3, "explicit"),
+    ],
+)
+def test_weights_of_a_linear_map_are_stored_once_where_each_value_is_read_once(index, rows, kind):
+    weight = np.random.default_rng(4).normal(size=(5, 12 // rows))
+    term, theta = Term("x", "linear", {"weight": weight}, index=index), np.full(12, 0.5)
+    pattern, weights = synapses_of(term, Cell("x", (12,)), Cell("y", (rows, 5)), theta)
+    assert pattern.kind == kind
+    net = rb.Network()
+    pre, post = (net.add(rb.Population(n, rb.IF())) for n in (12, 5 * rows))
+    p = net.add(rb.Projection(pre, post, pattern, weight=weights))
+    pairs, expected = pairs_of(term, 12), np.zeros((5 * rows, 12))
+    np.add.at(expected, (pairs.targets, pairs.sources), 0.5 * pairs.weights)
+    found = rb.Simulator(net, 1e-3, backend="reference").synapses(p).to_scipy().toarray()
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_weights_that_rows_multiply_by_different_thetas_are_listed():
+    term = Term("x", "linear", {"weight": np.ones((2, 4))})
+    for theta, kind in ((np.tile([1.0, 2.0, 4.0, 8.0], 3), "rows"), (np.arange(1.0, 13.0), "explicit")):
+        assert synapses_of(term, Cell("x", (12,)), Cell("y", (3, 2)), theta)[0].kind == kind
 
 
 @pytest.mark.parametrize(

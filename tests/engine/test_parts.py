@@ -164,6 +164,9 @@ def test_degrees_are_whole_numbers_from_one(make, k):
         (lambda: rb.conv2d(padding=-1), "conv2d.padding: got -1"),
         (lambda: rb.conv2d(dilation=(1, 2, 3)), "conv2d.dilation"),
         (lambda: rb.conv2d(groups=0), "conv2d.groups"),
+        (lambda: rb.rows(0), "rows.n: got 0"),
+        (lambda: rb.rows(2, [0, 1, 2]), "rows.order: got 3 indices"),
+        (lambda: rb.rows(2, [0, 1, 2, 2]), "rows.order: got 4 indices; allowed is every neuron"),
         (lambda: rb.pool2d(0), "pool2d.size"),
         (lambda: rb.pool2d(2, kind="max"), "a maximum is an Operator"),
         (lambda: rb.explicit([0, 1], [0]), "they must be pairs"),
@@ -241,6 +244,8 @@ def test_positions_of_an_image_share_their_weights_and_delays(field):
         )
     with pytest.raises(rb.SpecError, match=rf"{field}: got Uniform.*; allowed for pool2d is a number"):
         rb.Projection(image(1, 4, 4), image(1, 2, 2), rb.pool2d(2), **drawn)
+    with pytest.raises(rb.SpecError, match=rf"{field}: got Uniform.*; allowed for rows is a number"):
+        rb.Projection(pop(4), pop(6), rb.rows(2), **drawn)
 
 
 def test_the_weights_of_a_matrix_are_multiplied_not_drawn():
@@ -300,6 +305,8 @@ def test_patterns_fit_both_ends():
         (rb.explicit([0], [4]), "post index 4 is out of range; post has 4 neurons"),
         (rb.sparse(np.ones((3, 4))), r"\[n_post, n_pre\] is \(4, 3\)"),
         (rb.conv2d(), r"shape \(channels, height, width\)"),
+        (rb.rows(2), "2 rows need ends of a multiple of so many, got 3 and 4"),
+        (rb.rows(1, [1, 0]), "rows.order has 2 indices; pre has 3 neurons"),
     ):
         with pytest.raises(rb.SpecError, match=words):
             rb.Projection(pop(3), pop(4), connectivity, weight=1.0)

@@ -222,6 +222,30 @@ def test_a_simulator_says_how_its_synapses_lie_in_memory():
         assert f" 1,600 synapses of {size} bytes" in str(rb.Simulator(drawn, 1e-3, precision=precision))
 
 
+def test_rows_keep_no_list_where_both_ends_can_be_stored_row_by_row():
+    """Channels of an image stand last, as rows of channels need it; rows along its width do not."""
+    rng, order = np.random.default_rng(0), np.arange(24).reshape(2, 12).T.reshape(-1)
+    net = rb.Network()
+    image = net.add(rb.Population((2, 3, 4), rb.IF(), name="image"))
+    net.add(rb.Projection(image, image, rb.conv2d(), weight=np.ones((2, 2, 1, 1)), name="conv"))
+    weights = {}
+    for name, pattern, n_out in (("channels", rb.rows(12, order), 5), ("width", rb.rows(6), 3)):
+        post = net.add(rb.Population(pattern.n * n_out, rb.IF(), name=f"of {name}"))
+        weights[name] = rng.integers(1, 9, (n_out, 24 // pattern.n)) / 4
+        net.add(rb.Projection(image, post, pattern, weight=weights[name], name=name))
+    sim = rb.Simulator(net, 1e-3, backend="reference")
+    assert {name: p.storage for name, p in sim.plan.projections.items()} == {
+        "conv": "conv2d", "channels": "rows", "width": "sparse",
+    }  # fmt: skip
+    for name, weight in weights.items():
+        np.testing.assert_array_equal(sim.weights(name), weight)
+        by_row = np.kron(np.eye(24 // weight.shape[1]), weight)
+        expected = by_row[:, np.argsort(order)] if name == "channels" else by_row
+        np.testing.assert_array_equal(sim.synapses(name).to_scipy().toarray(), expected)
+    sim.set("width", weight=weights["width"] + 1)
+    assert sim.weights("width").sum() == weights["width"].sum() + 12
+
+
 def test_another_population_of_the_same_model_costs_little_however_many_there_are():
     def calls(n):
         net = rb.Network()

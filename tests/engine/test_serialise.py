@@ -95,6 +95,8 @@ def everything():
     add(rb.Projection(varied, exc, rb.all_to_all(), weight=0.25, delay=0.0))
     add(rb.Projection(frame, image, rb.conv2d(stride=1), weight=rng.normal(size=(3, 2, 3, 3)), delay=0.0))
     add(rb.Projection(image, small, rb.pool2d(2), weight=1.0))
+    turned = rb.rows(4, order=np.arange(20).reshape(5, 4).T.reshape(-1))
+    add(rb.Projection(exc, small, turned, weight=rng.normal(size=(3, 5)), delay=0.0))
     add(rb.Projection(given, exc, rb.explicit([0, 2], [1, 1]), weight=[0.5, 0.25]))
     matrix = (rng.random((20, 20)) < 0.1) * rng.normal(size=(20, 20))
     rule = rb.STDP(20e-3, 15e-3, a_pre=0.01, a_post=-0.01, w_max=1.0)
@@ -328,7 +330,7 @@ def test_all_ends_and_distributions_were_tried():
     kinds = {part.connectivity.kind for part in net.projections}
     assert kinds == {
         "random", "fixed_in", "fixed_out", "fixed_total", "one_to_one", "dense", "conv2d", "pool2d",
-        "explicit", "sparse", "distance",
+        "explicit", "sparse", "distance", "rows",
     }  # fmt: skip
     drawn = {type(p.weight) for p in net.projections if isinstance(p.weight, Distribution)}
     assert len(drawn) == 3

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...connectivity import RowWise
+from ...groups import image_of
 from ...layout import Rows, conv_kernel, dense_matrix, sparse_rows
-from ...plan import GroupPlan, ProjectionPlan, Step
+from ...plan import GroupPlan, Plan, ProjectionPlan, Step
 from ...plastic import plastic_rows
 from ...sources import Source
 from . import fields as f
@@ -182,9 +184,9 @@ def _listed(binder: Binder, p: ProjectionPlan, rows: Rows, weights: int, per_tri
 
 
 def _bind_input(binder: Binder, group: str, receptor: str, arithmetic: Any, records: list[int]) -> None:
-    """Bind what a receptor pulls: in lines of the target's channels where it is an image."""
+    """Bind what a receptor pulls: in lines of channels, or of rows, where weights are shared."""
     store, target = binder.store, binder.plan.groups[group]
-    line = _line(target)
+    line = _line(binder.plan, target)
     tiles = -(-line // TILE)
     record = store.fill(
         store.record(f.INPUT),
@@ -197,8 +199,14 @@ def _bind_input(binder: Binder, group: str, receptor: str, arithmetic: Any, reco
     binder.add(kind, target.level, [(record, k) for k in range(target.n // line * tiles)])
 
 
-def _line(target: GroupPlan) -> int:
-    return target.part.shape[0] if target.order is not None else target.n
+def _line(plan: Plan, target: GroupPlan) -> int:
+    """Return how many cells that follow one another see the same events of every convolution."""
+    lines = [target.n]
+    for p in plan.projections.values():
+        if p.part.target.label == target.name and p.storage not in ("sparse", "dense"):
+            c = p.part.connectivity
+            lines.append(target.n // c.n if isinstance(c, RowWise) else image_of(target.part)[0])
+    return math.gcd(*lines)
 
 
 # Plastic.

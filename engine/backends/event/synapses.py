@@ -110,7 +110,7 @@ def _rows(plan: Plan, p: ProjectionPlan) -> tuple[np.ndarray, ...]:
 def _pairs(plan: Plan, p: ProjectionPlan) -> tuple[np.ndarray, ...]:
     """Return source place, target place, weight and delay of every synapse."""
     source, target = plan.group_of(p.part.source), plan.group_of(p.part.target)
-    if p.storage in ("conv2d", "pool2d"):
+    if p.storage not in ("sparse", "dense"):
         return _image_pairs(plan, p)
     if p.storage == "sparse":
         drawn = plan.synapses(p.name)
@@ -129,7 +129,7 @@ def _delay(plan: Plan, p: ProjectionPlan) -> int:
 
 
 def _image_pairs(plan: Plan, p: ProjectionPlan) -> tuple[np.ndarray, ...]:
-    """Return the same for a convolution or pooling, whose images are stored channel last."""
+    """Return the same for a convolution or pooling, whose images are stored channel last, or for rows."""
     kernel = conv_kernel(plan, p, Cells({(p.part.target.label, p.part.receptor_name): 0}, 0))
     weights = kernel.weights
     if p.arithmetic == "fixed":
