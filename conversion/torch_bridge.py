@@ -32,6 +32,7 @@ def to_torch(
     outputs: Any = None,
     detach_reset: bool = True,
     precision: str | None = None,
+    compiled: bool = True,
 ) -> NetworkModule:
     """Return a network as a torch module whose weights are parameters, to be trained in any torch loop.
 
@@ -59,6 +60,9 @@ def to_torch(
         How projections sum their input, as for `Simulator`. With "fixed" all weights lie on a grid, and the
         spikes are the simulator's, without exception. Otherwise torch adds real numbers in another order, and
         a neuron that comes within rounding of its threshold may differ.
+    compiled : bool
+        Whether populations to which nothing comes back run through all steps in one compiled loop each way,
+        on a CPU: the same numbers, many times faster, after some seconds of compiling when a model is new.
 
     Returns
     -------
@@ -116,6 +120,7 @@ def to_torch(
         precision=precision,
         surrogate=surrogate,
         detach_reset=detach_reset,
+        compiled=compiled,
     )
 
 

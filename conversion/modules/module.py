@@ -19,6 +19,7 @@ from ...learning.torch_words import Spike
 from ...neurons.errors import SpecError
 from .outputs import Output
 from .running import ModuleState, Run
+from .sequence import SequenceCell
 from .stages import stages_of
 from .synapses import step_of, synapses_of
 
@@ -42,14 +43,16 @@ class NetworkModule(torch.nn.Module):
         precision: str | None,
         surrogate: Surrogate | Spike,
         detach_reset: bool,
+        compiled: bool,
     ) -> None:
         super().__init__()
         self.plan, self.outputs, self.precision = plan, outputs, precision
         self.stages = stages_of(plan)
         options: Any = {"dt": plan.dt, "surrogate": surrogate, "detach_reset": detach_reset}
+        kind = SequenceCell if compiled else Cell
         self._synapses = {p.name: synapses_of(plan, p) for p in plan.projections.values()}
         self._cells = {
-            group.name: Cell(plan.population(group.name).model, **options) for group in plan.populations
+            group.name: kind(plan.population(group.name).model, **options) for group in plan.populations
         }
         self.projections = torch.nn.ModuleDict({key_of(name): s for name, s in self._synapses.items()})
         self.cells = torch.nn.ModuleDict({key_of(name): cell for name, cell in self._cells.items()})

@@ -1,5 +1,7 @@
 """Networks as torch modules: the simulator's spikes, gradients of smooth models and snnTorch, and back."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from rheobase.learning.surrogate import ATan
 torch = pytest.importorskip("torch")
 
 STEPS, BATCH = 30, 3
+#: What is compiled has the same numbers: see test_sequence.py.
+to_torch = functools.partial(rb.to_torch, compiled=False)
 MODELS = {
     "leaky": rb.Leaky(0.9),
     "leaky hard": rb.Leaky(0.8, reset="hard", v_reset=-0.1),
@@ -82,7 +86,7 @@ def computed(module, x):
 @pytest.mark.parametrize("name", MODELS)
 def test_on_a_grid_a_module_gives_the_spikes_and_states_of_the_simulator(name):
     net, x = stack(MODELS[name]), spikes_in()
-    ours = computed(rb.to_torch(net, precision="fixed"), x)
+    ours = computed(to_torch(net, precision="fixed"), x)
     theirs = simulated(net, x, precision="fixed")
     assert theirs["out spikes"].any()
     assert not theirs["hidden spikes"].all()
@@ -92,7 +96,7 @@ def test_on_a_grid_a_module_gives_the_spikes_and_states_of_the_simulator(name):
 
 def test_with_real_sums_spikes_differ_only_after_a_neuron_came_within_rounding_of_its_threshold():
     net, x = stack(MODELS["leaky"]), spikes_in(rate=0.5)
-    ours, theirs = computed(rb.to_torch(net), x), simulated(net, x)
+    ours, theirs = computed(to_torch(net), x), simulated(net, x)
     same = np.cumprod([(ours["out spikes"] == theirs["out spikes"]).all(axis=(1, 2))])
     end = int(same.sum())
     for probe in ("conv v", "pool v", "hidden v", "out v"):
@@ -103,7 +107,10 @@ def test_with_real_sums_spikes_differ_only_after_a_neuron_came_within_rounding_o
 
 
 def test_a_run_in_pieces_is_the_run_at_once():
-    module, x = rb.to_torch(stack(MODELS["lif"]), precision="fixed"), torch.from_numpy(spikes_in())
+    module, x = (
+        to_torch(stack(MODELS["lif"]), precision="fixed"),
+        torch.from_numpy(spikes_in()),
+    )
     whole = module(x)
     first, state = module.run(x[:7])
     second, state = module.run(x[7:8], state.detach())
@@ -116,7 +123,7 @@ def test_a_run_in_pieces_is_the_run_at_once():
 @pytest.mark.parametrize("name", ["leaky hard", "lif soft", "alpha", "adaptive"])
 def test_gradients_are_the_differences_of_a_model_whose_spikes_are_smooth(name):
     net, x = stack(MODELS[name]), torch.from_numpy(spikes_in()[:6, :1])
-    module = rb.to_torch(
+    module = to_torch(
         net, outputs=["out", ("out", "v")], surrogate=lambda d: torch.sigmoid(5.0 * d), detach_reset=False,
         precision="float32",
     ).double()  # fmt: skip
@@ -152,7 +159,7 @@ def test_gradients_are_those_of_snntorch_on_the_same_network(reset, theirs):
         layer = net.add(rb.Population(len(weight), rb.Leaky(0.9, reset=reset), name=f"layer{k}"))
         net.add(rb.Projection(before, layer, rb.dense(), weight=weight, delay=0.0, name=f"w{k}"))
         before = layer
-    module = rb.to_torch(net, surrogate=ATan(2.0), outputs=["layer2", ("layer2", "v")])
+    module = to_torch(net, surrogate=ATan(2.0), outputs=["layer2", ("layer2", "v")])
     linears = [torch.nn.Linear(w.shape[1], w.shape[0], bias=False) for w in weights]
     cells = [snn.Leaky(0.9, spike_grad=snn.surrogate.atan(2.0), reset_mechanism=theirs) for _ in weights]
     for linear, weight in zip(linears, weights, strict=True):
@@ -175,7 +182,7 @@ def test_gradients_are_those_of_snntorch_on_the_same_network(reset, theirs):
 
 def test_a_trained_module_comes_back_and_is_simulated_spike_for_spike():
     net, x = stack(MODELS["leaky"]), spikes_in()
-    module = rb.to_torch(net, precision="fixed")
+    module = to_torch(net, precision="fixed")
     optimiser = torch.optim.SGD(module.parameters(), lr=0.1)
     for _ in range(2):
         found = module(torch.from_numpy(x))
@@ -194,7 +201,7 @@ def test_a_trained_module_comes_back_and_is_simulated_spike_for_spike():
 
 def test_an_untrained_module_comes_back_as_the_network_that_it_was(tmp_path):
     net = stack(MODELS["lif"])
-    back = rb.from_torch(rb.to_torch(net))
+    back = rb.from_torch(to_torch(net))
     assert repr(back) == repr(net)
     assert all(one is other for one, other in zip(back, net, strict=True))
 
@@ -209,22 +216,22 @@ def test_outputs_are_those_asked_for_or_what_leads_nowhere():
     for pre, post in ((x, a), (y, b), (a, b)):
         net.add(rb.Projection(pre, post, rb.all_to_all(), weight=0.5))
     given = {"x": torch.ones(6, 2, 3), y: torch.ones(6, 2, 2)}
-    assert rb.to_torch(net)(given).shape == (6, 2, 2)
-    several = rb.to_torch(net, outputs=[a, ("a", "v"), "b.c"])(given)
+    assert to_torch(net)(given).shape == (6, 2, 2)
+    several = to_torch(net, outputs=[a, ("a", "v"), "b.c"])(given)
     assert {name: tuple(value.shape) for name, value in several.items()} == {
         "a": (6, 2, 4), "v of a": (6, 2, 4), "b.c": (6, 2, 2),
     }  # fmt: skip
     assert several["a"].detach().any()
-    assert torch.equal(several["b.c"], rb.to_torch(net)(given))
+    assert torch.equal(several["b.c"], to_torch(net)(given))
     net.add(rb.Probe(a, "counts", ids=[2], name="how many"))
-    assert torch.equal(rb.to_torch(net)(given), several["a"].sum(dim=0)[:, 2:3])
+    assert torch.equal(to_torch(net)(given), several["a"].sum(dim=0)[:, 2:3])
 
 
 def refused(change, match, error=rb.ConversionError, **options):
     net = stack(MODELS["lif"])
     change(net)
     with pytest.raises(error, match=match):
-        rb.to_torch(net, **options)
+        to_torch(net, **options)
 
 
 def test_what_has_no_gradient_is_refused_by_name():
@@ -255,7 +262,7 @@ def test_what_has_no_gradient_is_refused_by_name():
     with pytest.raises(rb.ConversionError, match=r"from_torch\.module: got Linear"):
         rb.from_torch(torch.nn.Linear(2, 2))
     with pytest.raises(rb.SpecError, match=r"to_torch\.network: got 3"):
-        rb.to_torch(3)
+        to_torch(3)
 
 
 @pytest.mark.parametrize(
@@ -269,4 +276,4 @@ def test_what_has_no_gradient_is_refused_by_name():
 )
 def test_an_input_that_does_not_fit_is_refused(given, match):
     with pytest.raises(rb.SpecError, match=match):
-        rb.to_torch(stack(MODELS["lif"]))(given)
+        to_torch(stack(MODELS["lif"]))(given)

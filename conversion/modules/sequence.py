@@ -1,0 +1,114 @@
+"""A population's whole sequence in one kernel each way, on a CPU, instead of hundreds of torch operations."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...engine.backends.numba_cpu.kernel import Kernel
+from ...engine.backends.numba_cpu.sequence import Form, backward_kernel, forward_kernel
+from ...learning.cells import RESET, Cell, State
+from ...learning.surrogate import Surrogate
+
+_ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+class SequenceCell(Cell):
+    """A `Cell` whose steps are one compiled loop in single precision, on a CPU, with a surrogate."""
+
+    def forward(
+        self, inputs: Mapping[str, torch.Tensor], state: State, now: int, wanted: Collection[str] = ()
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], State]:
+        """Run through the steps of an input: see `Cell.forward`."""
+        everything = (*inputs.values(), *state.values())
+        fits = all(x.device.type == "cpu" and x.dtype != torch.float64 for x in everything)
+        if not fits or not isinstance(self.surrogate, Surrogate):
+            return super().forward(inputs, state, now, wanted)
+        call = _Call(self, tuple(inputs), tuple(wanted), now)
+        found = _Sequence.apply(call, *inputs.values(), *(state[name] for name in call.states))
+        traces = dict(zip(wanted, found[1:], strict=False))
+        return found[0], traces, dict(zip(call.states, found[1 + len(wanted) :], strict=True))
+
+
+class _Call:
+    """One run of a cell, without its numbers."""
+
+    def __init__(
+        self, cell: SequenceCell, arriving: tuple[str, ...], wanted: tuple[str, ...], now: int
+    ) -> None:
+        assert isinstance(cell.surrogate, Surrogate)
+        self.model, self.arriving, self.wanted, self.now = cell.model, arriving, wanted, now
+        self.states = tuple(state.name for state in self.model.used_states)
+        self.whole = {state.name for state in self.model.used_states if state.kind == "integer"}
+        self.constants = {n: getattr(cell, f"k_{n}").numpy() for n in self.model.constant_names}
+        self.slopes = {f"surrogate_{n}": value for n, value in cell.surrogate.constants().items()}
+        self.form = Form(
+            arrays=frozenset(n for n, value in self.constants.items() if value.ndim),
+            integers=frozenset(n for n, value in self.constants.items() if value.dtype.kind == "i"),
+            arriving=arriving,
+            wanted=tuple(n for n in wanted if n not in self.whole),
+            apart=RESET if cell.detach_reset else (),
+            surrogate=cell.surrogate.variant,
+        )
+
+    def arguments(self, steps: int, batch: int, n: int) -> dict[str, Any]:
+        """Return what both kernels take: sizes and constants."""
+        total = batch * n
+        given: dict[str, Any] = {"steps": steps, "first": 0, "last": total, "total": total}
+        for name, value in self.constants.items():
+            spread = np.tile(value, batch) if value.ndim else value
+            given[f"k_{name}"] = spread if value.ndim else value.item()
+        return given
+
+
+class _Sequence(torch.autograd.Function):
+    """All steps of a cell: inputs and first states in; what is sent, traces and last states out."""
+
+    @staticmethod
+    def forward(ctx: Any, call: _Call, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        inputs = [x.contiguous() for x in tensors[: len(call.arriving)]]
+        first = [x.contiguous() for x in tensors[len(call.arriving) :]]
+        shape = inputs[0].shape
+        left = [torch.empty(shape, dtype=x.dtype) for x in first]
+        sent = torch.empty(shape)
+        given = call.arguments(*shape) | {"y": sent.numpy()}
+        given |= _named("x_", call.arriving, inputs) | _named("s_", call.states, first)
+        given |= _named("o_", call.states, left)
+        _run(forward_kernel(call.model, call.form), call.now, given)
+        ctx.call, ctx.n_inputs = call, len(inputs)
+        ctx.save_for_backward(*inputs, *first, *left)
+        last = [x[-1].clone() for x in left]
+        traces = [left[call.states.index(name)] for name in call.wanted]
+        whole = [x for x in (*traces, *last) if not x.is_floating_point()]
+        ctx.mark_non_differentiable(*whole)
+        return (sent, *traces, *last)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        call: _Call = ctx.call
+        saved, n_states = ctx.saved_tensors, len(call.states)
+        inputs, first = saved[: ctx.n_inputs], saved[ctx.n_inputs : ctx.n_inputs + n_states]
+        traces = dict(zip(call.wanted, gradients[1:], strict=False))
+        last = dict(zip(call.states, gradients[1 + len(call.wanted) :], strict=True))
+        back = {name: last[name].clone().contiguous() for name in call.states if name not in call.whole}
+        found = [torch.empty_like(x) for x in inputs]
+        given = call.arguments(*inputs[0].shape) | call.slopes | {"dy": gradients[0].contiguous().numpy()}
+        given |= _named("x_", call.arriving, inputs) | _named("s_", call.states, first)
+        given |= _named("o_", call.states, saved[ctx.n_inputs + n_states :])
+        given |= _named("do_", call.form.wanted, [traces[name].contiguous() for name in call.form.wanted])
+        given |= _named("d_", tuple(back), list(back.values())) | _named("dx_", call.arriving, found)
+        _run(backward_kernel(call.model, call.form), call.now, given)
+        return (None, *found, *(back.get(name) for name in call.states))
+
+
+def _named(prefix: str, names: Collection[str], tensors: Collection[torch.Tensor]) -> dict[str, np.ndarray]:
+    return {f"{prefix}{name}": x.detach().numpy() for name, x in zip(names, tensors, strict=True)}
+
+
+def _run(kernel: Kernel, now: int, given: Mapping[str, Any]) -> None:
+    block = kernel.pack(**given)
+    _ENTRY(kernel.address)(block.words.ctypes.data, now)
