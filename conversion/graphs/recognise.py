@@ -1,169 +1,104 @@
-"""What authors and exporters write out in several operations, and is one of ours: x sigmoid(x), x / rms(x).
+"""What authors write out, found again: a function of one number, a softmax or a normalisation of rows.
 
-One operation tells less than its parts: a function of one number costs no product of signals, and a
-normalisation no square and no root. Each recognition is a rewriting as those of `simplify`.
+There are many ways to write the same down. So a part of a graph that depends on one value alone is not
+compared with forms but computed, in double precision, and what it gives with what an operation would give.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 
-import numpy as np
-
-from ...neurons.scalars import SCALARS
-from .graph import Node
+from . import one_number, rows
+from .graph import Graph, Node
 from .workbench import Workbench
 
-#: Functions of one number that are often written as a product of the number with another function of it.
-_WRITTEN_OUT = ("silu", "gelu", "gelu_tanh", "mish", "hard_silu")
-#: Where they are looked at, and how far one of them may lie off its name, by x.
-_GRID = np.linspace(-12.0, 12.0, 193)
-_NEAR = 2e-6 * np.maximum(1.0, np.abs(_GRID))
-#: So many operations one function is written out in.
-_LONGEST = 16
+#: So many operations, at most, are taken for one.
+LARGEST = 24
+#: What moves and weighs numbers, and is gone or inside of weights at the end.
+_LIGHT = ("wire", "scale", "constant")
 
 
-def one_function(bench: Workbench, node: Node) -> bool:
-    """Make a product of functions of one number the function that it is: SiLU, GELU, Mish.
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Operations between two values.
 
-    What is computed of one source alone is a function of it; its values say which.
+    Attributes
+    ----------
+    nodes : mapping
+        By name, in order; the last one's value is what the part gives.
+    leaf : Node
+        The one value that it depends on.
     """
-    for source in _sources(bench, node):
-        y = _along(bench, node.name, {source: _GRID})
-        found = None if y is None else _named(y)
-        if found is not None:
-            name, gain = found
-            made = Node(node.name, "map", (source,), node.shape, {}, _function(name), node.place)
-            if gain == 1:
-                bench.put(made)
-                return True
-            values = {"gain": np.full(node.n, gain, np.float32), "shift": np.zeros(node.n, np.float32)}
-            bench.put(replace(node, op="scale", inputs=(bench.insert(made),), values=values))
-            return True
-    return False
+
+    nodes: Mapping[str, Node]
+    leaf: Node
+
+    @property
+    def last(self) -> Node:
+        """The operation whose value is what the part gives."""
+        return [*self.nodes.values()][-1]
 
 
-def _function(name: str) -> dict[str, object]:
-    return {"function": name, "parameters": ()}
+#: What may belong to a part, and what finds operations that give the same: a row of them behind the leaf.
+FINDERS: tuple[tuple[Callable[[Node], bool], Callable[[Part], list[Node] | None]], ...] = (
+    (one_number.in_part, one_number.found),
+    (rows.in_part, rows.found),
+)
 
 
-def _sources(bench: Workbench, node: Node) -> list[str]:
-    """Return what a value is computed of, number by number, the nearest first."""
-    found = [*dict.fromkeys(node.inputs)]
-    for name in found:
-        if len(found) > _LONGEST:
-            break
-        if _is_pointwise(bench.nodes[name]):
-            found += [source for source in bench.nodes[name].inputs if source not in found]
-    return found
+def recognised(graph: Graph) -> Graph | None:
+    """Return an equal graph in which some parts are one operation; None if there are none."""
+    bench, taken = Workbench(graph), set[str]()
+    for node in reversed([*graph.nodes.values()]):
+        for part, made in _found(graph, node, taken):
+            _put(bench, part, made)
+            taken.update(part.nodes)
+    return bench.finished() if taken else None
 
 
-def _is_pointwise(node: Node) -> bool:
-    """Return whether an operation does the same to each number by itself."""
-    if node.op == "scale":
-        return all(np.all(array == array[0]) for array in node.values.values())
-    return node.op in ("map", "add", "product")
+def _found(graph: Graph, node: Node, taken: Collection[str]) -> list[tuple[Part, list[Node]]]:
+    """Return the smallest part behind an operation that is one operation, and that; or nothing."""
+    for in_part, found in FINDERS:
+        for part in _parts(graph, node, in_part):
+            if part.nodes.keys().isdisjoint(taken) and _worth(graph, part):
+                made = found(part)
+                if made is not None:
+                    return [(part, made)]
+    return []
 
 
-def _along(bench: Workbench, name: str, known: dict[str, np.ndarray]) -> np.ndarray | None:
-    """Return a value where its source takes those that are known, None where it needs others too."""
-    if name in known:
-        return known[name]
-    node = bench.nodes[name]
-    if not _is_pointwise(node) or len(known) > _LONGEST:
-        return None
-    given = []
-    for source in node.inputs:
-        one = _along(bench, source, known)
-        if one is None:
-            return None
-        given.append(one)
-    with np.errstate(all="ignore"):
-        known[name] = _computed(node, given)
-    return known[name]
+def _parts(graph: Graph, node: Node, in_part: Callable[[Node], bool]) -> Iterator[Part]:
+    """Yield the parts that end in an operation, the smallest first."""
+    if not node.inputs or not in_part(node):
+        return
+    position = {name: i for i, name in enumerate(graph.nodes)}
+    members, open_ = {node.name}, {*node.inputs}
+    while open_ and len(members) <= LARGEST:
+        latest = graph.nodes[max(open_, key=position.__getitem__)]
+        if len(open_) == 1:
+            ordered = sorted(members, key=position.__getitem__)
+            yield Part({name: graph.nodes[name] for name in ordered}, latest)
+        if not in_part(latest):
+            return
+        members.add(latest.name)
+        open_ = open_ - {latest.name} | {*latest.inputs}
 
 
-def _computed(node: Node, given: list[np.ndarray]) -> np.ndarray:
-    if node.op == "scale":
-        return np.asarray(given[0] * node.values["gain"][0] + node.values["shift"][0])
-    if node.op == "map":
-        return np.asarray(SCALARS[node.options["function"]](given[0], *node.options["parameters"]))
-    return np.asarray(sum(given) if node.op == "add" else given[0] * given[1])
+def _worth(graph: Graph, part: Part) -> bool:
+    """Whether two operations or more would be gone, beside those that cost nothing."""
+    gone = {part.last.name}
+    for node in reversed([*part.nodes.values()][:-1]):
+        readers = {reader.name for reader in graph.readers(node.name)}
+        if readers <= gone and node.name != graph.output:
+            gone.add(node.name)
+    return sum(part.nodes[name].op not in _LIGHT for name in gone) > 1
 
 
-def _named(y: np.ndarray) -> tuple[str, float] | None:
-    """Return which function times which gain has these values."""
-    for name in _WRITTEN_OUT:
-        exact = SCALARS[name](_GRID)
-        gain = float(y @ exact / (exact @ exact))
-        if abs(gain) > 1e-3 and np.all(np.abs(y - gain * exact) <= abs(gain) * _NEAR):
-            near = round(8 * gain) / 8  # 0.70710677^2 * 2 stands for 1
-            return name, near if abs(gain - near) < 1e-5 else gain
-    return None
-
-
-def normalisation(bench: Workbench, node: Node) -> bool:
-    """Make x / sqrt(mean(x^2) + eps) of each row a normalisation, x perhaps less its mean."""
-    for rows, factor in (node.inputs, node.inputs[::-1]):
-        root, width = _spread(bench, factor)
-        if root is None or root.op != "map" or root.options["function"] != "rsqrt":
-            continue
-        mean = bench.nodes[root.inputs[0]]
-        square = bench.nodes[mean.inputs[0]] if _is_mean(mean, width) else root
-        if square.op != "map" or square.options["function"] != "square" or square.inputs != (rows,):
-            continue
-        whole = _uncentred(bench, bench.nodes[rows], width)
-        options = {
-            "width": width, "eps": float(mean.values["bias"][0]), "centred": whole is not None,
-        }  # fmt: skip
-        bench.put(Node(node.name, "normalise", (whole or rows,), node.shape, {}, options, node.place))
-        return True
-    return False
-
-
-def _spread(bench: Workbench, name: str) -> tuple[Node | None, int]:
-    """Return what a wire repeats for each number of a row, and how often; None for other operations."""
-    wire = bench.nodes[name]
-    if wire.op != "wire" or len(wire.inputs) != 1:
-        return None, 0
-    source = bench.nodes[wire.inputs[0]]
-    width = wire.n // source.n
-    same = width > 1 and np.array_equal(wire.values["index"], np.repeat(np.arange(source.n), width))
-    return (source, width) if same else (None, 0)
-
-
-def _is_mean(node: Node, width: int, sign: int = 1) -> bool:
-    """Return whether an operation is the mean of rows, or what is to be added to take it off."""
-    weight = node.values.get("weight")
-    return (
-        node.op == "linear" and weight is not None and weight.shape == (1, width)
-        and bool(np.all(np.abs(weight * width - sign) < 1e-5))
-    )  # fmt: skip
-
-
-def _uncentred(bench: Workbench, node: Node, width: int) -> str | None:
-    """Return what rows are less their mean, None where they are something else."""
-    if node.op != "add" or len(node.inputs) != 2:
-        return None
-    for whole, other in (node.inputs, node.inputs[::-1]):
-        mean, found = _spread(bench, other)
-        if mean is not None and found == width and _is_mean(mean, width, -1):
-            if mean.inputs == (whole,) and not mean.values["bias"].any():
-                return whole
-    return None
-
-
-def one_gain(bench: Workbench, node: Node) -> bool:
-    """Put a gain of the second factor of a matrix product on the first: sqrt(s) q times sqrt(s) k."""
-    first, second = node.inputs
-    wire = bench.nodes[second]
-    scale = bench.nodes[wire.inputs[0]] if wire.op == "wire" and len(wire.inputs) == 1 else wire
-    if scale.op != "scale" or not _is_pointwise(scale) or scale.values["shift"].any() or first == second:
-        return False
-    before = bench.nodes[first]
-    gain = np.full(before.n, scale.values["gain"][0], np.float32)
-    values = {"gain": gain, "shift": np.zeros(before.n, np.float32)}
-    made = Node("", "scale", (first,), before.shape, values, {}, scale.place)
-    plain = scale.inputs[0] if wire is scale else bench.insert(replace(wire, inputs=scale.inputs))
-    bench.put(replace(node, inputs=(bench.insert(made), plain)))
-    return True
+def _put(bench: Workbench, part: Part, made: list[Node]) -> None:
+    """Put operations in the place of a part."""
+    last, source = part.last, part.leaf.name
+    for node in made[:-1]:
+        source = bench.insert(Node("", node.op, (source,), node.shape, node.values, node.options, last.place))
+    node = made[-1]
+    bench.put(Node(last.name, node.op, (source,), last.shape, node.values, node.options, last.place))
