@@ -50,7 +50,7 @@ class NetworkModule(torch.nn.Module):
         self.stages = stages_of(plan)
         options: Any = {"dt": plan.dt, "surrogate": surrogate, "detach_reset": detach_reset}
         kind = SequenceCell if compiled else Cell
-        self._synapses = {p.name: synapses_of(plan, p) for p in plan.projections.values()}
+        self._synapses = {p.name: synapses_of(plan, p, compiled=compiled) for p in plan.projections.values()}
         self._cells = {
             group.name: kind(plan.population(group.name).model, **options) for group in plan.populations
         }

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from ...engine.backends.numba_cpu.kernel import Kernel
 from ...engine.backends.numba_cpu.sequence import Form, backward_kernel, forward_kernel
 from ...learning.cells import RESET, Cell, State
 from ...learning.surrogate import Surrogate
-
-_ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
 class SequenceCell(Cell):
@@ -78,7 +74,7 @@ class _Sequence(torch.autograd.Function):
         given = call.arguments(*shape) | {"y": sent.numpy()}
         given |= _named("x_", call.arriving, inputs) | _named("s_", call.states, first)
         given |= _named("o_", call.states, left)
-        _run(forward_kernel(call.model, call.form), call.now, given)
+        forward_kernel(call.model, call.form).run(call.now, **given)
         ctx.call, ctx.n_inputs = call, len(inputs)
         ctx.save_for_backward(*inputs, *first, *left)
         last = [x[-1].clone() for x in left]
@@ -101,14 +97,9 @@ class _Sequence(torch.autograd.Function):
         given |= _named("o_", call.states, saved[ctx.n_inputs + n_states :])
         given |= _named("do_", call.form.wanted, [traces[name].contiguous() for name in call.form.wanted])
         given |= _named("d_", tuple(back), list(back.values())) | _named("dx_", call.arriving, found)
-        _run(backward_kernel(call.model, call.form), call.now, given)
+        backward_kernel(call.model, call.form).run(call.now, **given)
         return (None, *found, *(back.get(name) for name in call.states))
 
 
 def _named(prefix: str, names: Collection[str], tensors: Collection[torch.Tensor]) -> dict[str, np.ndarray]:
     return {f"{prefix}{name}": x.detach().numpy() for name, x in zip(names, tensors, strict=True)}
-
-
-def _run(kernel: Kernel, now: int, given: Mapping[str, Any]) -> None:
-    block = kernel.pack(**given)
-    _ENTRY(kernel.address)(block.words.ctypes.data, now)

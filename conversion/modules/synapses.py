@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ...engine.backends.numba_cpu.products import Events, add_events, list_events, weigh_events
 from ...engine.connections import described_connections, is_matrix
 from ...engine.connectivity import Conv2d, Pool2d
 from ...engine.groups import image_of
@@ -17,6 +18,12 @@ from ...engine.plan import Plan, ProjectionPlan
 
 #: Up to so many entries a list of synapses is multiplied as a matrix; beyond, one by one.
 MOST_ENTRIES = 1 << 24
+#: From so many numbers on it is worth looking which are zero.
+WORTH = 1 << 14
+#: Up to this share of events they are added up one by one, each of which takes longer than in a product.
+SPARSE = 0.25
+#: From so many targets on the gradient of weights is too.
+WIDE = 64
 
 
 class Synapses(torch.nn.Module):
@@ -78,11 +85,44 @@ class Synapses(torch.nn.Module):
 
 
 class Dense(Synapses):
-    """A weight for every pair."""
+    """A weight for every pair; on a CPU few events are added up one by one, if `compiled`."""
+
+    compiled = False
 
     def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Multiply."""
+        worth = self.compiled and sent.numel() >= WORTH and sent.device.type == "cpu"
+        if worth and sent.dtype == weights.dtype == torch.float32:
+            rows = sent.detach().reshape(-1, sent.shape[-1]).contiguous().numpy()
+            events = list_events(rows, SPARSE)
+            if events is not None:
+                return _Events.apply(sent, weights, events)
         return functional.linear(sent, weights)
+
+
+class _Events(torch.autograd.Function):
+    """A product of rows with few events and weights [m, n]."""
+
+    @staticmethod
+    def forward(ctx: Any, sent: torch.Tensor, weights: torch.Tensor, events: Events) -> torch.Tensor:
+        ctx.events = events if len(weights) >= WIDE else None
+        ctx.save_for_backward(weights, *(() if ctx.events else (sent,)))
+        turned = weights.detach().numpy().T
+        out = torch.from_numpy(add_events(events, np.ascontiguousarray(turned)))
+        return out.reshape(*sent.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (gradient,), (weights, *sent) = gradients, ctx.saved_tensors
+        d_sent = gradient @ weights if ctx.needs_input_grad[0] else None
+        d_weights = None
+        if ctx.needs_input_grad[1]:
+            flat = gradient.reshape(-1, len(weights)).contiguous()
+            if ctx.events is not None:
+                d_weights = torch.from_numpy(weigh_events(ctx.events, flat.numpy())).T
+            else:
+                d_weights = flat.T @ sent[0].reshape(len(flat), -1)
+        return d_sent, d_weights, None
 
 
 class Convolution(Synapses):
@@ -171,12 +211,15 @@ class Listed(Synapses):
         return torch.sparse.mm(matrix, flat.T).T.reshape(*sent.shape[:-1], -1)
 
 
-def synapses_of(plan: Plan, p: ProjectionPlan) -> Synapses:
+def synapses_of(plan: Plan, p: ProjectionPlan, *, compiled: bool) -> Synapses:
     """Return the module of a projection."""
     kind = p.part.connectivity.kind
-    if p.storage in ("dense", "conv2d"):
-        maker = Dense if p.storage == "dense" else Convolution
-        return maker(plan, p, described_weights(plan, p))
+    if p.storage == "dense":
+        dense = Dense(plan, p, described_weights(plan, p))
+        dense.compiled = compiled
+        return dense
+    if p.storage == "conv2d":
+        return Convolution(plan, p, described_weights(plan, p))
     if p.storage == "pool2d":
         return Pooling(plan, p, np.asarray(float(p.part.weight)))  # type: ignore[arg-type]
     listed = described_connections(plan, p)

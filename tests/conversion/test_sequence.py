@@ -1,4 +1,4 @@
-"""All steps of a population in one kernel, forward and back, against torch's own operations step by step."""
+"""Whole sequences in compiled loops, forward and back, against torch's own operations and the simulator."""
 
 import numpy as np
 import pytest
@@ -45,3 +45,48 @@ def test_values_are_the_same_bits_and_gradients_the_same_numbers(name, detach):
     assert all(torch.equal(*pair) for pair in zip(values, compiled, strict=True))
     for expected, ours in zip(gradients, back, strict=True):
         assert float((expected - ours).abs().max()) <= 1e-5 * float(expected.abs().max())
+
+
+def test_layers_with_few_events_add_them_up_as_the_simulator_does_and_have_torchs_gradients():
+    rng = np.random.default_rng(2)
+    x = (rng.random((60, 8, 40)) < 0.15).astype(np.float32)
+    net = rb.Network()
+    before = net.add(rb.SpikeSource(40, name="x"))
+    for k, n in enumerate((70, 40)):  # one wide enough to add up its gradient by events, one not
+        layer = net.add(rb.Population(n, rb.Leaky(0.8), name=f"layer{k}"))
+        weight = rng.normal(0.08, 0.4, (n, before.n))
+        net.add(rb.Projection(before, layer, rb.dense(), weight=weight, delay=0.0, name=f"w{k}"))
+        net.add(rb.Probe(layer, "v", name=f"v{k}"))
+        before = layer
+    result = rb.Simulator(net, dt=1e-3, backend="reference", batch=8).run(
+        60e-3, inputs={"x": x.transpose(1, 0, 2).astype(int)}
+    )
+    gradients, goal = [], torch.from_numpy(rng.normal(size=(60, 8, 40)).astype(np.float32))
+    for compiled in (True, False):
+        module = rb.to_torch(net, compiled=compiled)
+        found = module(torch.from_numpy(x))
+        (found["v1"] * goal).sum().backward()
+        gradients.append([weight.grad for weight in module.parameters()])
+        if compiled:
+            for name, trace in found.items():  # in real numbers, and yet the same bits
+                np.testing.assert_array_equal(trace.detach().numpy(), result[name].values.transpose(1, 0, 2))
+    for ours, expected in zip(*gradients, strict=True):
+        assert float((ours - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+
+
+def test_too_many_events_are_not_listed():
+    from rheobase.engine.backends.numba_cpu.products import list_events
+
+    x = np.eye(8, dtype=np.float32)
+    events = list_events(x, 0.125)
+    assert events is not None
+    assert events.ids.tolist() == events.rows.tolist() == [*range(8)]
+    x[3, 5] = 2.0
+    assert list_events(x, 0.125) is None
+    more = list_events(x, 0.2)
+    assert more is not None
+    assert (more.ids.tolist(), more.rows.tolist()) == (
+        [0, 1, 2, 3, 5, 4, 5, 6, 7],
+        [0, 1, 2, 3, 3, 4, 5, 6, 7],
+    )
+    assert more.values.tolist() == [1, 1, 1, 1, 2, 1, 1, 1, 1]

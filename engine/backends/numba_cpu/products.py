@@ -1,0 +1,118 @@
+"""Products of many rows of events with a matrix, and back: only what is not zero costs anything.
+
+Sums take their terms in the order of sources, one after the other, as dense projections do in a run, so they
+have the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from .kernel import Kernel, compile_kernel
+from .rows import add_scaled_rows
+from .types_of_kernels import I8, I4s, I8s, Reals
+from .words import stretch
+
+
+@dataclass(frozen=True)
+class Events:
+    """What is not zero in some rows [rows, n].
+
+    Attributes
+    ----------
+    n : int
+        Columns.
+    starts : int64 array (rows + 1,)
+        Where the events of each row begin.
+    ids, rows : int32 array
+        Column and row of each event, columns ascending in each row.
+    values : float32 array
+        What it is.
+    """
+
+    n: int
+    starts: np.ndarray
+    ids: np.ndarray
+    rows: np.ndarray
+    values: np.ndarray
+
+
+def list_events(x: np.ndarray, most: float) -> Events | None:
+    """Return the events of rows (rows, n); None if more than a share of `most` is not zero."""
+    rows, n = x.shape
+    room = int(most * x.size)
+    starts, ids = np.empty(rows + 1, np.int64), np.empty(room + n, np.int32)
+    listed = _listing().run(x=x, rows=rows, n=n, most=room, starts=starts, ids=ids)
+    if listed < 0:
+        return None
+    at = np.repeat(np.arange(rows, dtype=np.int32), np.diff(starts))
+    return Events(n, starts, ids[:listed], at, x[at, ids[:listed]])
+
+
+def add_events(events: Events, weights: np.ndarray) -> np.ndarray:
+    """Return the rows [rows, n] times weights [n, m]."""
+    y = np.zeros((events.starts.size - 1, weights.shape[1]), np.float32)
+    _adding().run(
+        starts=events.starts, ids=events.ids, values=events.values, weights=weights, y=y, rows=len(y),
+        m=y.shape[1],
+    )  # fmt: skip
+    return y
+
+
+def weigh_events(events: Events, dy: np.ndarray) -> np.ndarray:
+    """Return the gradient of the weights [n, m], where `dy` [rows, m] is that of the product."""
+    dw = np.zeros((events.n, dy.shape[1]), np.float32)
+    _weighing().run(
+        ids=events.ids,
+        at=events.rows,
+        values=events.values,
+        dy=dy,
+        dw=dw,
+        m=dy.shape[1],
+        count=events.ids.size,
+    )
+    return dw
+
+
+@cache
+def _listing() -> Kernel:
+    return compile_kernel(_list)
+
+
+@cache
+def _adding() -> Kernel:
+    return compile_kernel(_add)
+
+
+@cache
+def _weighing() -> Kernel:
+    return compile_kernel(_weigh)
+
+
+def _list(now: I8, x: Reals, rows: I8, n: I8, most: I8, starts: I8s, ids: I4s) -> int:
+    k = 0
+    for r in range(rows):
+        starts[r] = k
+        if k > most:
+            return -1
+        row = stretch(x, r * n, n)
+        for i in range(n):
+            ids[k] = i
+            k += row[i] != 0
+    starts[rows] = k
+    return k if k <= most else -1
+
+
+def _add(now: I8, starts: I8s, ids: I4s, values: Reals, weights: Reals, y: Reals, rows: I8, m: I8) -> int:
+    for r in range(rows):
+        add_scaled_rows(y, r * m, weights, ids, starts[r], starts[r + 1], 0, m, 0, m, values)
+    return 0
+
+
+def _weigh(now: I8, ids: I4s, at: I4s, values: Reals, dy: Reals, dw: Reals, m: I8, count: I8) -> int:
+    for k in range(count):
+        add_scaled_rows(dw, ids[k] * m, dy, at, k, k + 1, 0, m, 0, m, values)
+    return 0
