@@ -17,6 +17,8 @@ def check_batch(field: str, values: Any) -> np.ndarray:
     >>> check_batch("x", [[0.0, 1.0]]).shape
     (1, 2)
     """
+    if hasattr(values, "detach"):  # a tensor, perhaps of training
+        values = values.detach().cpu()
     try:
         with np.errstate(over="ignore"):
             array = np.asarray(values, dtype=np.float32)
@@ -45,6 +47,8 @@ def check_sample(values: Any) -> np.ndarray:
     (2, 1)
     """
     inputs = check_batch("sample", values)
+    if len(inputs) == 1:
+        raise ConversionError("sample: got one input; allowed are a few hundred typical ones that differ")
     if not (inputs != inputs[:1]).any():
         raise ConversionError(
             f"sample: got {len(inputs)} inputs that are all the same; allowed are typical "

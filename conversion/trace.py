@@ -85,14 +85,16 @@ def _graph_of_torch(model: Any, batch: np.ndarray, allow_dense: bool) -> Graph:
     made_for: int | None = None
     if isinstance(model, Path):
         model, made_for = _read(model)
-    if not is_torch_module(model):
+    if not is_torch_module(model) or isinstance(model, torch.jit.ScriptModule):
         raise ConversionError(
-            f"model: got {type(model).__name__}; allowed is a torch.nn.Module, or the path of a .pt2 or "
-            ".onnx file"
+            f"model: got {type(model).__name__}; allowed is a torch.nn.Module as its author wrote it, or the "
+            "path of a .pt2 file (torch.export.save) or .onnx file"
         )
     _check_module(model)
     first = torch.tensor(batch[:1])
     _check_answer(torch, model, first)
+    if made_for is None and len(batch) > 1:
+        _check_answer(torch, model, torch.tensor(batch[:2]), "two")
     graph = simplify(graph_of_module(model, first, allow_dense))
 
     def original(x: np.ndarray) -> np.ndarray:
@@ -124,6 +126,8 @@ def _check_module(model: Any) -> None:
     if training:
         raise ConversionError(f"model: {_few(training)} in training; call model.eval() first")
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if type(tensor).__name__.startswith("Uninitialized"):
+            raise ConversionError(f"model.{name}: it has no shape yet; call the model once on an input")
         kind = str(tensor.dtype).removeprefix("torch.")
         if tensor.is_floating_point() and kind != "float32":
             raise ConversionError(
@@ -135,16 +139,16 @@ def _check_module(model: Any) -> None:
             )
 
 
-def _check_answer(torch: Any, model: Any, one: Any) -> None:
+def _check_answer(torch: Any, model: Any, given: Any, many: str = "one") -> None:
     """Refuse modules that do not run on the sample, or answer by something else than one tensor."""
-    kind = str(one.dtype).removeprefix("torch.")
+    kind = str(given.dtype).removeprefix("torch.")
     try:
         with torch.no_grad():
-            answer = model(one)
+            answer = model(given)
     except Exception as error:  # whatever the module raises
         first = next((line for line in str(error).splitlines() if line.strip()), "")
         raise ConversionError(
-            f"sample: the model cannot be run on one of shape {tuple(one.shape[1:])} and type {kind}: "
+            f"sample: the model cannot be run on {many} of shape {tuple(given.shape[1:])} and type {kind}: "
             f"{type(error).__name__}: {first[:200]}"
         ) from error
     if not torch.is_tensor(answer):
@@ -198,7 +202,16 @@ def _array(sample: Any) -> np.ndarray:
 def compare(graph: Graph, batch: np.ndarray, original: Callable[[np.ndarray], np.ndarray]) -> None:
     """Raise ConversionError where the graph is not the original, alone or in a batch."""
     batch = batch[:8]
-    together, ours = original(batch), forward(graph, batch)
+    together, again, ours = original(batch), original(batch), forward(graph, batch)
+    if not np.isfinite(together).all():
+        raise ConversionError(
+            "model: some of its answers to the sample are NaN or infinite; only finite ones can be told"
+        )
+    if together.shape != again.shape or np.abs(together - again).max() > TOLERANCE * np.abs(together).max():
+        raise ConversionError(
+            "model: it answers otherwise when it is called again; only a fixed function of the input can be "
+            "converted, without random numbers or memory"
+        )
     scale = TOLERANCE * max(1e-6, float(np.abs(together).max()))
     if together.shape == ours.shape and np.all(np.abs(together - ours) <= scale):
         return

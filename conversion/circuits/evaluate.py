@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...engine.operators import KINDS, OperatorKind, Units
+from ...neurons.errors import ConversionError
 from ...neurons.scalars import SCALARS
 from ..graphs.maps import apply
 from .circuit import Cell, Circuit, Rows, Term
@@ -140,6 +141,11 @@ def unfolded(circuit: Circuit, x: np.ndarray) -> np.ndarray:
     if circuit.input.function != "one_hot":
         return flat
     vocabulary = int(circuit.input.parameters[0])
+    if flat.min() < 0 or flat.max() >= vocabulary or np.any(flat != np.floor(flat)):
+        raise ConversionError(
+            f"x: got indices from {flat.min():g} to {flat.max():g}; allowed are whole numbers from 0 to "
+            f"{vocabulary - 1}"
+        )
     return np.eye(vocabulary, dtype=np.float32)[flat.astype(np.int64)].reshape(len(x), -1)
 
 

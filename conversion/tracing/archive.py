@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import operator as python
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,7 @@ def module_of_file(path: Path) -> tuple[Any, int | None]:
     ConversionError
         If the program calls what is no operator of torch.
     """
+    _check_kind(path)
     members = zip_members(path)
     top = next(iter(members), "").split("/")[0]
     try:
@@ -58,6 +60,25 @@ def module_of_file(path: Path) -> tuple[Any, int | None]:
         raise FormatError(
             f"{path}: not a program of torch.export, or damaged ({type(error).__name__}: {str(error)[:120]})"
         ) from None
+
+
+#: Members that only other programs of torch write.
+_OTHERS = {"constants.pkl": "torch.jit.save", "data.pkl": "torch.save"}
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what torch writes by other means, which would have to be unpickled; the rest is seen later."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.rsplit("/", 1)[-1] for name in archive.namelist()}
+    except (zipfile.BadZipFile, ValueError, EOFError):
+        return
+    for name, writer in _OTHERS.items():
+        if name in names and "model.json" not in names:
+            raise FormatError(
+                f"{path}: written by {writer}, and loading it could run code; save the model by "
+                "torch.export.save(torch.export.export(model, (sample,)), path)"
+            )
 
 
 def _json(path: Path, members: Mapping[str, bytes], name: str) -> Any:

@@ -172,6 +172,8 @@ def _positional(
 
 def _plain(x: Any) -> Any:
     """Return a tensor as an array, and what else there is as it is."""
+    if isinstance(x, complex) or (hasattr(x, "is_complex") and x.is_complex()):
+        raise Unsupported("its numbers are complex; write it with real and imaginary parts")
     if type(x).__module__.startswith("torch") and hasattr(x, "numpy"):
         return x.detach().numpy()
     return [_plain(one) for one in x] if isinstance(x, (list, tuple)) else x

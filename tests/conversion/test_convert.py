@@ -413,7 +413,7 @@ def test_options_are_checked(options, said):
         ([], SAMPLE, "model: got"),
         (GOOD, [[0.0, np.nan], [1.0, 1.0]], "sample: input 0 holds NaN"),
         (GOOD, [[0.5, 0.5], [0.5, 0.5]], "all the same"),
-        (GOOD, [[0.5, 0.5]], "all the same"),
+        (GOOD, [[0.5, 0.5]], "got one input; allowed are a few hundred"),
         (GOOD, "text", "sample: got str"),
         (GOOD, np.ones((4, 3)) * np.arange(4)[:, None], "layer 1"),
         ([Affine(np.eye(2)), Conv(np.ones((1, 1, 1, 1)))], SAMPLE, "layer 2"),
@@ -440,6 +440,16 @@ def test_inputs_of_runs_are_checked(cnn):
     ):
         with pytest.raises(rb.ConversionError, match=said):
             call()
+
+
+def test_indices_of_runs_are_checked():
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Embedding(5, 4), torch.nn.Flatten(), torch.nn.Linear(8, 2)).eval()
+    indices = np.random.default_rng(0).integers(0, 5, (30, 2))
+    snn = rb.convert(model, torch.from_numpy(indices))
+    for x in (indices + 3, indices - 1, indices + 0.5):
+        with pytest.raises(rb.ConversionError, match="allowed are whole numbers from 0 to 4"):
+            snn.run(x, backend="reference")
 
 
 @pytest.mark.parametrize("law", ["rate", "value"])

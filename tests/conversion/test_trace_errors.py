@@ -33,6 +33,14 @@ class Counter(Module):
         return x + self.count
 
 
+class Recalling(Module):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x * self.calls
+
+
 def refused(model, match, sample=SAMPLE, **options):
     with pytest.raises(rb.ConversionError, match=match) as caught:
         graph_of(model, sample, **options)
@@ -121,6 +129,11 @@ CASES = {
     "mixes samples": (Module(lambda x: x - x.mean(0)), "depends on the others of the batch"),
     "normalises by batch": (nn.BatchNorm1d(4, track_running_stats=False).eval(), "keep running statistics"),
     "remembers": (Counter(None), r"model\.count: it changes whenever the model is called"),
+    "remembers in Python": (Recalling(None), "answers otherwise when it is called again"),
+    "never called": (nn.LazyLinear(2).eval(), r"model\.weight: it has no shape yet; call the model once"),
+    "takes no batch": (nn.Conv2d(1, 2, 3).eval(), r"cannot be run on two of shape \(4, 8\)"),
+    "complex": (Module(lambda x: (x * torch.tensor(1j)).abs()), "mul: its numbers are complex"),
+    "overflows": (Module(lambda x: (1e3 * x).exp()), "answers to the sample are NaN or infinite"),
     "ignores its input": (Module(lambda x: torch.ones(len(x), 3)), "does not depend on its input"),
     "chooses by values": (
         Module(lambda x: torch.where(x > 0, x, x * x)),
@@ -139,6 +152,13 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_models_that_are_no_fixed_function_of_one_sample_are_refused(case):
     refused(*CASES[case])
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_what_is_made_of_a_module_is_refused_as_no_module():
+    layer = nn.Linear(8, 2).eval()
+    refused(torch.jit.trace(layer, SAMPLE), r"got .*; allowed is a torch\.nn\.Module as its author wrote it")
+    refused(torch.export.export(layer, (SAMPLE,)), r"got ExportedProgram; .* path of a \.pt2 file")
 
 
 def test_three_dimensions_are_refused_by_name():

@@ -121,6 +121,7 @@ def test_truncated_file_is_refused(saved, sample, tmp_path, part):
         graph_of(tmp_path / "cut.pt2", sample)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_foreign_files_are_refused(saved, sample, tmp_path):
     torch.save({"weight": torch.ones(3)}, tmp_path / "state.pt2")
     written(tmp_path / "packed.pt2", members(saved / "one.pt2"), zipfile.ZIP_DEFLATED)
@@ -129,6 +130,12 @@ def test_foreign_files_are_refused(saved, sample, tmp_path):
     for path in tmp_path.iterdir():
         with pytest.raises(rb.FormatError, match=path.name):
             graph_of(path, sample)
+    torch.jit.trace(nn.Linear(6, 2), sample).save(tmp_path / "script.pt2")
+    for name, writer in (("state.pt2", "save"), ("script.pt2", "jit.save")):
+        with pytest.raises(
+            rb.FormatError, match=rf"{name}: written by torch\.{writer}, .* torch\.export\.save"
+        ):
+            graph_of(tmp_path / name, sample)
 
 
 class Bomb:
