@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..engine.network import Network
+from ..engine.parts import Population
 from ..engine.planning import make_plan
 from ..learning.surrogate import ATan, Surrogate
 from ..neurons.errors import ConversionError, MissingExtra, SpecError
@@ -33,8 +35,9 @@ def to_torch(
     detach_reset: bool = True,
     precision: str | None = None,
     compiled: bool = True,
+    train: Mapping[Any, Any] | None = None,
 ) -> NetworkModule:
-    """Return a network as a torch module whose weights are parameters, to be trained in any torch loop.
+    """Return a network as a torch module, to be trained in any torch loop.
 
     Its forward takes what sources send in each step and gives what the simulator would: the neurons' own
     rules, bound to torch, in the same order, with the same delays. Populations that nothing comes back to are
@@ -63,12 +66,15 @@ def to_torch(
     compiled : bool
         Whether populations to which nothing comes back run through all steps in one compiled loop each way,
         on a CPU: the same numbers, many times faster, after some seconds of compiling when a model is new.
+    train : dict, optional
+        Population, or its name -> parameters of its model to be trained beside the weights, as
+        {"hidden": ["tau", "threshold"]}: one number, or one per neuron where the model has an array.
 
     Returns
     -------
     torch.nn.Module
         `module(x)`, or `module.run(x, state)`, which also returns the state from which to go on.
-        `module.network()` is the network with its weights as they are now.
+        `module.network()` is the network with its parameters as they are now.
 
     Raises
     ------
@@ -121,7 +127,21 @@ def to_torch(
         surrogate=surrogate,
         detach_reset=detach_reset,
         compiled=compiled,
+        train=_trained(network, train),
     )
+
+
+def _trained(network: Network, train: Any) -> dict[str, tuple[str, ...]]:
+    """Return which parameters of which populations are trained, or raise SpecError."""
+    found = {}
+    if train is not None and not isinstance(train, Mapping):
+        raise SpecError(f"to_torch.train: got {train!r}; allowed is a dict from populations to names")
+    for key, names in (train or {}).items():
+        part = network[key] if isinstance(key, str) else key
+        if not isinstance(part, Population) or part not in network:
+            raise SpecError(f"to_torch.train: got {key!r}; allowed are populations of the network")
+        found[part.label] = (names,) if isinstance(names, str) else tuple(names)
+    return found
 
 
 def _refuse(network: Network) -> None:

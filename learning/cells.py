@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..neurons.model import NeuronModel
 from ..neurons.specialise import Variant
 from .surrogate import Surrogate
 from .torch_words import WORDS, Spike, spike_of, step, words_with
+from .trained import Trained
 
 #: What a reset changes: with `detach_reset` no gradient passes from the spike to these state variables.
 RESET = ("v", "pending")
@@ -33,7 +34,7 @@ def refuse_untrainable(name: str, model: NeuronModel) -> None:
 
 
 class Cell(torch.nn.Module):
-    """n neurons of one model, updated step by step; no parameters of its own.
+    """n neurons of one model, updated step by step.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ class Cell(torch.nn.Module):
     detach_reset : bool
         Whether gradients pass over the reset, as in snnTorch. What else a spike changes (an adaptation) keeps
         its gradient.
+    train : sequence of str
+        Parameters of the model that are parameters here too: see `Trained`.
 
     Examples
     --------
@@ -63,10 +66,17 @@ class Cell(torch.nn.Module):
     """
 
     def __init__(
-        self, model: NeuronModel, *, dt: float, surrogate: Surrogate | Spike, detach_reset: bool = True
+        self,
+        model: NeuronModel,
+        *,
+        dt: float,
+        surrogate: Surrogate | Spike,
+        detach_reset: bool = True,
+        train: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.model, self.dt, self.surrogate, self.detach_reset = model, dt, surrogate, detach_reset
+        self.trained = Trained(model, train, dt=dt) if train else None
         for name, value in model.constants(dt).items():
             self.register_buffer(f"k_{name}", torch.as_tensor(_stored(value)), persistent=False)
         words = words_with(spike_of(surrogate) if isinstance(surrogate, Surrogate) else surrogate)
@@ -101,21 +111,32 @@ class Cell(torch.nn.Module):
         state : dict
             At the end.
         """
-        sent: list[torch.Tensor] = []
+        constants, sent = self.constants(), []
         kept: dict[str, list[torch.Tensor]] = {name: [] for name in wanted}
         for t in range(len(next(iter(inputs.values())))):
-            event, state = self.step({name: x[t] for name, x in inputs.items()}, state, now + t)
+            event, state = self.step({name: x[t] for name, x in inputs.items()}, state, now + t, constants)
             sent.append(event)
             for name, trace in kept.items():
                 trace.append(state[name])
         return torch.stack(sent), {name: torch.stack(trace) for name, trace in kept.items()}, state
 
-    def step(self, inputs: Mapping[str, torch.Tensor], state: State, now: int) -> tuple[torch.Tensor, State]:
+    def constants(self) -> dict[str, torch.Tensor]:
+        """Return the constants of a step, as they are now."""
+        still = {name: getattr(self, f"k_{name}") for name in self.model.constant_names}
+        return still if self.trained is None else {**still, **self.trained.constants()}
+
+    def step(
+        self,
+        inputs: Mapping[str, torch.Tensor],
+        state: State,
+        now: int,
+        constants: Mapping[str, torch.Tensor],
+    ) -> tuple[torch.Tensor, State]:
         """Run one step: return what is sent (batch, n), and the state after it."""
         model, state = self.model, dict(state)
         shape = next(iter(state.values())).shape
         known: dict[str, Any] = {name: inputs.get(name, 0.0) for name in model.receptors}
-        known |= {name: getattr(self, f"k_{name}") for name in model.constant_names} | {"now": now}
+        known |= {**constants, "now": now}
         for rule, function in self._moves:
             self._write(state, rule, _called(rule, function, {**known, **state}), shape)
         fire = model.rules.fire

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class NetworkModule(torch.nn.Module):
         surrogate: Surrogate | Spike,
         detach_reset: bool,
         compiled: bool,
+        train: Mapping[str, Sequence[str]],
     ) -> None:
         super().__init__()
         self.plan, self.outputs, self.precision = plan, outputs, precision
@@ -52,7 +54,8 @@ class NetworkModule(torch.nn.Module):
         kind = SequenceCell if compiled else Cell
         self._synapses = {p.name: synapses_of(plan, p, compiled=compiled) for p in plan.projections.values()}
         self._cells = {
-            group.name: kind(plan.population(group.name).model, **options) for group in plan.populations
+            group.name: kind(plan.population(group.name).model, train=train.get(group.name, ()), **options)
+            for group in plan.populations
         }
         self.projections = torch.nn.ModuleDict({key_of(name): s for name, s in self._synapses.items()})
         self.cells = torch.nn.ModuleDict({key_of(name): cell for name, cell in self._cells.items()})
@@ -100,12 +103,17 @@ class NetworkModule(torch.nn.Module):
         return ModuleState(0, cells, sent)
 
     def network(self) -> Network:
-        """Return the network with its weights as they are now; what has not changed stays as it was."""
+        """Return the network with its parameters as they are now; what has not changed stays as it was."""
         now = {name: synapses.weight.detach().cpu().numpy() for name, synapses in self._synapses.items()}
         changed = {name: w for name, w in now.items() if not np.array_equal(w, self._given[name])}
-        return self.plan.network.with_weights(
+        network = self.plan.network.with_weights(
             {name: w.astype(np.float64) if w.ndim else float(w) for name, w in changed.items()}
         )
+        for name, cell in self._cells.items():
+            model = None if cell.trained is None else cell.trained.model()
+            if model is not None and model != cell.model:
+                network = network.with_part(replace(self.plan.population(name), model=model))
+        return network
 
     def extra_repr(self) -> str:
         """Say what it makes of what."""

@@ -132,6 +132,7 @@ class Run:
         kept: dict[str, dict[str, list[torch.Tensor]]] = {
             name: {variable: [] for variable in self.wanted[name]} for name in stage.names
         }
+        constants = {name: self.cells[name].constants() for name in stage.names}
         for t in range(self.steps):
             for name in stage.names:
                 total = {receptor: x[t] for receptor, x in outside[name].items()}
@@ -139,7 +140,8 @@ class Run:
                     source = p.part.source.label
                     for delay in p.delays:
                         self._add(total, p, sent[source][reach[source] + t - delay], delay)
-                event, state = self.cells[name].step(total, self.states[name], self.now + t)
+                now = self.now + t
+                event, state = self.cells[name].step(total, self.states[name], now, constants[name])
                 self.states[name] = state
                 sent[name].append(event)
                 for variable, trace in kept[name].items():

@@ -24,8 +24,10 @@ class SequenceCell(Cell):
         fits = all(x.device.type == "cpu" and x.dtype != torch.float64 for x in everything)
         if not fits or not isinstance(self.surrogate, Surrogate):
             return super().forward(inputs, state, now, wanted)
-        call = _Call(self, tuple(inputs), tuple(wanted), now)
-        found = _Sequence.apply(call, *inputs.values(), *(state[name] for name in call.states))
+        constants = self.constants()
+        call = _Call(self, constants, tuple(inputs), tuple(wanted), now)
+        first, trained = (state[name] for name in call.states), (constants[n] for n in call.form.trained)
+        found = _Sequence.apply(call, *inputs.values(), *first, *trained)
         traces = dict(zip(wanted, found[1:], strict=False))
         return found[0], traces, dict(zip(call.states, found[1 + len(wanted) :], strict=True))
 
@@ -34,13 +36,18 @@ class _Call:
     """One run of a cell, without its numbers."""
 
     def __init__(
-        self, cell: SequenceCell, arriving: tuple[str, ...], wanted: tuple[str, ...], now: int
+        self,
+        cell: SequenceCell,
+        constants: Mapping[str, torch.Tensor],
+        arriving: tuple[str, ...],
+        wanted: tuple[str, ...],
+        now: int,
     ) -> None:
         assert isinstance(cell.surrogate, Surrogate)
         self.model, self.arriving, self.wanted, self.now = cell.model, arriving, wanted, now
         self.states = tuple(state.name for state in self.model.used_states)
         self.whole = {state.name for state in self.model.used_states if state.kind == "integer"}
-        self.constants = {n: getattr(cell, f"k_{n}").numpy() for n in self.model.constant_names}
+        self.constants = {n: constants[n].detach().numpy() for n in self.model.constant_names}
         self.slopes = {f"surrogate_{n}": value for n, value in cell.surrogate.constants().items()}
         self.form = Form(
             arrays=frozenset(n for n, value in self.constants.items() if value.ndim),
@@ -49,6 +56,7 @@ class _Call:
             wanted=tuple(n for n in wanted if n not in self.whole),
             apart=RESET if cell.detach_reset else (),
             surrogate=cell.surrogate.variant,
+            trained=tuple(n for n in self.model.constant_names if constants[n].requires_grad),
         )
 
     def arguments(self, steps: int, batch: int, n: int) -> dict[str, Any]:
@@ -62,12 +70,12 @@ class _Call:
 
 
 class _Sequence(torch.autograd.Function):
-    """All steps of a cell: inputs and first states in; what is sent, traces and last states out."""
+    """All steps of a cell: inputs, states and constants in; what is sent, traces and last states out."""
 
     @staticmethod
     def forward(ctx: Any, call: _Call, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         inputs = [x.contiguous() for x in tensors[: len(call.arriving)]]
-        first = [x.contiguous() for x in tensors[len(call.arriving) :]]
+        first = [x.contiguous() for x in tensors[len(inputs) : len(inputs) + len(call.states)]]
         shape = inputs[0].shape
         left = [torch.empty(shape, dtype=x.dtype) for x in first]
         sent = torch.empty(shape)
@@ -92,13 +100,19 @@ class _Sequence(torch.autograd.Function):
         last = dict(zip(call.states, gradients[1 + len(call.wanted) :], strict=True))
         back = {name: last[name].clone().contiguous() for name in call.states if name not in call.whole}
         found = [torch.empty_like(x) for x in inputs]
+        trained = [torch.zeros(inputs[0].shape[1:]) for _ in call.form.trained]
         given = call.arguments(*inputs[0].shape) | call.slopes | {"dy": gradients[0].contiguous().numpy()}
         given |= _named("x_", call.arriving, inputs) | _named("s_", call.states, first)
         given |= _named("o_", call.states, saved[ctx.n_inputs + n_states :])
         given |= _named("do_", call.form.wanted, [traces[name].contiguous() for name in call.form.wanted])
         given |= _named("d_", tuple(back), list(back.values())) | _named("dx_", call.arriving, found)
+        given |= _named("dk_", call.form.trained, trained)
         backward_kernel(call.model, call.form).run(call.now, **given)
-        return (None, *found, *(back.get(name) for name in call.states))
+        constants = [
+            x.sum(dim=0) if call.constants[name].ndim else x.sum()
+            for name, x in zip(call.form.trained, trained, strict=True)
+        ]
+        return (None, *found, *(back.get(name) for name in call.states), *constants)
 
 
 def _named(prefix: str, names: Collection[str], tensors: Collection[torch.Tensor]) -> dict[str, np.ndarray]:

@@ -18,8 +18,10 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize(("name", "detach"), [("refractory", False), ("adaptive", True)])
-def test_values_are_the_same_bits_and_gradients_the_same_numbers(name, detach):
+@pytest.mark.parametrize(
+    ("name", "detach", "train"), [("refractory", False, ["tau", "threshold"]), ("adaptive", True, [])]
+)
+def test_values_are_the_same_bits_and_gradients_the_same_numbers(name, detach, train):
     model, found = MODELS[name], []
     for kind in (Cell, SequenceCell):
         torch.manual_seed(0)
@@ -32,13 +34,13 @@ def test_values_are_the_same_bits_and_gradients_the_same_numbers(name, detach):
             else (torch.rand(BATCH, N) * 0.1).requires_grad_()
             for s in model.used_states
         }
-        cell = kind(model, dt=1e-3, surrogate=ATan(), detach_reset=detach)
+        cell = kind(model, dt=1e-3, surrogate=ATan(), detach_reset=detach, train=train)
         sent, traces, last = cell(inputs, state, 3, ["v"])
         goals = [torch.randn(x.shape) for x in (sent, traces["v"], *last.values())]
         sum(
             (x * goal).sum() for x, goal in zip((sent, traces["v"], *last.values()), goals, strict=True)
         ).backward()
-        given = [*inputs.values(), *(x for x in state.values() if x.requires_grad)]
+        given = [*inputs.values(), *(x for x in state.values() if x.requires_grad), *cell.parameters()]
         found.append(([sent, traces["v"], *last.values()], [x.grad for x in given]))
     (values, gradients), (compiled, back) = found
     assert 0.02 < float(values[0].detach().mean()) < 0.5

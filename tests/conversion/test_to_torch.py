@@ -11,6 +11,12 @@ from rheobase.learning.surrogate import ATan
 torch = pytest.importorskip("torch")
 
 STEPS, BATCH = 30, 3
+TRAINED = {
+    "leaky hard": ["beta", "v_reset"],
+    "lif soft": ["tau"],
+    "alpha": ["tau", "tau_syn"],
+    "adaptive": ["tau_w", "b"],
+}
 #: What is compiled has the same numbers: see test_sequence.py.
 to_torch = functools.partial(rb.to_torch, compiled=False)
 MODELS = {
@@ -125,7 +131,7 @@ def test_gradients_are_the_differences_of_a_model_whose_spikes_are_smooth(name):
     net, x = stack(MODELS[name]), torch.from_numpy(spikes_in()[:6, :1])
     module = to_torch(
         net, outputs=["out", ("out", "v")], surrogate=lambda d: torch.sigmoid(5.0 * d), detach_reset=False,
-        precision="float32",
+        precision="float32", train={"hidden": "threshold", net["out"]: ["threshold", *TRAINED[name]]},
     ).double()  # fmt: skip
     goal = torch.randn(6, 1, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -138,11 +144,12 @@ def test_gradients_are_the_differences_of_a_model_whose_spikes_are_smooth(name):
     for label, weights in module.named_parameters():
         place = int(rng.integers(weights.numel()))
         flat, expected = weights.data.view(-1), []
-        for by in (1e-6, -1e-6):
-            flat[place] += by
+        by = 1e-6 * float(flat[place].abs()) if "cells" in label else 1e-6
+        for sign in (1, -1):
+            flat[place] += sign * by
             expected.append(float(loss().detach()))
-            flat[place] -= by
-        slope = (expected[0] - expected[1]) / 2e-6
+            flat[place] -= sign * by
+        slope = (expected[0] - expected[1]) / (2 * by)
         assert float(weights.grad.view(-1)[place]) == pytest.approx(slope, rel=1e-5, abs=1e-7), label
 
 
@@ -182,7 +189,7 @@ def test_gradients_are_those_of_snntorch_on_the_same_network(reset, theirs):
 
 def test_a_trained_module_comes_back_and_is_simulated_spike_for_spike():
     net, x = stack(MODELS["leaky"]), spikes_in()
-    module = to_torch(net, precision="fixed")
+    module = to_torch(net, precision="fixed", train={"hidden": ["beta", "threshold"]})
     optimiser = torch.optim.SGD(module.parameters(), lr=0.1)
     for _ in range(2):
         found = module(torch.from_numpy(x))
@@ -193,8 +200,13 @@ def test_a_trained_module_comes_back_and_is_simulated_spike_for_spike():
     ours, theirs = computed(module, x), simulated(trained, x, precision="fixed")
     for probe, values in theirs.items():
         np.testing.assert_array_equal(ours[probe], values, err_msg=probe)
-    by_state = simulated(net.with_weights(module.state_dict()), x, precision="fixed")
-    assert all(np.array_equal(by_state[probe], theirs[probe]) for probe in theirs)
+    assert trained["hidden"].model.beta != 0.9
+    assert trained["out"] is net["out"]
+    by_state = net.with_weights(
+        {k: w for k, w in module.state_dict().items() if k.startswith("projections.")}
+    )
+    for p in trained.projections:
+        np.testing.assert_array_equal(by_state[p.name].weight, p.weight)
     before = simulated(net, x, precision="fixed")
     assert not np.array_equal(before["hidden v"], theirs["hidden v"])
 
@@ -255,6 +267,17 @@ def test_what_has_no_gradient_is_refused_by_name():
         lambda net: net.add(rb.Operator("softmax", rb.Read(net["out"], "v"))),
         "operator.* cannot be trained by gradients",
     )
+    for train, match in (
+        (
+            {"hidden": "reset"},
+            r"LIF.reset: got no number that can be trained; there are \[.*'tau'",
+        ),
+        ({"hidden": "v_rest"}, "LIF.v_rest: it cannot be trained: neurons start there"),
+        ({"hidden": "escape_rate"}, "LIF.escape_rate: the rules do not depend on it"),
+    ):
+        refused(lambda net: None, match, train=train)
+    refused(lambda net: None, "train: got 'x'; allowed are populations", rb.SpecError, train={"x": "tau"})
+    refused(lambda net: None, "train: got 3", rb.SpecError, train=3)
     refused(lambda net: None, "precision: got 'float64'", rb.SpecError, precision="float64")
     refused(lambda net: None, "surrogate: got 3", rb.SpecError, surrogate=3)
     refused(lambda net: None, "out has no 'w'", rb.SpecError, outputs=("out", "w"))

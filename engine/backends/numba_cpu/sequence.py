@@ -39,6 +39,8 @@ class Form:
         State variables whose gradients do not pass the spike.
     surrogate : Variant
         The derivative of a spike.
+    trained : tuple of str
+        Constants that have gradients.
     """
 
     arrays: frozenset[str]
@@ -47,6 +49,7 @@ class Form:
     wanted: tuple[str, ...]
     apart: tuple[str, ...]
     surrogate: Variant | None
+    trained: tuple[str, ...] = ()
 
     @property
     def slopes(self) -> tuple[str, ...]:
@@ -64,7 +67,7 @@ def forward_kernel(model: NeuronModel, form: Form) -> Kernel:
     the first step.
     """
     # Gradients are none of its business: what differs in them alone shares a kernel.
-    return _forward(_Parts.of(model), replace(form, wanted=(), apart=(), surrogate=None))
+    return _forward(_Parts.of(model), replace(form, wanted=(), apart=(), surrogate=None, trained=()))
 
 
 def backward_kernel(model: NeuronModel, form: Form) -> Kernel:
@@ -72,7 +75,8 @@ def backward_kernel(model: NeuronModel, form: Form) -> Kernel:
 
     Beside those of the other, which it reads, its arguments are numbers of the surrogate, gradients of what
     was sent, `dy`, and of states, `do_` [steps, total]; it turns gradients of the last state into those of
-    the first, `d_` [total], and writes those of inputs, `dx_` [steps, total].
+    the first, `d_` [total], writes those of inputs, `dx_` [steps, total], and adds up those of constants,
+    `dk_` [total].
     """
     return _backward(_Parts.of(model), form)
 
@@ -190,6 +194,7 @@ def _backward(parts: _Parts, form: Form) -> Kernel:
         *(Argument(f"do_{name}", "f4", True) for name in form.wanted),
         *(Argument(f"d_{name}", "f4", True) for name in parts.real),
         *(Argument(f"dx_{name}", "f4", True) for name in form.arriving),
+        *(Argument(f"dk_{name}", "f4", True) for name in form.trained),
     ]
     lines = [INLINE, f"def backward(now, {', '.join(a.name for a in arguments)}):"]
     lines += _begin(parts, form, "steps - 1, -1, -1")
@@ -197,6 +202,7 @@ def _backward(parts: _Parts, form: Form) -> Kernel:
     read |= {f"a_dx_{n}": f"dx_{n}" for n in form.arriving}
     lines += [f"            {here} = stretch({array}, here, size)" for here, array in read.items()]
     lines += [f"            a_d_{name} = stretch(d_{name}, chunk, size)" for name in parts.real]
+    lines += [f"            a_dk_{name} = stretch(dk_{name}, chunk, size)" for name in form.trained]
     lines.append("            for i in range(size):")
     lines += [f"                {line}" for line in _go_back(parts, form, rules, back)]
     sources = [*rules, *(one.rule for one in back)]
@@ -215,7 +221,8 @@ class _Back:
     def of(k: int, parts: _Parts, form: Form) -> _Back:
         """Return that of the k-th rule, for real state variables and receptors to which something comes."""
         rule, written, sent = parts.rules[k], parts.written[k], k == 2
-        wrt = tuple(name for name in rule.arguments if name in (*parts.real, *form.arriving))
+        known = {*parts.real, *form.arriving, *form.trained}
+        wrt = tuple(name for name in rule.arguments if name in known)
         places = {name: place + sent for place, name in enumerate(written) if name in parts.real}
         seeds = {f"d_{place}": f"g_{name}" for name, place in places.items()} | (
             {"d_0": "a_dy[i]"} if sent else {}
@@ -249,6 +256,7 @@ def _go_back(parts: _Parts, form: Form, rules: tuple[Rule, ...], back: list[_Bac
             terms = [*passed, *([f"n_{name}"] if name in one.wrt else [])]
             lines.append(f"g_{name} = f4({' + '.join(terms) or '0.0'})")
         lines += [f"gx_{name} = f4(gx_{name} + n_{name})" for name in form.arriving if name in one.wrt]
+        lines += [f"a_dk_{name}[i] += f4(n_{name})" for name in form.trained if name in one.wrt]
     lines += [f"a_d_{name}[i] = g_{name}" for name in parts.real]
     return lines + [f"a_dx_{name}[i] = gx_{name}" for name in form.arriving]
 
