@@ -307,7 +307,8 @@ def _values(
 
 def _finite(group: GroupPlan, value: Any) -> np.ndarray:
     try:
-        values = np.asarray(value, dtype=np.float64)
+        values = np.asarray(value)
+        values = values if values.dtype.kind == "f" else values.astype(np.float64)
     except (TypeError, ValueError):
         raise SpecError(f"inputs of {group.name}: got {type(value).__name__}; allowed is an array") from None
     if not np.all(np.isfinite(values)):

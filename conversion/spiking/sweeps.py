@@ -80,7 +80,7 @@ class Sweeps:
 
     def feed(self, frame: np.ndarray) -> None:
         """Give the inputs, (n, k): their whole numbers, whose change is told, if such are told."""
-        self._change = None if self._rest is None else (frame - self._frame)[:, None]
+        self._change = None if self._rest is None else (frame - self._frame).astype(np.float32)[:, None]
         self._frame = frame
 
     def reset(self) -> None:

@@ -36,6 +36,8 @@ BITS = {"mlp": 4, "wide": 4, "cnn": 4, "mixer": 6, "vit": 5, "vit_mha": 5, "swig
 _TRAINING = 40
 #: Sweeps, or a peer's steps, after which answers are scored.
 STEPS = (1, 2, 4, 8)
+#: By which share of the images accuracies may differ that are called equal.
+EQUAL = 0.002
 #: What a line repeats of a peer's own.
 _FACTS = (
     "spiking_parts",
@@ -107,7 +109,9 @@ def bench_conversion(
         many bits (the last with sums of integers on both sides): 45 nm, arithmetic alone. `ms_per_image` is
         the time to silence, or, under the law "rate", for the largest number of steps. A peer's figures
         begin with `peer_`; its operations are the inputs of a layer that are not zero times their fan-out,
-        and `ratio` is its time for the largest number of steps over ours.
+        and `ratio` is its time for the largest number of steps over ours. `ratio_equal` is that of as many
+        steps, `peer_steps_equal`, as it takes to recognise what we do in the end, but for 0.2 points: None
+        where the largest number is not enough.
 
     Raises
     ------
@@ -141,6 +145,7 @@ def bench_conversion(
     line |= _times(walls, batch)
     if beside["peer_wall_s"] is not None:
         beside["ratio"] = beside["peer_wall_s"] / line["wall_s"]
+        beside |= _at_equal_accuracy(line, beside)
         beside["peer_ms_per_image"] = beside["peer_wall_s"] * 1e3 / batch
     return line | beside
 
@@ -236,14 +241,23 @@ def _timed(converted: Converted, x: np.ndarray, machine: Mapping[str, Any]) -> C
     steps = max(STEPS) if converted.law == "rate" else None
 
     def run() -> float:
-        sweeps.reset()
         began = time.perf_counter()
+        sweeps.reset()
         sweeps.feed(converted.whole(x))
         sweeps.settle(steps, None)
         return time.perf_counter() - began
 
     run()
     return run
+
+
+def _at_equal_accuracy(line: Mapping[str, Any], beside: Mapping[str, Any]) -> dict[str, Any]:
+    """Return after how many steps a peer recognises as much as we do at the end, and what it then takes."""
+    goal = line.get("accuracy_depth", line["accuracy"][-1]) - EQUAL
+    pairs = zip(beside["peer_steps"], beside["peer_accuracy"], strict=True)
+    steps = next((step for step, accuracy in pairs if accuracy >= goal - 1e-9), None)
+    share = None if steps is None else steps / max(beside["peer_steps"])
+    return {"peer_steps_equal": steps, "ratio_equal": None if share is None else share * beside["ratio"]}
 
 
 def _times(walls: Sequence[float], batch: int) -> dict[str, float]:

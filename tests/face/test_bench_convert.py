@@ -141,6 +141,9 @@ def test_a_peer_gets_the_same_network_and_digits(line):
     assert (line["peer_spiking_parts"], line["peer_mode"], line["peer_version"]) == (0, "as it is", "1.2")
     assert "multiplications" in line["peer_note"]
     assert line["ratio"] == pytest.approx(line["peer_wall_s"] / line["wall_s"])
+    # As good as the original in its first step, it is at least as good as we are.
+    assert line["peer_steps_equal"] == 1
+    assert line["ratio_equal"] == pytest.approx(line["ratio"] / 8)
 
 
 @pytest.mark.parametrize(

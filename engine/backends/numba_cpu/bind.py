@@ -62,6 +62,7 @@ class Binder:
         self._sparse = by_first_name(deliveries)
         self.reach = reach_of(plan, deliveries)
         self._tallies: dict[str, np.ndarray] = {}
+        self._still: dict[str, np.ndarray] = {}
         self._taken = False
         self.clock = zeros(2, np.int64)
         self.active = copied(np.ones(plan.trials + 1), np.int64)
@@ -205,12 +206,14 @@ class Binder:
     def still(self, trial: Trial, group: str, part: int) -> np.ndarray:
         """Return whether nothing has changed in this step, by chunk of a part of a group."""
         ends = np.cumsum([0, *(-(-np.diff(self.share.bounds[group]) // CHUNK))])
-        return self.kept(trial, ("still", group), int(ends[-1]), np.int8)[ends[part] : ends[part + 1]]
+        if group not in self._still:
+            trials, room = self.plan.trials, room_of(int(ends[-1]))
+            self._still[group] = zeros(trials * room, np.int8).reshape(trials, room)[:, : ends[-1]]
+        return np.asarray(self._still[group][trial.index, ends[part] : ends[part + 1]])
 
     def at_rest(self, trial: Trial, group: str) -> np.ndarray:
         """Return the same of all parts of a group that is bound already; a zero where nothing says so."""
-        flags: np.ndarray = self.once(("kept", trial.index, "still", group), lambda: zeros(1, np.int8))
-        return flags
+        return np.asarray(self._still[group][trial.index]) if group in self._still else zeros(1, np.int8)
 
     def kept(self, trial: Trial, key: tuple[Any, ...], size: int, dtype: Any) -> np.ndarray:
         """Return an array that several blocks of a trial share, of zeros at first."""
@@ -318,12 +321,24 @@ class Binder:
 
     def forget(self, trial: Trial) -> None:
         """Drop what probes have recorded in one trial, and what kernels know of earlier steps."""
+        for flags in self._still.values():
+            flags[trial.index] = 0
+        self._forget_others(trial)
+
+    def forget_all(self, trials: list[Trial]) -> None:
+        """Do so in all trials."""
+        for flags in self._still.values():
+            flags[:] = 0
+        for trial in trials:
+            self._forget_others(trial)
+
+    def _forget_others(self, trial: Trial) -> None:
         for array, value in self.once(("forgotten", trial.index), lambda: self._forgotten(trial)):
             array[:] = value
 
     def _forgotten(self, trial: Trial) -> list[tuple[np.ndarray, int]]:
         """Return what is to be forgotten of one trial, and what takes its place."""
-        known = {"marks": NEVER, "still": 0, "seen": 0}
+        known = {"marks": NEVER, "seen": 0}
         blocks = [(block, known) for block in self._kept.get(trial.index, ())]
         blocks += [(block, {"filled": 0, "counts": 0}) for block, _ in self._probes(trial)]
         return [

@@ -225,9 +225,9 @@ class NumbaMachine(Machine):
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
         self.now = int(snapshot["now"][0])
         self.memory.faults[:] = 0
-        for trial in self.trials:
-            self.binder.forget(trial)
-            for cells in (*trial.fixed, *trial.floating) if self._amid_steps else ():
+        self.binder.forget_all(self.trials)
+        for trial in self.trials if self._amid_steps else ():
+            for cells in (*trial.fixed, *trial.floating):
                 cells[:] = 0
         for rings in {id(trial.rings): trial.rings for trial in self.trials}.values():
             for ring in rings.values():
