@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..neurons.errors import SpecError
+from ..neurons.model import NeuronModel
 from .backends.base import NEVER, Feed, Machine
 from .plan import Plan
 from .sources import PoissonSource, RateSource
@@ -29,7 +30,7 @@ class Ending:
     until : "silent" or function
         What ends the run. A function returns whether each trial is done, bool (trials,).
     feeds : iterable of Feed
-        What sources are fed with: nobody is silent before it ends.
+        What sources are fed with: nobody is silent before it ends, or before models stop to wait.
 
     Attributes
     ----------
@@ -42,6 +43,7 @@ class Ending:
         self.machine, self.done = machine, machine.halted.copy()
         self._until, self._before = until, machine.halted.copy()
         self._fed = max((feed.end for feed in feeds), default=0)
+        self._fed = max(self._fed, *(1 + model.waits for model in _models(plan)))
         if any(isinstance(source, PoissonSource | RateSource) for source in plan.network.sources):
             self._fed = NEVER
         self._wait = max(plan.reach.values(), default=0) + (not _tells_at_once(plan))
@@ -82,7 +84,11 @@ def outlives(plan: Plan) -> bool:
 
 def _tells_at_once(plan: Plan) -> bool:
     """Return whether nobody keeps something back for later steps."""
-    return all(plan.population(group.name).model.tells_at_once for group in plan.populations)
+    return all(model.tells_at_once for model in _models(plan))
+
+
+def _models(plan: Plan) -> list[NeuronModel]:
+    return [plan.population(group.name).model for group in plan.populations]
 
 
 def _checked(done: Any, trials: int) -> np.ndarray:

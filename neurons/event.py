@@ -16,7 +16,7 @@ from .errors import SpecError
 from .graded import ReLU
 from .model import NeuronModel, Parameter, Payload, State, Value
 from .scalars import SCALARS, checked_parameters
-from .vocabulary import floor, maximum, minimum, nearest_pow2, where
+from .vocabulary import exp, floor, maximum, minimum, nearest_pow2, where
 
 #: Functions that need no mean: under the law "rate" their neuron remembers only what it has not told.
 _STRAIGHT = ("relu", "identity")
@@ -64,6 +64,10 @@ class EventNeuron(NeuronModel):
     burst : bool
         Whether all events that bring n to n* go out in one step (law="delta"). Receivers get them as
         one number, e = n* - n, and a probe sees one event; they are counted one by one.
+    coarse : int
+        A power of two: in the first steps of a simulation only events of at least coarse, coarse / 2, ...
+        units go out, and smaller ones wait (law="delta", without bursts). What large ones change at others
+        is then not told twice, and answers come after fewer events.
     rounding : "nearest" or "floor"
         How n* is rounded; ties go up: floor(u / theta + 0.5).
     f : str
@@ -109,6 +113,7 @@ class EventNeuron(NeuronModel):
     low: int | None = Parameter(None, low=-LARGEST_COUNT, high=0, whole=True, optional=True)
     high: int | None = Parameter(None, low=0, high=LARGEST_COUNT, whole=True, optional=True)
     burst: bool = Parameter(False, choices=(False, True))
+    coarse: int = Parameter(1, low=1, high=LARGEST_COUNT, whole=True)
     rounding: Literal["nearest", "floor"] = Parameter("nearest", choices=("nearest", "floor"))
     f: str = Parameter("relu", choices=tuple(SCALARS))
     parameters: tuple[float, ...] = ()
@@ -128,6 +133,7 @@ class EventNeuron(NeuronModel):
                 f"EventNeuron.burst: got True with law={self.law!r}; allowed is False, since only the law "
                 "'delta' has an aim that a burst could reach"
             )
+        self._check_coarse()
         signs = not SCALARS[self.f].positive and (self.low is None or self.high is None)
         if signs and self.bits < 2:
             raise SpecError(
@@ -137,6 +143,15 @@ class EventNeuron(NeuronModel):
         if low == high:
             raise SpecError(
                 f"EventNeuron.high: got {high} with low={low}; allowed is a range of two numbers or more"
+            )
+
+    def _check_coarse(self) -> None:
+        if self.coarse & (self.coarse - 1):
+            raise SpecError(f"EventNeuron.coarse: got {self.coarse}; allowed is a power of two")
+        if self.coarse > 1 and (self.law != "delta" or self.burst or self.events == "unit"):
+            raise SpecError(
+                f"EventNeuron.coarse: got {self.coarse} with law={self.law!r}, events={self.events!r}, "
+                f"burst={self.burst}; allowed is 1, or law='delta' with events of several sizes, one by one"
             )
 
     @property
@@ -180,7 +195,12 @@ class EventNeuron(NeuronModel):
     @property
     def tells_at_once(self) -> bool:
         """Under "delta", a burst or a graded event leaves nothing to tell."""
-        return self.law == "delta" and (self.burst or self.events == "graded")
+        return self.law == "delta" and (self.burst or self.events == "graded") and self.coarse == 1
+
+    @property
+    def waits(self) -> int:
+        """Steps in which small events are kept back."""
+        return self.coarse.bit_length() - 1
 
     @cached_property
     def events_in(self) -> np.ndarray | None:
@@ -208,7 +228,7 @@ class EventNeuron(NeuronModel):
             "f": SCALARS["identity" if ranged else self.f].function,
             "straight": self.f in _STRAIGHT,
             "rectified": self.f == "relu",
-            "banded": False,
+            "banded": "at first" if self.coarse > 1 else "never",
         }
 
     def initial(self) -> dict[str, Value]:
@@ -220,7 +240,8 @@ class EventNeuron(NeuronModel):
         low, high = self.span
         names = (f"f_{name}" for name in SCALARS[self.f].parameters)
         own = dict(zip(names, self.parameters, strict=True))
-        return {"bias": self.bias, "theta": self.theta, "low": float(low), "high": float(high), **own}
+        range_ = {"low": float(low), "high": float(high), "band": float(self.coarse)}
+        return {"bias": self.bias, "theta": self.theta, **range_, **own}
 
     @staticmethod
     def flow(u: Any) -> Any:
@@ -264,7 +285,9 @@ class EventNeuron(NeuronModel):
             e = minimum(maximum(e, -1.0), 1.0)
         elif events == "pow2" and not burst:
             e = nearest_pow2(e)
-        if banded:
+        if banded == "at first":
+            band = nearest_pow2(band * exp(-0.6931471805599453 * now))
+        if banded != "never":
             e = where(maximum(e, -e) >= band, e, 0.0)
         if law == "rate" and straight:
             return e, u - e * theta, n + e

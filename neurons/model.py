@@ -109,6 +109,8 @@ class NeuronModel(Parameterised):
         pass it over.
     tells_at_once : bool
         Whether a neuron that gets no input in a step sends nothing, if it was updated in the step before.
+    waits : int
+        First steps of a simulation in which something may be kept back although nothing is sent.
     """
 
     at_rest_without_input: ClassVar[bool] = False
@@ -155,6 +157,11 @@ class NeuronModel(Parameterised):
     def tells_at_once(self) -> bool:
         """Whether nothing is kept back for a later step."""
         return self.at_rest_without_input
+
+    @property
+    def waits(self) -> int:
+        """First steps of a simulation in which something may be kept back although nothing is sent."""
+        return 0
 
     @property
     def events_in(self) -> np.ndarray | None:

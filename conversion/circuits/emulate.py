@@ -15,7 +15,7 @@ import numpy as np
 
 from ...neurons.errors import ConversionError
 from .circuit import Cell, Circuit
-from .codes import Events, aim, event_of, events_for, resting, tell, told_by
+from .codes import Events, aim, event_of, events_for, resting, tell, told_by, waits_of
 from .evaluate import BATCH, Signals, function_of, totals_of, unfolded, units_of
 from .pairs import pairs_of
 
@@ -102,6 +102,8 @@ class Emulator:
         if law == "rate" and schedule == "depth":
             raise ConversionError("Emulator.schedule: got 'depth' with law='rate', whose events never end")
         self.circuit, self.law, self.events, self.schedule = circuit, law, events, schedule
+        #: Sweeps in which small events wait.
+        self.waits = waits_of(circuit, events) if law == "delta" and schedule == "concurrent" else 0
         self.reach = reach_of(circuit)
         self.rest = resting(circuit, law == "delta")
 
@@ -136,6 +138,8 @@ class _Run:
         self.emulator, self.circuit, self.x = emulator, emulator.circuit, x
         self.signals = start.copy() if start else emulator.rest.repeat(len(x))
         self.now = 0
+        # Small events wait at the start of a simulation only.
+        self.waits, self.before = (0, emulator.waits) if start else (emulator.waits, 0)
         self.changed: dict[str, np.ndarray] = {}
         self.outputs: list[np.ndarray] = []
         self.operations: list[np.ndarray] = []
@@ -150,7 +154,7 @@ class _Run:
         while self.now < (FOREVER if sweeps is None else sweeps):
             sent = self.sweep()
             self.silent[sent] = self.now
-            if sweeps is None and not sent.any() and self.now > 1:
+            if sweeps is None and not sent.any() and self.now > max(1, self.waits):
                 self.now -= 1
                 break
         last = slice(0, self.now)
@@ -202,7 +206,7 @@ class _Run:
             n = aim(cell, u)
             packets = events_for(n - told, events)
         else:
-            e = event_of(cell, u, told, events)
+            e = event_of(cell, u, told, events, self.now - 1 + self.before)
             n, packets = told + e, e != 0
         tell(cell, n, self.signals)
         if self.emulator.law == "rate":

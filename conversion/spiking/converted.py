@@ -21,7 +21,7 @@ from ..graphs.graph import Graph
 from ..inputs import check_batch, check_choice, check_labels, check_steps
 from .became import Became, became, table
 from .build import build
-from .exit import RULES, Exit, tuned
+from .exit import RULES, Exit, blends, tuned
 from .inference import Inference, side_by_side
 from .populations import CHOICES, WHOLE, Law, Schedule
 from .sweeps import Sweeps
@@ -216,12 +216,14 @@ class Converted:
         Parameters
         ----------
         x : array (n, features...)
-            Typical inputs, run to silence.
+            Typical inputs, run to silence. Without labels and a budget, the cheapest rule is wanted under
+            which no answer differs from that at silence, for these and for as many `blends` of them: few
+            typical inputs lie so near to the border of two classes as some that are still to come.
         labels : array (n,), optional
-            Their classes: then the cheapest rule that recognises no fewer of them.
+            Their classes: then the cheapest rule that recognises no fewer of them, and may lose others.
         budget : float, optional
             Operations on average, as a share of those to silence: then the most careful rule that keeps to
-            it. Give one of the two.
+            it.
         rule : "stable" or "confident"
             The kind of rule: `Stable` or `Confident`.
         backend, threads
@@ -230,12 +232,16 @@ class Converted:
         Raises
         ------
         ConversionError
-            If no rule keeps to the budget, or both or none are given.
+            If no rule keeps to the budget, or both labels and a budget are given.
         """
-        if (labels is None) == (budget is None):
-            raise ConversionError("tune_exit: got both labels and a budget, or none; give one of them")
+        if labels is not None and budget is not None:
+            raise ConversionError("tune_exit: got both labels and a budget; give one of them, or none")
         check_choice("tune_exit.rule", rule, tuple(RULES))
-        found = self.run(x, schedule="concurrent", backend=backend, threads=threads)
+        batch = self.checked(x)
+        # Indices of an embedding have no middle.
+        if labels is None and budget is None and self.circuit.input.function != "one_hot":
+            batch = np.concatenate([batch, blends(batch)])
+        found = self.run(batch, schedule="concurrent", backend=backend, threads=threads)
         return tuned(found, RULES[rule], labels=check_labels(labels, len(found)), budget=budget)
 
     def original(self, x: Any) -> np.ndarray:

@@ -111,6 +111,9 @@ class Confident:
 
 
 Exit = Stable | Confident
+#: A rule that is to change no answer stops at this part of the doubt at which none of those seen would have
+#: changed: the few that are nearest to a change are a small sample of all to come.
+CAUTION = 4.0
 RULES: Mapping[str, type[Exit]] = {"stable": Stable, "confident": Confident}
 
 
@@ -129,7 +132,7 @@ def tuned(
         The cheapest rule is wanted that recognises no fewer inputs than silence does.
     budget : float, optional
         The most careful rule is wanted that takes no more than this share of the operations to silence, on
-        average. One of the two is given.
+        average. With neither, the cheapest that changes no answer.
 
     Raises
     ------
@@ -141,8 +144,10 @@ def tuned(
     if labels is not None:
         right = [course.right(doubt, labels) for doubt in doubts]
         return rule.at(float(doubts[np.flatnonzero(np.array(right) >= course.right(-1.0, labels))[-1]]))
+    if budget is None:
+        wrong = course.doubt[course.winners != course.winners[-1]].min(initial=np.inf)
+        return rule.at(float(doubts[max(np.searchsorted(doubts, wrong) - 1, 0)]) / CAUTION)
     _check_share("tune_exit.budget", budget)
-    assert budget is not None
     low, high = 0, len(doubts) - 1
     if course.cost(doubts[high]) > budget:
         raise ConversionError(
@@ -156,6 +161,25 @@ def tuned(
         else:
             low = middle
     return rule.at(float(doubts[low]))
+
+
+def blends(x: np.ndarray) -> np.ndarray:
+    """Return as many inputs, each between one of x and another, at most half-way; always the same.
+
+    Parameters
+    ----------
+    x : array (n, features...)
+        Inputs.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [1.0], [3.0]])
+    >>> bool((np.abs(blends(x) - x) <= 1.5).all())
+    True
+    """
+    rng = np.random.default_rng(0)
+    weight = rng.uniform(0.5, 1.0, (len(x),) + (1,) * (x.ndim - 1)).astype(x.dtype)
+    return np.asarray(weight * x + (1 - weight) * x[rng.permutation(len(x))])
 
 
 class _Course:

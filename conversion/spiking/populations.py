@@ -12,7 +12,7 @@ from ...engine.parts import Population
 from ...neurons import IF, EventNeuron, FirstSpike
 from ...neurons.model import NeuronModel
 from ..circuits.circuit import Cell, Circuit, Code
-from ..circuits.codes import Events, resting
+from ..circuits.codes import Events, coarse_of, resting
 from ..circuits.windows import windows_of
 
 Law = Literal["delta", "rate", "ttfs", "value"]
@@ -83,6 +83,7 @@ class _Delta(Models):
         return EventNeuron(
             code.theta, events=self.events, burst=self.schedule == "depth", f=cell.function,
             parameters=cell.parameters, low=code.low, high=code.high,
+            coarse=1 if self.schedule == "depth" else coarse_of(code, self.events),
         )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from ...engine.simulator import Precision, Simulator
 from ...neurons import EventNeuron
 from ...neurons.errors import ConversionError, RunError
 from ..circuits.circuit import Circuit
-from ..circuits.codes import Events, tell
+from ..circuits.codes import Events, tell, waits_of
 from ..circuits.evaluate import Signals
 from ..circuits.windows import windows_of
 from .between import Between
@@ -67,7 +67,8 @@ class Sweeps:
         alone = law in ("ttfs", "value") or (law == "delta" and schedule == "depth")
         self.settles = alone and not circuit.dense
         self.between = Between(circuit, n, law)
-        self.longest = longest(circuit, events)
+        self._waits = waits_of(circuit, events) if law == "delta" and schedule != "depth" else 0
+        self.longest = longest(circuit, events) + self._waits
         self.done = 0
         #: Seconds of one sweep: under "ttfs" it goes through all windows.
         self._span = dt * (windows_of(circuit, spikes_in).steps if law == "ttfs" else 1)
@@ -105,8 +106,13 @@ class Sweeps:
         self.between.renew(self)
         return result
 
+    @property
+    def waits(self) -> bool:
+        """Whether something may be told in the next sweep though nothing was in this one."""
+        return self.done <= self._waits
+
     def quiet(self, result: Result) -> np.ndarray:
-        """Return whether an input has told nothing in a sweep, and so never will again; boolean (n,)."""
+        """Return whether an input told nothing in a sweep: nor will it again, unless this `waits`."""
         if self.law == "rate":
             return np.zeros(self.n, bool)
         told = result.counts.by_trial("spikes") > 0 if self.law == "delta" else np.zeros(self.n, bool)
@@ -190,12 +196,12 @@ class _Course:
         self.results.append(result)
         sweep, now, waiting = len(self.results), self.sweeps.outputs(), ~self.done
         quiet = self.sweeps.quiet(result)
-        self.silent |= (quiet | self.sweeps.settles) & waiting
+        self.silent |= (quiet & (not self.sweeps.waits) | self.sweeps.settles) & waiting
         self.last = np.where(waiting & ~quiet, sweep, self.last)
         if self.exit is not None:
             before = self.outputs[-1].reshape(len(now), -1) if self.outputs else None
             met = self.exit.met(before, now.reshape(len(now), -1))
-            self.stopped = np.where(met & waiting & ~quiet, sweep, self.stopped)
+            self.stopped = np.where(met & waiting & ~self.silent, sweep, self.stopped)
         self.outputs.append(now)
         self.operations.append(operations_by_input(self.sweeps.circuit, result))
         self.dense += self.sweeps.between.computed

@@ -103,7 +103,8 @@ def bench_conversion(
         `first_operations`, those of the pixels, are multiplications and counted apart, as are
         `macs_first_layer` of the `macs` of the trained network (`macs_nonzero` without those by zero).
         Under the law "delta" also `_silent`, when nothing is told any more, `_depth`, layer after layer,
-        and `_exit`, where each image stops by itself, by a rule that loses none of the calibration digits.
+        and `_exit`, where each image stops by itself, by a rule that changes no answer to the
+        calibration digits or to blends of them.
         `energy_over_dense`, `_zero_skipping` and `_quantised` divide the joules of the spiking network
         (layer after layer) by those of the dense one, of one that skips zeros, and of one quantised to as
         many bits (the last with sums of integers on both sides): 45 nm, arithmetic alone. `ms_per_image` is
@@ -166,7 +167,6 @@ class _Case:
 
     network: nn.Module
     calibration: np.ndarray
-    calibration_labels: np.ndarray
     x: np.ndarray
     labels: np.ndarray
 
@@ -174,7 +174,7 @@ class _Case:
     def of(cls, model: str, images: int) -> _Case:
         tuning, scored = ((_images(data), data.labels) for data in (calibration_digits(), digits()))
         network = reference(model) if model in REFERENCES else _trained(model, *tuning)
-        return cls(network, *tuning, *(array[:images] for array in scored))
+        return cls(network, tuning[0], *(array[:images] for array in scored))
 
     def arguments(self, path: Path, model: str, **options: int) -> list[str]:
         """Write the case for a peer; return the arguments of its script."""
@@ -228,7 +228,7 @@ def _scores(converted: Converted, case: _Case, machine: Mapping[str, Any]) -> di
 
 def _early(converted: Converted, case: _Case, machine: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is recognised, and for how many operations, where each image stops by itself."""
-    rule = converted.tune_exit(case.calibration, case.calibration_labels, rule="confident", **machine)
+    rule = converted.tune_exit(case.calibration, rule="confident", **machine)
     found = converted.run(case.x, exit=rule, **machine)
     line = {"exit": repr(rule), "accuracy_exit": float((found.labels == case.labels).mean())}
     line |= {"operations_exit": float(found.operations.mean())}

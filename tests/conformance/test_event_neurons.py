@@ -105,7 +105,10 @@ def bent(law="delta"):
     net = rb.Network()
     frame = net.add(rb.FrameSource(400, name="frame"))
     gelu = rb.EventNeuron(1 / 64, law=law, f="gelu", low=-12, high=500, burst=law == "delta")
-    clamp = rb.EventNeuron(1 / 64, law=law, f="clamp", parameters=(-1.0, 1.5), bits=10, events="graded")
+    clamp = rb.EventNeuron(
+        1 / 64, law=law, f="clamp", parameters=(-1.0, 1.5), bits=10, events="graded",
+        coarse=64 if law == "delta" else 1,
+    )  # fmt: skip
     for name, model in (("gelu", gelu), ("clamp", clamp)):
         pop = net.add(rb.Population(400, model, name=name))
         net.add(rb.Projection(frame, pop, rb.one_to_one(), weight=1.0, delay=0.0))

@@ -39,6 +39,18 @@ def last_busy(result, trials):
     return last
 
 
+def test_nobody_is_silent_while_small_events_wait():
+    net = rb.Network()
+    frame = net.add(rb.FrameSource(3, name="frame"))
+    cell = net.add(rb.Population(3, rb.EventNeuron(bits=6, coarse=16), name="cell"))
+    net.add(rb.Projection(frame, cell, rb.one_to_one(), weight=1.0, delay=0.0))
+    sim = rb.Simulator(net, DT, backend="reference", batch=2)
+    x = np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 16.0]])
+    result = sim.run(40e-3, inputs={"frame": x[:, None]}, until="silent")
+    np.testing.assert_array_equal(sim.state("cell")["n"], x)
+    assert result.info.trial_steps == (6, 5)
+
+
 @pytest.mark.parametrize("delay", [0.0, 2e-3])
 def test_a_run_until_silence_does_what_a_long_one_does(simulator, delay):
     trials, x = 5, frames()

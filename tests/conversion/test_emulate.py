@@ -63,7 +63,7 @@ def _some(circuit, cell, signals, x, chosen, events):
     signals.totals[cell.name] = u
     if cell.code is None:
         return False
-    e = np.where(chosen, event_of(cell, u, signals.counts[cell.name], events), 0).astype(np.float32)
+    e = np.where(chosen, event_of(cell, u, signals.counts[cell.name], events, 9), 0).astype(np.float32)
     tell(cell, signals.counts[cell.name] + e, signals)
     return bool(e.any())
 

@@ -8,7 +8,7 @@ import pytest
 import rheobase as rb
 from rheobase.conversion.circuits.circuit import Cell, Circuit, Code, Term
 from rheobase.conversion.spiking.build import build
-from rheobase.conversion.spiking.exit import Confident, Stable, shares, tuned
+from rheobase.conversion.spiking.exit import CAUTION, Confident, Stable, shares, tuned
 from rheobase.conversion.spiking.inference import Inference
 from rheobase.conversion.spiking.sweeps import Sweeps
 
@@ -152,6 +152,26 @@ def test_a_rule_is_tuned_to_lose_nothing(kind):
     rule = tuned(run, kind, labels=labels)
     assert right(rule) >= (run.over_time[-1].argmax(-1) == labels).sum()
     assert stops_of(run, rule).mean() < 4.5
+
+
+@pytest.mark.parametrize("kind", [Stable, Confident])
+def test_a_rule_is_tuned_to_change_no_answer(kind):
+    run = made_up_run()
+
+    def changed(rule):
+        answers = run.over_time[stops_of(run, rule), np.arange(60)].argmax(-1)
+        return (answers != run.over_time[-1].argmax(-1)).sum()
+
+    rule = tuned(run, kind)
+    assert changed(rule) == 0 < (run.over_time[1].argmax(-1) != run.over_time[-1].argmax(-1)).sum()
+    # It is the boldest that changes none, with some caution.
+    doubts = [
+        kind.doubt(run.over_time[t - 1] if t else None, run.over_time[t]) for t in range(len(run.over_time))
+    ]
+    least = CAUTION * (rule.eta if kind is Stable else 1 - rule.p)
+    assert changed(kind.at(least + 1e-12)) == 0
+    bolder = sorted(d for d in np.unique(doubts) if d > least + 1e-9)
+    assert changed(kind.at(bolder[0])) + changed(kind.at(bolder[1])) > 0
 
 
 def test_the_next_frame_costs_its_change(circuit, told, forward_pass):

@@ -23,6 +23,10 @@ LAWS = [
     )
     if signed or law == "rate"
 ]
+LAWS += [
+    {"law": "delta", "events": events, "f": "identity", "bits": 8, "coarse": coarse}
+    for events, coarse in (("pow2", 2), ("pow2", 64), ("graded", 16))
+]
 
 
 def on_grid(seed, steps=80, n=5, low=-48, high=64):
@@ -48,6 +52,16 @@ def test_every_law_and_alphabet_equals_its_twin(step_alone, twins, options, dtyp
         sent, n = twins.neurons.event_neuron(inputs[:, k], **both)
         np.testing.assert_array_equal(ours.sent[:, k], sent)
         np.testing.assert_array_equal(ours.n[:, k], n)
+
+
+def test_large_events_come_first_and_small_ones_are_not_forgotten(step_alone):
+    aims = np.arange(-100, 101)
+    ours = settle(step_alone, aims, f="identity", bits=8, coarse=8)
+    for t, least in enumerate((8, 4, 2, 1)):
+        assert np.abs(ours.sent[t][ours.sent[t] != 0]).min() == least
+    np.testing.assert_array_equal(ours.n[-1], aims)
+    plain = settle(step_alone, aims, f="identity", bits=8)
+    np.testing.assert_array_equal(np.count_nonzero(ours.sent, axis=0), np.count_nonzero(plain.sent, axis=0))
 
 
 @pytest.mark.parametrize("f", ["relu", "identity"])
@@ -294,6 +308,25 @@ def test_laws_without_the_sign_they_need_are_refused():
         rb.EventNeuron(f="identity", bits=1)
     with pytest.raises(rb.SpecError, match=r"EventNeuron\.burst: got True with law='rate'"):
         rb.EventNeuron(law="rate", burst=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"coarse": 3}, "EventNeuron.coarse: got 3; allowed is a power of two"),
+        ({"coarse": 0}, "EventNeuron.coarse: got 0; "),
+        ({"coarse": 2, "law": "rate"}, "EventNeuron.coarse: got 2 with law='rate'"),
+        ({"coarse": 2, "events": "unit"}, "EventNeuron.coarse: got 2 with law='delta', events='unit'"),
+        (
+            {"coarse": 2, "burst": True},
+            "EventNeuron.coarse: got 2 with law='delta', events='pow2', burst=True",
+        ),
+    ],
+    ids=str,
+)
+def test_events_that_could_not_wait_are_refused(options, message):
+    with pytest.raises(rb.SpecError, match=f"^{re.escape(message)}"):
+        rb.EventNeuron(**options)
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def power_of_two(d):
 
 
 def event_neuron(inputs, *, theta=1.0, law="delta", events="pow2", bits=4, rounding="nearest", f="relu",
-                 signed=True, bias=0.0):  # fmt: skip
+                 signed=True, bias=0.0, coarse=1):  # fmt: skip
     """Run the error-feedback neuron from the totals of all it received and all it sent.
 
     delta: n* = clip(round(f(total)/theta)); rate: n* = round(t f(total/t)/theta), which for relu and
@@ -205,7 +205,7 @@ def event_neuron(inputs, *, theta=1.0, law="delta", events="pow2", bits=4, round
     low = 0 if f == "relu" else -high
     total, n = (bias, 0) if law == "delta" else (0.0, 0)
     sent, told = [], []
-    for x in inputs:
+    for t, x in enumerate(inputs):
         if law == "value":
             sent.append(transfer(x + bias))
             told.append(0)
@@ -221,6 +221,8 @@ def event_neuron(inputs, *, theta=1.0, law="delta", events="pow2", bits=4, round
             e = (e > 0) - (e < 0)
         elif events == "pow2":
             e = power_of_two(e)
+        if abs(e) * 2**t < coarse:
+            e = 0
         n += int(e)
         sent.append(float(e))
         told.append(n)
