@@ -49,6 +49,9 @@ if [[ $upon_torch ]]; then
         bench mlp --threads 1 --repeats 3 --peer $peer --peer-python "$upon_torch"
         bench mlp --threads 2 --batch 64 --repeats 3 --peer $peer --peer-python "$upon_torch"
     done
+    for model in cnn mlp mixer vit vit_mha swiglu; do
+        bench convert --model $model --peer spikingjelly --peer-python "$upon_torch"
+    done
 fi
 
 # Ours alone: with steps and without, the large ones, and cost against size.

@@ -22,11 +22,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from training import ROOT, SOURCE, checksum, first_of_each, fit, seeded, steps_of, write_digits
 
 from rheobase.datasets import read_mnist
 
-ROOT = Path(__file__).resolve().parents[1]
-SOURCE = "MNIST, Y. LeCun, C. Cortes and C. J. C. Burges, from NIST Special Databases 1 and 3"
 SHIPPED_PER_CLASS = 100
 
 
@@ -44,9 +43,7 @@ def shifted(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def train(images: np.ndarray, labels: np.ndarray, *, epochs: int, seed: int) -> nn.Sequential:
     """Train with Adam and a cosine schedule; pixels lie in 0..1, so that they can become spike rates."""
-    torch.manual_seed(seed)
-    torch.set_num_threads(1)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     model = nn.Sequential(
         nn.Flatten(),
         nn.Linear(784, 128), nn.ReLU(), nn.Dropout(0.1),
@@ -55,20 +52,10 @@ def train(images: np.ndarray, labels: np.ndarray, *, epochs: int, seed: int) -> 
     )  # fmt: skip
     x = torch.from_numpy(images).float() / 255
     y = torch.from_numpy(labels).long()
-    batch = 128
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3, weight_decay=1e-5)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * -(-len(x) // batch))
-    for epoch in range(epochs):
-        total = 0.0
-        for chosen in torch.randperm(len(x), generator=generator).split(batch):
-            loss = nn.functional.cross_entropy(model(shifted(x[chosen], generator)), y[chosen])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += loss.item() * len(chosen)
-        print(f"epoch {epoch + 1}/{epochs}: loss {total / len(x):.4f}", flush=True)
-    return model.eval()
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps_of(x, epochs))
+    how = {"epochs": epochs, "shifted": shifted, "generator": generator, "name": "mlp"}
+    return fit(model, x, y, optimiser, schedule, **how)
 
 
 def half_precision(model: nn.Sequential) -> dict[str, np.ndarray]:
@@ -87,12 +74,6 @@ def accuracy(model: nn.Sequential, images: np.ndarray, labels: np.ndarray) -> fl
     return float((guesses == labels).mean())
 
 
-def choose(labels: np.ndarray) -> np.ndarray:
-    """Return the places of the first digits of each class, in the order of the test set."""
-    places = [np.flatnonzero(labels == digit)[:SHIPPED_PER_CLASS] for digit in range(10)]
-    return np.sort(np.concatenate(places))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with MNIST")
@@ -103,7 +84,7 @@ def main() -> None:
     images, labels = read_mnist(options.data, "train")
     test_images, test_labels = read_mnist(options.data, "test")
     seen = np.sort(checksums(images))
-    places = choose(test_labels)
+    places = first_of_each(test_labels, SHIPPED_PER_CLASS)
     if np.isin(checksums(test_images[places]), seen).any():
         raise SystemExit("A chosen test digit is among the training digits: nothing was written.")
 
@@ -117,18 +98,12 @@ def main() -> None:
         **weights,
         test_accuracy=score,
         n_training=len(images),
-        training_sha256=hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
+        training_sha256=checksum(images, labels),
         training_digits_sha256=hashlib.sha256(seen.tobytes()).hexdigest(),
         source=SOURCE,
     )
-    np.savez_compressed(
-        ROOT / "datasets/data/digits.npz",
-        images=test_images[places],
-        labels=test_labels[places],
-        places=places.astype(np.uint16),
-        sha256=hashlib.sha256(test_images[places].tobytes() + test_labels[places].tobytes()).hexdigest(),
-        source=f"{SOURCE}; {SHIPPED_PER_CLASS} digits of each class from the test set",
-    )
+    what = f"{SHIPPED_PER_CLASS} digits of each class from the test set"
+    write_digits(ROOT / "datasets/data/digits.npz", test_images, test_labels, places, what)
     np.savez(ROOT / "tests/datasets/training_digits.npz", checksums=seen)
 
 

@@ -12,19 +12,18 @@ Needs torch. Takes 3 to 6 minutes a network on one core, and gives the same file
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+from training import ROOT, SOURCE, first_of_each, fit, seeded, steps_of, write_digits
+from training import checksum as checksum_of_digits
 
 from rheobase.datasets import read_mnist
 from rheobase.models.reference_modules import BUILDERS
 from rheobase.models.references import REFERENCES, checksum
 
-ROOT = Path(__file__).resolve().parents[1]
-SOURCE = "MNIST, Y. LeCun, C. Cortes and C. J. C. Burges, from NIST Special Databases 1 and 3"
 CALIBRATION_PER_CLASS = 40
 #: Epochs and largest step of the optimiser.
 RECIPES = {"mlp": (30, 2e-3), "cnn": (8, 4e-3), "mixer": (16, 3e-3), "vit": (16, 2e-3), "swiglu": (24, 2e-3)}
@@ -45,26 +44,13 @@ def shifted(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def train(name: str, x: torch.Tensor, y: torch.Tensor, *, epochs: int, rate: float, seed: int) -> nn.Module:
     """Train with AdamW and one cycle of its rate."""
-    torch.manual_seed(seed)
-    torch.set_num_threads(1)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     model = BUILDERS[name]()
-    batch = 128
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, rate, epochs * -(-len(x) // batch), pct_start=0.15
-    )
-    for epoch in range(epochs):
-        total = 0.0
-        for chosen in torch.randperm(len(x), generator=generator).split(batch):
-            loss = nn.functional.cross_entropy(model(shifted(x[chosen], generator)), y[chosen])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += loss.item() * len(chosen)
-        print(f"{name}, epoch {epoch + 1}/{epochs}: loss {total / len(x):.4f}", flush=True)
-    return model.eval()
+    steps = steps_of(x, epochs)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.15)
+    how = {"epochs": epochs, "shifted": shifted, "generator": generator, "name": name}
+    return fit(model, x, y, optimiser, schedule, **how)
 
 
 def half_precision(model: nn.Module) -> dict[str, np.ndarray]:
@@ -82,20 +68,6 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
         return float((torch.cat([model(part).argmax(1) for part in x.split(1000)]) == y).double().mean())
 
 
-def write_calibration(images: np.ndarray, labels: np.ndarray) -> None:
-    """Write the first digits of each class, in the order of the training set."""
-    chosen = [np.flatnonzero(labels == digit)[:CALIBRATION_PER_CLASS] for digit in range(10)]
-    places = np.sort(np.concatenate(chosen))
-    np.savez_compressed(
-        ROOT / "datasets/data/calibration_digits.npz",
-        images=images[places],
-        labels=labels[places],
-        places=places.astype(np.uint16),
-        sha256=hashlib.sha256(images[places].tobytes() + labels[places].tobytes()).hexdigest(),
-        source=f"{SOURCE}; {CALIBRATION_PER_CLASS} digits of each class from the training set",
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with MNIST")
@@ -106,7 +78,9 @@ def main() -> None:
 
     images, labels = read_mnist(options.data, "train")
     test_images, test_labels = read_mnist(options.data, "test")
-    write_calibration(images, labels)
+    places = first_of_each(labels, CALIBRATION_PER_CLASS)
+    what = f"{CALIBRATION_PER_CLASS} digits of each class from the training set"
+    write_digits(ROOT / "datasets/data/calibration_digits.npz", images, labels, places, what)
     x, y = as_torch(images), torch.from_numpy(labels).long()
     test_x, test_y = as_torch(test_images), torch.from_numpy(test_labels).long()
     for name in options.only or RECIPES:
@@ -120,7 +94,7 @@ def main() -> None:
             **weights,
             accuracy=score,
             sha256=checksum(weights),
-            training_sha256=hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
+            training_sha256=checksum_of_digits(images, labels),
             source=SOURCE,
         )
 

@@ -10,18 +10,22 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
+from . import bench_convert, bench_event
 from .bench import check_settings
-from .bench_event import in_words
 from .bench_ours import WORKLOADS
 from .bench_peer import PEERS, check_device
 from .engine.workers import available_cores
+from .models.references import REFERENCES
 from .neurons.errors import SpecError
 
 #: Samples side by side, where one is not all that people ask about.
 BATCHES: dict[str, tuple[int, ...]] = {"mlp": (1, 64)}
+#: What else a conversion is told, of what all are.
+_CONVERT = ("repeats", "batch", "backend")
 _PROGRAM = "import sys; from rheobase.cli import main; sys.exit(main())"
 
 
@@ -68,7 +72,8 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
     options : mapping
         What applies to all, as for `run_benchmark`. Without `threads`, each runs with one and with two
         (with one where the machine has no more, or the backend is another one, and `event` always); without
-        `batch`, `mlp` runs with 1 and 64 samples, the others with one. Only the backend "numba" has `event`.
+        `batch`, `mlp` runs with 1 and 64 samples, the others with one. Only the backend "numba" has `event`,
+        and `convert`, which runs with each network that ships if torch is installed.
     peers : sequence of mapping
         As `peers_of` returns them. A workload runs once beside each that knows it, or else alone.
 
@@ -92,11 +97,21 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
     for name in WORKLOADS if compiled else (name for name in WORKLOADS if name != "event"):
         check_settings(name, **{key: options[key] for key in checked if key in options})
         batches = (options["batch"],) if "batch" in options else BATCHES.get(name, (1,))
-        beside = [peer for peer in peers if name in PEERS[peer["peer"]][1]] or [{}]
-        for batch, n, peer in product(batches, threads if name != "event" else threads[:1], beside):
-            given = {key: value for key, value in peer.items() if value is not None}
-            found.append({**options, "name": name, "batch": batch, "threads": n, **given})
+        for batch, n, peer in product(
+            batches, threads if name != "event" else threads[:1], _beside(name, peers)
+        ):
+            found.append({**options, "name": name, "batch": batch, "threads": n, **peer})
+    if compiled and find_spec("torch") is not None:
+        told = {"batch": 100} | {key: options[key] for key in _CONVERT if key in options}
+        for model, peer in product(REFERENCES, _beside("convert", peers)):
+            found.append({**told, "name": "convert", "model": model, "threads": threads[0], **peer})
     return found
+
+
+def _beside(name: str, peers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the peers that know a workload, without what is not said of them; nobody if none does."""
+    known = [peer for peer in peers if name in PEERS[peer["peer"]][1]]
+    return [{key: value for key, value in peer.items() if value is not None} for peer in known] or [{}]
 
 
 def run_case(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +149,9 @@ def summary(line: Mapping[str, Any]) -> str:
     if "error" in line:
         return f"{head} failed: {line['error']}"
     if "crossover_hz" in line:
-        return f"{head} {in_words(line)}"
+        return f"{head} {bench_event.in_words(line)}"
+    if "ms_per_image" in line:
+        return f"{head} {bench_convert.in_words(line)}"
     text = f"{head} {line['wall_s']:.4g} s [{line['wall_min_s']:.4g} to {line['wall_max_s']:.4g}]"
     text += f" for {line['bio_s']:g} s"
     if line["ns_per_event"] is not None:

@@ -151,6 +151,16 @@ def bench_conversion(
     return line | beside
 
 
+def in_words(line: Mapping[str, Any]) -> str:
+    """Return what a network keeps, and for how much, as a line of text."""
+    text = f"{line['model']}, {line['bits']} bits: {line['accuracy_dense']:.1%}, settled "
+    text += f"{line['accuracy_depth']:.1%} for {line['operations_depth']:,.0f} operations, "
+    text += f"{line['energy_over_dense']:.1%} of the dense energy, {line['ms_per_image']:.3g} ms an image"
+    if line.get("ratio") is not None:
+        return text + f", {line['peer']} takes {line['ratio']:.3g} times as long"
+    return text + (f", {line['peer']} {line['peer_note']}" if "peer" in line else "")
+
+
 def _check(model: str, **numbers: tuple[Any, int | None]) -> None:
     if model not in BITS:
         raise SpecError(f"bench.model: got {model!r}; for convert there are {[*BITS]}")

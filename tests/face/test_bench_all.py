@@ -85,15 +85,25 @@ def test_the_output_is_a_file_of_results(two_workloads, capsys, tmp_path):
 def test_every_workload_is_run_with_one_and_two_threads(monkeypatch):
     monkeypatch.setattr(bench_all, "available_cores", lambda: 8)
     found = bench_all.cases({"scale": 0.5})
-    assert {case["name"] for case in found} == set(WORKLOADS)
+    assert {case["name"] for case in found} == {*WORKLOADS, "convert"}
     assert {(case["batch"], case["threads"]) for case in found if case["name"] == "mlp"} == {
         (1, 1), (1, 2), (64, 1), (64, 2),
     }  # fmt: skip
-    assert all(case["scale"] == 0.5 for case in found)
+    assert all(case["scale"] == 0.5 for case in found if case["name"] != "convert")
     assert len({json.dumps(case, sort_keys=True) for case in found}) == len(found)
     monkeypatch.setattr(bench_all, "available_cores", lambda: 1)
     assert {case["threads"] for case in bench_all.cases({})} == {1}
     assert {case["batch"] for case in bench_all.cases({"batch": 3})} == {3}
+
+
+def test_every_network_that_ships_is_converted_where_there_is_torch(monkeypatch):
+    peers = bench_all.peers_of(["spikingjelly", "nest"])
+    found = [case for case in bench_all.cases({"repeats": 2}, peers) if case["name"] == "convert"]
+    assert [case["model"] for case in found] == [*rb.models.REFERENCES]
+    assert all((case["repeats"], case["threads"], case["peer"]) == (2, 1, "spikingjelly") for case in found)
+    monkeypatch.setattr(bench_all, "find_spec", lambda name: None)
+    assert {case["name"] for case in bench_all.cases({})} == set(WORKLOADS)
+    assert "convert" not in {case["name"] for case in bench_all.cases({"backend": "reference"})}
 
 
 def test_only_the_compiled_backend_is_run_with_two_threads(monkeypatch):
@@ -161,3 +171,14 @@ def test_a_line_of_text_says_how_long_and_how_near_the_limit():
     )
     missing = {"peer": "nest", "ratio": None, "peer_note": "not measured: no"}
     assert bench_all.summary({**LINE, **missing}).endswith(", nest not measured: no")
+
+
+def test_a_line_of_text_says_what_conversion_keeps_and_costs():
+    line = {"benchmark": "convert", "model": "cnn", "bits": 4, "batch": 100, "threads": 1}
+    line |= {"accuracy_dense": 0.994, "accuracy_depth": 0.996, "operations_depth": 1.1e6}
+    line |= {"energy_over_dense": 0.098, "ms_per_image": 0.386}
+    kept = "cnn, 4 bits: 99.4%, settled 99.6% for 1,100,000 operations"
+    cost = "9.8% of the dense energy, 0.386 ms an image"
+    assert bench_all.summary(line).endswith(f"{kept}, {cost}")
+    beside = {"peer": "spikingjelly", "ratio": 4.917}
+    assert bench_all.summary({**line, **beside}).endswith(", spikingjelly takes 4.92 times as long")
