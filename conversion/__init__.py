@@ -2,6 +2,7 @@
 
 from .convert import convert
 from .nir import read_nir, write_nir
+from .quantise import quantise_activations
 from .sonata import read_sonata, read_sonata_spikes, write_sonata_spikes
 from .spiking.comparison import Comparison
 from .spiking.converted import Converted
@@ -10,6 +11,7 @@ from .spiking.inference import Inference
 from .torch_bridge import from_torch, to_torch
 
 __all__ = [
-    "Comparison", "Confident", "Converted", "Inference", "Stable", "convert", "from_torch", "read_nir",
-    "read_sonata", "read_sonata_spikes", "to_torch", "write_nir", "write_sonata_spikes",
+    "Comparison", "Confident", "Converted", "Inference", "Stable", "convert", "from_torch",
+    "quantise_activations", "read_nir", "read_sonata", "read_sonata_spikes", "to_torch", "write_nir",
+    "write_sonata_spikes",
 ]  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ..neurons.errors import ConversionError
-from .circuits.codes import Events, Grain
+from .circuits.circuit import Circuit
+from .circuits.codes import Events, Grain, trained_code, without_staircases
 from .circuits.fuse import fuse
 from .circuits.losses import losses, mixed_bits
 from .circuits.rates import calibrate_rates
@@ -59,7 +60,8 @@ def convert(
     events : "pow2", "unit" or "graded"
         What one event can tell: a signed power of two, one unit, or any whole number.
     bits : int, dict or "auto"
-        Bits of what a neuron tells; of cells by name, where "" stands for all others. "auto" starts from 4,
+        Bits of what a neuron tells; of cells by name, where "" stands for all others. Cells that were trained
+        in steps (`quantise_activations`) have the thresholds and levels of these. "auto" starts from 4,
         and tells more where it matters to the answer, less where it does not, at no more operations.
     thresholds : "neuron", "channel" or "tensor"
         Which neurons share a step. Those whose weights are shared always do.
@@ -139,24 +141,39 @@ def convert(
         else graph_of(model, sample, allow_dense=allow_dense)
     )
     circuit = fuse(graph)
-    if isinstance(bits, Mapping) and not {""}.union(circuit.cells).issuperset(bits):
-        raise ConversionError(f"convert.bits: got {[*bits]}; allowed are '' and cells: {[*circuit.cells]}")
     how: dict[str, Any] = {"grain": thresholds, "input_bits": input_bits}
-    if bits == "auto":
-        bits = mixed_bits(circuit, inputs, **how) if law == "delta" else 4
     if law == "rate":
         coded = calibrate_rates(circuit, inputs, horizon=horizon, signed=signed, **how)
     else:
-        how |= {"correct": bias_correction and law in WHOLE, "rest": law != "ttfs"}
-        # A window is as long as the largest range: no cell gets one bit more than was asked for.
-        bits = {"": bits} if law == "ttfs" and isinstance(bits, (int, np.integer)) else bits
-        coded = calibrate(circuit, inputs, bits=bits, **how)
+        how["correct"] = bias_correction and law in WHOLE
+        coded = _calibrated(circuit, inputs, law, bits, how)
+    if law != "value":
+        coded = without_staircases(coded)
     if law == "ttfs":
         require_first_spikes(coded, input == "spikes")
     coded = coded.on_grid() if law in WHOLE else coded
     found = losses(circuit, coded, inputs[:ENOUGH]) if law in WHOLE else {}
     errors = {name: float(np.sqrt(error)) for name, error in found.items()}
     return Converted(graph, coded, law, events, schedule, input == "spikes", errors, float(dt))
+
+
+def _calibrated(circuit: Circuit, inputs: np.ndarray, law: Law, bits: Any, how: dict[str, Any]) -> Circuit:
+    """Return a circuit with codes for whole numbers."""
+    if bits == "auto":
+        mixing = {key: value for key, value in how.items() if key != "correct"}
+        bits = mixed_bits(circuit, inputs, **mixing) if law == "delta" else 4
+    if isinstance(bits, Mapping):
+        free = {"", *(name for name, cell in circuit.cells.items() if trained_code(cell) is None)}
+        if not free.issuperset(bits):
+            raise ConversionError(
+                f"convert.bits: got {[*bits]}; allowed are '' and cells whose levels were not trained: "
+                f"{sorted(free - {''})}"
+            )
+    elif (
+        law == "ttfs"
+    ):  # a window is as long as the largest range: no cell gets a bit more than was asked for
+        bits = {"": bits}
+    return calibrate(circuit, inputs, bits=bits, rest=law != "ttfs", **how)
 
 
 def _check_whole(field: str, value: Any, most: int) -> None:

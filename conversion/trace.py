@@ -56,7 +56,7 @@ def graph_of(model: Any, sample: Any, *, allow_dense: bool = False) -> Graph:
     ['input', 'linear', 'map']
     """
     path = check_path("model", model) if isinstance(model, (str, os.PathLike)) else None
-    batch = _batch(sample)
+    batch = batch_of(sample)
     if path is not None and path.suffix.lower() == ".onnx":
         return _graph_of_onnx(path, batch, allow_dense)
     return _graph_of_torch(model if path is None else path, batch, allow_dense)
@@ -168,7 +168,7 @@ def _few(names: list[str]) -> str:
     return f"{shown} is" if len(names) == 1 else f"{shown} are"
 
 
-def _batch(sample: Any) -> np.ndarray:
+def batch_of(sample: Any) -> np.ndarray:
     """Return the sample as an array of float32 or whole numbers, or raise ConversionError."""
     try:
         # NumPy takes double by itself; a tensor has the precision that its author chose.

@@ -212,6 +212,11 @@ def cos(x: Any) -> Any:
     return where(k - 2.0 * floor(0.5 * k) == 0.0, -y, y)
 
 
+def staircase(x: Any, step: Any, low: Any, high: Any) -> Any:
+    """Return the whole number of steps nearest to x, from low to high of them; ties go up."""
+    return step * minimum(maximum(floor(x / step + 0.5), low), high)
+
+
 def absolute(x: Any) -> Any:
     """Return the magnitude of x."""
     return maximum(x, -x)
@@ -272,6 +277,7 @@ SCALARS: Mapping[str, Scalar] = {
     "log": Scalar(log),
     "sin": Scalar(sin),
     "cos": Scalar(cos),
+    "staircase": Scalar(staircase, ("step", "low", "high")),
     "abs": Scalar(absolute, positive=True),
     "square": Scalar(square, positive=True),
     "sqrt": Scalar(square_root, positive=True),

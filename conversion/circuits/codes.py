@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -227,6 +228,47 @@ def never_negative(circuit: Circuit, cell: Cell) -> bool:
         for term in cell.terms
     )
     return sums and (cell.bias is None or bool((cell.bias >= 0).all()))
+
+
+def trained_code(cell: Cell) -> Code | None:
+    """Return the code that a cell was trained with, if its function is a staircase: nothing is chosen then.
+
+    Examples
+    --------
+    >>> trained_code(Cell("a", (2,), function="staircase", parameters=(0.25, 0.0, 4.0)))
+    Code(theta=array([0.25, 0.25], dtype=float32), low=0, high=4, rest=None)
+    """
+    if cell.function != "staircase":
+        return None
+    step, low, high = cell.parameters
+    return Code(np.full(cell.n, step, np.float32), int(low), int(high))
+
+
+def mean_code(circuit: Circuit, cell: Cell, bits: int) -> Code | None:
+    """Return the code that tells means of trained steps as they are, if so many bits have room for it.
+
+    The mean of k whole numbers of steps is a whole number of k-ths of a step.
+    """
+    if cell.function != "identity" or len(cell.terms) != 1 or cell.terms[0].op != "mean_pool":
+        return None
+    term, trained = cell.terms[0], trained_code(circuit.cells[cell.terms[0].source])
+    size, padded = math.prod(term.options["size"]), any(sum(term.options["padding"], ()))
+    plain = term.options["count_padding"] or not padded
+    if trained is None or not plain or not size * max(trained.high, -2 * trained.low) < 2**bits:
+        return None
+    theta = np.full(cell.n, trained.theta[0] / np.float32(size), np.float32)
+    return Code(theta, size * trained.low, size * trained.high)
+
+
+def without_staircases(circuit: Circuit) -> Circuit:
+    """Return a circuit in which codes alone make steps of what was trained so, since neurons round anyway."""
+    cells = {
+        name: replace(cell, function="relu" if cell.code.low >= 0 else "identity", parameters=())
+        if cell.code is not None and cell.function == "staircase"
+        else cell
+        for name, cell in circuit.cells.items()
+    }
+    return replace(circuit, cells=cells)
 
 
 def input_code(circuit: Circuit, sample: np.ndarray, bits: int) -> Code:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...neurons.errors import ConversionError
 from .circuit import Circuit
-from .codes import quantised, settled
+from .codes import quantised, settled, trained_code
 from .emulate import Emulator
 from .evaluate import exact, exact_signals, unfolded
 from .thresholds import calibrate
@@ -96,7 +96,8 @@ def mixed_bits(
     """
     x = np.asarray(sample)[:FEW]
     wanted = exact(circuit, np.asarray(x, np.float32))
-    widths = {name: bits for name in circuit.told if name != circuit.input.name}
+    free = (circuit.cells[name] for name in circuit.told if name != circuit.input.name)
+    widths = {cell.name: bits for cell in free if trained_code(cell) is None}
 
     def measured(widths: Mapping[str, int]) -> tuple[float, float]:
         coded = calibrate(circuit, x, bits=widths, **options)

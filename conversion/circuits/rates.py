@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from .circuit import Cell, Circuit, Code
-from .codes import Grain, aim, classes, input_code, never_negative, told_by
+from .codes import Grain, aim, classes, input_code, never_negative, told_by, trained_code
 from .evaluate import Signals, exact_signals, function_of, unfolded
 from .thresholds import least_error, totals_by_batch
 
@@ -64,11 +64,16 @@ def calibrate_rates(
         if cell is circuit.input:
             cell = replace(cell, code=input_code(circuit, x, input_bits))
         elif cell.name in circuit.told:
-            low = 0 if never_negative(course.circuit, cell) and not signed else -1
-            few = slice(max(64, ENOUGH // cell.n))
-            values = [function_of(cell, u[few]) for u in totals]
-            group = classes(circuit, cell, grain)
-            theta = _searched(values, wanted[cell.name][few], group, low, looks)
+            trained = trained_code(cell)
+            positive = never_negative(course.circuit, replace(cell, code=trained))
+            low = 0 if positive and not signed else -1
+            if trained is not None:  # a spike in every step stands for the trained threshold
+                theta = trained.theta * np.float32(trained.high)
+            else:
+                few = slice(max(64, ENOUGH // cell.n))
+                values = [function_of(cell, u[few]) for u in totals]
+                group = classes(circuit, cell, grain)
+                theta = _searched(values, wanted[cell.name][few], group, low, looks)
             cell = replace(cell, code=Code(theta, low, 1))
         course.add(cell, totals)
     return course.circuit

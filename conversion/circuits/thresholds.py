@@ -8,7 +8,19 @@ from dataclasses import replace
 import numpy as np
 
 from .circuit import Cell, Circuit, Code
-from .codes import Events, Grain, aim, classes, counted, events_for, input_code, range_of, tell
+from .codes import (
+    Events,
+    Grain,
+    aim,
+    classes,
+    counted,
+    events_for,
+    input_code,
+    mean_code,
+    range_of,
+    tell,
+    trained_code,
+)
 from .evaluate import BATCH, Signals, function_of, totals_of, unfolded
 
 #: Parts of the theta that is best for all neurons together, below which none of a class may lie. Which of
@@ -44,8 +56,8 @@ def calibrate(
     sample : array (batch, ...)
         Some hundred inputs.
     bits : int or mapping
-        Of each cell, and one more where others only add up what it tells, as on a residual stream, since its
-        events reach few; or of each cell by name ("" stands for all others).
+        Of each cell that was not trained in steps, and one more where others only add up what it tells, as on
+        a residual stream, since its events reach few; or of each cell by name ("" stands for all others).
     grain : "neuron", "channel" or "tensor"
         What shares a theta; neurons whose readers multiply them by the same weights always do.
     input_bits : int
@@ -73,18 +85,11 @@ def calibrate(
             # What is never negative stays so: a bias that takes an error back asks for no sign.
             known = Circuit({**circuit.cells, **cells})
             width = bits + _only_added(circuit, cell) if isinstance(bits, int) else _by_name(bits, cell)
-            code = (
-                input_code(circuit, x, input_bits)
-                if first
-                else _searched(
-                    known,
-                    known.cells[cell.name],
-                    function_of(cell, u),
-                    original.values[cell.name],
-                    width,
-                    grain,
-                )
-            )
+            code = input_code(circuit, x, input_bits) if first else trained_code(cell)
+            code = mean_code(known, known.cells[cell.name], width) if code is None else code
+            if code is None:
+                values, trained = function_of(cell, u), original.values[cell.name]
+                code = _searched(known, known.cells[cell.name], values, trained, width, grain)
             cell = replace(cell, code=code)
             tell(cell, n := aim(cell, u), settling)
             if rest:

@@ -171,6 +171,7 @@ HANDLERS: Mapping[str, Handler] = {
     # our own: operators.py
     "gated_scan": weighted.gated_scan,
     "rational": pointwise.rational,
+    "staircase": pointwise.staircase,
 }
 
 #: Operators that are linear in an image's or signal's pixels, the same for each channel.

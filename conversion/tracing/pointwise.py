@@ -151,3 +151,15 @@ def rational(draft: Draft, x: Value, above: Any, below: Any) -> Value:
     if isinstance(above, Value) or isinstance(below, Value):
         raise Unsupported("its coefficients depend on the sample; only trained ones can be converted")
     return mapped(draft, x, "rational", *above.tolist(), *np.abs(below).tolist())
+
+
+def staircase(draft: Draft, x: Value, threshold: Any, levels: int, low: int) -> Value:
+    """Return x rounded to steps of a trained threshold over a number of them."""
+    if isinstance(threshold, Value) or np.size(threshold) != 1:
+        raise Unsupported(
+            "its threshold depends on the sample, or is several; only one number can be converted"
+        )
+    step = float(numbers(threshold).reshape(()) / np.float32(levels))
+    if not 0 < step < np.inf:
+        raise Unsupported(f"its threshold is {step * levels:.3g}; train it anew such that it stays above 0")
+    return mapped(draft, x, "staircase", step, low, levels)

@@ -40,8 +40,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "engine.simulator": ("Simulator",),
     "hardware": ("Chip", "Energy", "compare_chips", "energy"),
     "conversion": (
-        "Confident", "Converted", "Stable", "convert", "from_torch", "read_nir", "read_sonata", "to_torch",
-        "write_nir",
+        "Confident", "Converted", "Stable", "convert", "from_torch", "quantise_activations", "read_nir",
+        "read_sonata", "to_torch", "write_nir",
     ),
 }  # fmt: skip
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}

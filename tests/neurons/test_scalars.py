@@ -56,6 +56,7 @@ CASES = [
     ("log", (), ABOVE, np.log, 2e-7, "value or 1"),
     ("sin", (), TURNS, np.sin, 3e-7, 1),
     ("cos", (), TURNS, np.cos, 3e-7, 1),
+    ("staircase", (0.25, -8.0, 7.0), WIDE, lambda x: np.clip(np.floor(4 * x + 0.5), -8, 7) / 4, 0.0, 1),
     ("abs", (), WIDE, np.abs, 0.0, "value"),
     ("square", (), WIDE, np.square, 1e-7, "value"),
     ("sqrt", (), ABOVE, np.sqrt, 1e-7, "value"),
