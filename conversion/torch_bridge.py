@@ -157,23 +157,37 @@ def _refuse(network: Network) -> None:
         raise ConversionError("to_torch: the network has no sources or no populations; add some")
 
 
-def from_torch(module: Any) -> Network:
+def from_torch(
+    module: Any, *, input_shape: tuple[int, ...] | None = None, inputs: str = "spikes", dt: float = 1e-3
+) -> Network:
     """Return a torch module as a network.
 
     Parameters
     ----------
-    module : torch.nn.Module
-        What `to_torch` made, trained or not.
+    module : torch.nn.Module, or list of them
+        What `to_torch` made, trained or not. Or a network of snnTorch: a `torch.nn.Sequential`, or a list, of
+        layers in order; neurons are `Leaky`, `RLeaky`, `Synaptic` and `RSynaptic`, and between them stand
+        linear layers: Linear, Conv2d, AvgPool2d, BatchNorm (as in evaluation), Flatten, Dropout (left out).
+    input_shape : tuple of int, optional
+        Of one input of snnTorch's network, where its first layer is no Linear: (channels, height, width).
+    inputs : "spikes" or "values"
+        Whether snnTorch's network gets spikes or real numbers: its source "input" is then a SpikeSource or a
+        CurrentSource.
+    dt : float
+        Seconds per step in which `Synaptic` neurons are to run; others are the same in any step.
 
     Returns
     -------
     Network
-        It gives the module's spikes: see `to_torch`. What has not changed is described as it was.
+        It gives the module's spikes: see `to_torch`. What has not changed is described as it was. snnTorch's
+        layers become populations called "leaky1" and so on, and the last one has a probe "output".
 
     Raises
     ------
+    MissingExtra
+        If torch is not installed.
     ConversionError
-        If the module is something else.
+        If the module is something else, or a layer does what a network cannot: all are named.
 
     Examples
     --------
@@ -190,12 +204,15 @@ def from_torch(module: Any) -> Network:
     >>> float(rb.from_torch(module)["x->y"].weight[0, 0])
     0.5
     """
-    if is_torch_module(module):
-        from .modules.module import NetworkModule
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtra("torch", "torch", "A torch module as a network") from None
+    from .modules.module import NetworkModule
+    from .modules.snntorch_layers import layers_of, network_of_layers
 
-        if isinstance(module, NetworkModule):
-            return module.network()
-    raise ConversionError(
-        f"from_torch.module: got {type(module).__name__}; allowed is what to_torch made. Other trained "
-        "networks are converted by rheobase.convert"
-    )
+    if inputs not in ("spikes", "values"):
+        raise SpecError(f"from_torch.inputs: got {inputs!r}; allowed is 'spikes' or 'values'")
+    if isinstance(module, NetworkModule):
+        return module.network()
+    return network_of_layers(layers_of(module), input_shape=input_shape, inputs=inputs, dt=dt)

@@ -14,6 +14,7 @@ from ...engine.initial import initial_state
 from ...engine.network import Network
 from ...engine.plan import GroupPlan, Plan
 from ...engine.planning import make_plan
+from ...engine.sources import CurrentSource, FrameSource, Source
 from ...learning.cells import Cell, State
 from ...learning.surrogate import Surrogate
 from ...learning.torch_words import Spike
@@ -68,7 +69,8 @@ class NetworkModule(torch.nn.Module):
         Parameters
         ----------
         x : tensor (steps, batch, n) or (steps, batch, *shape), or a dict
-            What the one source sends in each step; of several, source -> tensor.
+            What the one source sends in each step; of several, source -> tensor. Currents and frames that the
+            network holds itself need not be given.
         state : ModuleState, optional
             Where to go on; from the beginning if left out.
 
@@ -127,7 +129,7 @@ class NetworkModule(torch.nn.Module):
 
     def _inputs(self, x: Any) -> dict[str, torch.Tensor]:
         """Return what each source sends, (steps, batch, n), or raise SpecError."""
-        sources = {source.label: source for source in self.plan.network.sources}
+        sources = {s.label: s for s in self.plan.network.sources if constant_of(s) is None}
         given = x if isinstance(x, Mapping) else dict.fromkeys(sources, x)
         by_name = {str(getattr(key, "name", key)): value for key, value in given.items()}
         if by_name.keys() != sources.keys() or (len(sources) > 1 and not isinstance(x, Mapping)):
@@ -145,6 +147,11 @@ class NetworkModule(torch.nn.Module):
         if len({value.shape[:2] for value in flat.values()}) > 1 or not all(v.numel() for v in flat.values()):
             shapes = {name: tuple(value.shape) for name, value in flat.items()}
             raise SpecError(f"input: got {shapes}; allowed are the same steps and batch for all, and not 0")
+        like = next(iter(flat.values()))
+        for source in self.plan.network.sources:
+            if source.label not in flat:
+                row = torch.as_tensor(constant_of(source), dtype=real, device=like.device)
+                flat[source.label] = row.expand(*like.shape[:2], -1)
         return flat
 
     def _wanted(self, name: str) -> tuple[str, ...]:
@@ -167,6 +174,13 @@ class NetworkModule(torch.nn.Module):
 def key_of(name: str) -> str:
     """Return what a module calls a part: torch allows no dots."""
     return name.replace(".", "%2E")
+
+
+def constant_of(source: Source) -> np.ndarray | None:
+    """Return what a source sends in every step by itself; None where forward must be given it."""
+    values = source.values if isinstance(source, CurrentSource | FrameSource) else None
+    constant = values is not None and (isinstance(source, FrameSource) or values.ndim == 1)
+    return np.array(values).reshape(-1) if constant else None
 
 
 def first_state(plan: Plan, group: GroupPlan, batch: int, like: torch.Tensor) -> State:

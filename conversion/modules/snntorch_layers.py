@@ -1,0 +1,271 @@
+"""Trained networks of snnTorch, a layer after the other, as networks of ours."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...engine.connectivity import conv2d, dense, one_to_one, pool2d
+from ...engine.network import Network
+from ...engine.parts import Group, Population, Probe, Projection
+from ...engine.sources import CurrentSource, SpikeSource
+from ...neurons import CubaLIF, Leaky
+from ...neurons.errors import ConversionError
+from ...neurons.model import NeuronModel
+
+_RESETS = {"subtract": "soft", "zero": "hard", "none": "none"}
+#: Beyond so many entries a chain of several linear layers is not written out as one matrix.
+_MOST_ENTRIES = 1 << 26
+_PASSED = (torch.nn.Identity, torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Flatten)
+_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+_Weighted = torch.nn.Linear | torch.nn.Conv2d
+_LINEAR = (*_PASSED, *_NORMS, torch.nn.Linear, torch.nn.Conv2d, torch.nn.AvgPool2d, torch.nn.Unflatten)
+
+
+def is_neuron(layer: Any) -> bool:
+    """Say whether a module is a neuron of snnTorch."""
+    return any(base.__module__ == "snntorch._neurons.neurons" for base in type(layer).__mro__)
+
+
+def layers_of(module: Any) -> list[torch.nn.Module]:
+    """Return the layers of a list, or of `Sequential` modules within one another, in order.
+
+    Raises
+    ------
+    ConversionError
+        If it is something else, whose order nobody knows.
+    """
+    if isinstance(module, torch.nn.Sequential | list | tuple):
+        return [layer for part in module for layer in layers_of(part)]
+    if not isinstance(module, torch.nn.Module) or (not is_neuron(module) and [*module.children()]):
+        raise ConversionError(
+            f"from_torch.module: got {type(module).__name__}, in whose forward the order of layers is not "
+            "to be seen; allowed is what to_torch made, a torch.nn.Sequential of layers and snnTorch's "
+            "neurons, or a list of them in order, such as [net.fc1, net.lif1, net.fc2, net.lif2]"
+        )
+    return [module]
+
+
+def network_of_layers(
+    layers: Sequence[torch.nn.Module], *, input_shape: tuple[int, ...] | None, inputs: str, dt: float
+) -> Network:
+    """Return what layers and snnTorch's neurons are as a network: see `rheobase.from_torch`."""
+    shape = _first_shape(layers, input_shape)
+    net = Network()
+    source = SpikeSource if inputs == "spikes" else CurrentSource
+    before: Group = net.add(source(shape, name="input"))
+    for place, (chain, neuron) in enumerate(_stages(layers), 1):
+        where = f"from_torch: layers {place} ({', '.join(type(one).__name__ for one in (*chain, neuron))})"
+        pattern, weight, bias, shape = _connection(chain, before.shape, where)
+        recurrent = getattr(neuron, "recurrent", None)
+        back, again, more = _recurrence(recurrent, int(np.prod(shape)), where)
+        bias = bias if more is None else more if bias is None else bias + more
+        name = f"{type(neuron).__name__.lower()}{place}"
+        model, fed = _model(neuron, bias, dt, where)
+        after = net.add(Population(shape, model, name=name))
+        net.add(Projection(before, after, pattern, weight=weight, delay=0.0, name=f"into {name}"))
+        if recurrent is not None:
+            net.add(Projection(after, after, back, weight=again, name=f"within {name}"))
+        if fed is not None:
+            constant = net.add(CurrentSource(after.n, values=fed, name=f"bias of {name}"))
+            net.add(Projection(constant, after, one_to_one(), delay=0.0, name=f"bias into {name}"))
+        before = after
+    net.add(Probe(before, name="output"))
+    return net
+
+
+def _stages(layers: Sequence[torch.nn.Module]) -> Iterator[tuple[list[torch.nn.Module], Any]]:
+    """Yield each neuron with the layers between the one before and it."""
+    chain: list[torch.nn.Module] = []
+    for layer in layers:
+        if is_neuron(layer):
+            yield chain, layer
+            chain = []
+        else:
+            chain.append(layer)
+    if chain:
+        raise ConversionError(
+            f"from_torch: the last layers, {[type(one).__name__ for one in chain]}, lead to no neuron; end "
+            "with one, such as snntorch.Leaky(beta, reset_mechanism='none')"
+        )
+
+
+def _first_shape(layers: Sequence[torch.nn.Module], given: tuple[int, ...] | None) -> tuple[int, ...]:
+    if given is not None:
+        return tuple(int(size) for size in given)
+    first = next((one for one in layers if not isinstance(one, torch.nn.Identity | torch.nn.Dropout)), None)
+    if isinstance(first, torch.nn.Linear):
+        return (first.in_features,)
+    raise ConversionError(
+        f"from_torch.input_shape: the first layer is a {type(first).__name__}, which does not say how large "
+        "its input is; give it, as (channels, height, width)"
+    )
+
+
+def _connection(
+    chain: list[torch.nn.Module], before: tuple[int, ...], where: str
+) -> tuple[Any, Any, np.ndarray | None, tuple[int, ...]]:
+    """Return pattern, weights, bias (n,) and the shape after layers without neurons."""
+    others = [type(layer).__name__ for layer in chain if not isinstance(layer, _LINEAR)]
+    if others:
+        raise ConversionError(
+            f"{where}: {others} cannot be converted; allowed between neurons are Linear, Conv2d, AvgPool2d, "
+            "BatchNorm1d, BatchNorm2d, Flatten, Unflatten, Dropout and Identity"
+        )
+    try:
+        with torch.no_grad():
+            shape = tuple(_through(chain, torch.zeros(1, *before)).shape[1:])
+    except (RuntimeError, ValueError) as error:
+        raise ConversionError(f"{where}: inputs of shape {before} do not fit: {error}") from None
+    core = _folded([layer for layer in chain if not isinstance(layer, _PASSED)])
+    if not core:
+        return one_to_one(), 1.0, None, shape
+    (one, *more) = core
+    plain = not more
+    if plain and isinstance(one, torch.nn.Linear) and before == (one.in_features,):
+        return dense(), _array(one.weight), _spread(one, shape), shape
+    if (
+        plain
+        and isinstance(one, torch.nn.Conv2d)
+        and one.padding_mode == "zeros"
+        and not isinstance(one.padding, str)
+    ):
+        options: dict[str, Any] = {"stride": one.stride, "padding": one.padding, "dilation": one.dilation}
+        pattern = conv2d(groups=one.groups, **options)
+        return pattern, _array(one.weight), _spread(one, shape), shape
+    if plain and isinstance(one, torch.nn.AvgPool2d) and one.padding in (0, (0, 0)) and not one.ceil_mode:
+        if one.divisor_override is None:
+            return pool2d(one.kernel_size, stride=one.stride), 1.0, None, shape
+    matrix, bias = _written_out(core, before, where)
+    return dense(), matrix, bias if bias.any() else None, shape
+
+
+def _through(chain: Sequence[torch.nn.Module], x: torch.Tensor) -> torch.Tensor:
+    """Return what layers make of a batch, in evaluation."""
+    for layer in chain:
+        x = copy.deepcopy(layer).eval().cpu()(x)
+    return x
+
+
+def _folded(chain: list[torch.nn.Module]) -> list[torch.nn.Module]:
+    """Return layers with normalisations in the weights of those before them."""
+    folded: list[torch.nn.Module] = []
+    for layer in chain:
+        if isinstance(layer, _NORMS) and folded and isinstance(folded[-1], _Weighted):
+            folded[-1] = _fold(folded[-1], layer)
+        else:
+            folded.append(layer)
+    return folded
+
+
+def _fold(layer: Any, norm: Any) -> torch.nn.Module:
+    """Return a layer followed by a normalisation with fixed statistics as a layer of its kind, in float64."""
+    if norm.running_mean is None:
+        raise ConversionError(
+            f"from_torch: a {type(norm).__name__} without running statistics depends on the batch; train it "
+            "with track_running_stats=True"
+        )
+    scale = 1.0 / np.sqrt(_array(norm.running_var) + norm.eps)
+    scale = scale if norm.weight is None else scale * _array(norm.weight)
+    bias = 0.0 if layer.bias is None else _array(layer.bias)
+    bias = (bias - _array(norm.running_mean)) * scale
+    bias = bias if norm.bias is None else bias + _array(norm.bias)
+    folded = copy.deepcopy(layer)
+    weight = _array(layer.weight) * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    folded.weight = torch.nn.Parameter(torch.from_numpy(weight.astype(np.float32)))
+    folded.bias = torch.nn.Parameter(torch.from_numpy(bias.astype(np.float32)))
+    return folded
+
+
+def _written_out(
+    chain: list[torch.nn.Module], before: tuple[int, ...], where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return several layers that are linear together as one matrix [n_out, n_in] and a bias."""
+    n = int(np.prod(before))
+    layers = [torch.nn.Unflatten(1, before), *chain, torch.nn.Flatten()]
+    if isinstance(chain[0], torch.nn.Linear):
+        layers = layers[1:]
+    with torch.no_grad():
+        bias = _through(layers, torch.zeros(1, n))[0]
+        if n * bias.numel() > _MOST_ENTRIES:
+            raise ConversionError(
+                f"{where}: together they would be a matrix of {bias.numel()} x {n}; put a neuron between them"
+            )
+        rows = _through(layers, torch.eye(n)) - bias
+    return rows.T.numpy().astype(np.float64), bias.numpy().astype(np.float64)
+
+
+def _recurrence(recurrent: Any, n: int, where: str) -> tuple[Any, Any, np.ndarray | None]:
+    """Return pattern, weights and bias by which a layer hears itself."""
+    if recurrent is None:
+        return None, None, None
+    if isinstance(recurrent, torch.nn.Linear):
+        return dense(), _array(recurrent.weight), _spread(recurrent, (n,))
+    if hasattr(recurrent, "V"):
+        return one_to_one(), np.broadcast_to(_array(recurrent.V), n).copy(), None
+    raise ConversionError(
+        f"{where}: a recurrent {type(recurrent).__name__} cannot be converted; use a Linear"
+    )
+
+
+def _model(
+    neuron: Any, bias: np.ndarray | None, dt: float, where: str
+) -> tuple[NeuronModel, np.ndarray | None]:
+    """Return a neuron's model, and the bias that must be fed to it."""
+    kind = type(neuron).__name__
+    if kind not in ("Leaky", "RLeaky", "Synaptic", "RSynaptic"):
+        raise ConversionError(f"{where}: allowed are Leaky, RLeaky, Synaptic and RSynaptic")
+    reset, delayed = neuron.reset_mechanism, bool(neuron.reset_delay)
+    refused = {
+        "inhibition=True": neuron.inhibition,
+        "state_quant": neuron.state_quant,
+        "graded spikes": bool((torch.as_tensor(neuron.graded_spikes_factor) != 1).any()),
+        "reset_delay=False with 'subtract', which may subtract twice": not delayed and reset == "subtract",
+        "reset to zero, which there takes away the input too": kind != "Leaky" and reset == "zero",
+    }
+    for what, found in refused.items():
+        if found:
+            raise ConversionError(f"{where}: {kind} with {what} cannot be converted")
+    common: Any = {
+        "threshold": _number(neuron.threshold), "reset": _RESETS[reset], "reset_delay": delayed,
+        "strict": True,
+    }  # fmt: skip
+    beta = np.clip(_number(neuron.beta), 0.0, 1.0)
+    if "Synaptic" not in kind:
+        drive: Any = 0.0 if bias is None else bias
+        return Leaky(_plain(beta), drive=drive, **common), None
+    alpha = np.clip(_number(neuron.alpha), 0.0, 1.0)
+    if np.any(alpha >= 1.0) or np.any(beta >= 1.0):
+        raise ConversionError(f"{where}: alpha and beta of 1 never decay; allowed are numbers below 1")
+    tau, tau_syn = dt / (1.0 - beta), dt / (1.0 - alpha)
+    model = CubaLIF(
+        _plain(tau), _plain(tau_syn), w_in=_plain(tau_syn / dt), resistance=_plain(tau / dt),
+        integration="euler", **common,
+    )  # fmt: skip
+    return model, bias
+
+
+def _array(tensor: Any) -> np.ndarray:
+    return np.asarray(torch.as_tensor(tensor).detach().cpu().numpy(), np.float64)
+
+
+def _number(tensor: Any) -> Any:
+    """Return one number, or one for each neuron."""
+    values = _array(tensor).reshape(-1)
+    return float(values[0]) if values.size == 1 else values
+
+
+def _plain(value: Any) -> Any:
+    return value if np.ndim(value) else float(value)
+
+
+def _spread(layer: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return a layer's bias for each neuron behind it; None if there is none."""
+    if layer.bias is None:
+        return None
+    bias = _array(layer.bias).reshape(-1, *[1] * (len(shape) - 1))
+    return np.broadcast_to(bias, shape).reshape(-1).copy()

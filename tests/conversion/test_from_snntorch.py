@@ -1,0 +1,117 @@
+"""Networks of snnTorch, trained there, as networks here: the same spikes, and there and back."""
+
+import pytest
+
+import rheobase as rb
+
+torch = pytest.importorskip("torch")
+snn = pytest.importorskip("snntorch")
+nn = torch.nn
+
+STEPS, BATCH = 25, 3
+
+
+def theirs(layers, x):
+    """Run snnTorch's layers step by step: spikes of the last neuron and how near it came to its threshold."""
+    for layer in layers:
+        layer.init_hidden, layer.output = True, False
+        layer.eval()
+        for reset in ("reset_mem", "reset_hidden"):
+            getattr(layer, reset, lambda: None)()
+    sent, near = [], []
+    with torch.no_grad():
+        for frame in x:
+            for layer in layers:
+                frame = layer(frame)
+            sent.append(frame)
+            near.append((layers[-1].mem - layers[-1].threshold).abs())
+    return torch.stack(sent), torch.stack(near)
+
+
+def dense_layers():
+    scattered = torch.linspace(0.7, 0.95, 20)
+    norm = nn.BatchNorm1d(20)
+    norm.running_mean.uniform_(-0.2, 0.2)
+    norm.running_var.uniform_(0.5, 1.5)
+    return [
+        nn.Linear(30, 20), norm, snn.Leaky(scattered, threshold=0.8), nn.Dropout(0.5),
+        nn.Linear(20, 16, bias=False), snn.RLeaky(0.8, linear_features=16),
+        nn.Linear(16, 12), snn.Leaky(0.9, reset_mechanism="zero", threshold=0.5),
+        snn.RLeaky(0.7, all_to_all=False, V=0.3, threshold=0.6),
+    ]  # fmt: skip
+
+
+def synaptic_layers():
+    return [
+        nn.Linear(30, 20), snn.Synaptic(0.6, 0.8), nn.Linear(20, 10, bias=False),
+        snn.RSynaptic(0.5, 0.9, linear_features=10, reset_mechanism="none"), snn.Synaptic(0.4, 0.7),
+    ]  # fmt: skip
+
+
+def image_layers():
+    norm = nn.BatchNorm2d(4)
+    norm.running_var.uniform_(0.5, 1.5)
+    return [
+        nn.Conv2d(2, 4, 3, padding=1), norm, nn.AvgPool2d(2), snn.Leaky(0.8, threshold=0.4),
+        nn.Conv2d(4, 5, 2, stride=2), snn.Leaky(0.9, threshold=0.3), nn.AvgPool2d(2),
+        snn.Leaky(0.5, threshold=0.2), nn.Flatten(), nn.Linear(5, 6), snn.Leaky(0.9, threshold=0.3),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"), [(dense_layers, (30,)), (synaptic_layers, (30,)), (image_layers, (2, 8, 8))]
+)
+def test_the_network_spikes_as_snntorchs_layers_do(make, shape):
+    torch.manual_seed(1)
+    layers = make()
+    for layer in layers:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            layer.weight.data.mul_(3.0)
+    x = (torch.rand(STEPS, BATCH, *shape) < 0.4).float()
+    sent, near = theirs(layers, x)
+    sent, near = sent.reshape(STEPS, BATCH, -1), near.reshape(STEPS, BATCH, -1)
+    net = rb.from_torch(nn.Sequential(nn.Sequential(*layers[:2]), *layers[2:]), input_shape=shape)
+    assert 0.02 < float(sent.mean()) < 0.9
+    given = x.reshape(STEPS, BATCH, -1).transpose(0, 1).numpy().astype(int)
+    record = rb.Simulator(net, dt=1e-3, backend="reference", batch=BATCH).run(
+        STEPS * 1e-3, inputs={"input": given}
+    )["output"]
+    ours = torch.zeros_like(sent)
+    ours[record.steps, record.trials, record.ids] = 1.0
+    trained_here = rb.to_torch(net, compiled=False)(x).detach()
+    for found in (ours, trained_here):
+        differ = found != sent
+        if differ.any():  # only after a tie: a potential at the threshold, for all that rounding can say
+            first = int(differ.any(dim=2).any(dim=1).nonzero()[0])
+            assert float(near[first][differ[first]].max()) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("layers", "match"),
+    [
+        ([nn.Linear(3, 2)], r"the last layers, \['Linear'\], lead to no neuron"),
+        ([nn.Linear(3, 2), nn.ReLU(), snn.Leaky(0.9)], r"Linear, ReLU, Leaky\): \['ReLU'\] cannot"),
+        ([nn.Linear(3, 2), snn.Alpha(0.8, 0.7)], "allowed are Leaky, RLeaky, Synaptic and RSynaptic"),
+        ([nn.Linear(3, 2), snn.Leaky(0.9, inhibition=True)], "inhibition=True cannot be converted"),
+        ([nn.Linear(3, 2), snn.Leaky(0.9, reset_delay=False)], "may subtract twice"),
+        ([nn.Linear(3, 2), snn.Synaptic(0.9, 0.8, reset_mechanism="zero")], "takes away the input too"),
+        ([snn.RLeaky(0.9, linear_features=2, reset_mechanism="zero")], "input_shape"),
+        ([nn.Linear(3, 2), snn.Leaky(0.9), nn.Linear(5, 2), snn.Leaky(0.9)], r"of shape \(2,\) do not"),
+        ([nn.Conv2d(1, 1, 3), snn.Leaky(0.9)], "input_shape: the first layer is a Conv2d"),
+    ],
+)  # fmt: skip
+def test_what_a_network_cannot_do_is_refused_by_name(layers, match):
+    with pytest.raises(rb.ConversionError, match=match):
+        rb.from_torch(layers)
+
+
+def test_a_module_whose_order_is_hidden_is_refused():
+    class Hidden(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.lif = nn.Linear(2, 2), snn.Leaky(0.9)
+
+    with pytest.raises(rb.ConversionError, match=r"got Hidden, in whose forward .* \[net.fc1, net.lif1"):
+        rb.from_torch(Hidden())
+    with pytest.raises(rb.SpecError, match="inputs: got 'both'"):
+        rb.from_torch([], inputs="both")
