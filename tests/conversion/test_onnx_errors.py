@@ -253,6 +253,9 @@ HOSTILE = {
     "large repetitions": (
         lambda: plain(lambda n, x: n.ReduceMax(n.Expand(x, np.array([10**9, 1, 1])))), r"\(Expand\): .*shape"
     ),
+    "far places": (
+        lambda: plain(lambda n, x: n.GatherElements(x, np.array([[2**60]]), axis=1)), r"\(GatherElements\): "
+    ),
     "sizes that do not fit": (
         lambda: plain(lambda n, x: n.Reshape(x, np.array([1, 7]))), r"\(Reshape\): .*cannot be computed"
     ),

@@ -4,7 +4,8 @@
 * batch normalisation before opset 14 is by running statistics, unless training is asked for;
 * DequantizeLinear and QuantizeLinear before opset 19 are missing;
 * the largest in signals, of windows with a border or of all, and transposed convolutions in groups, go wrong;
-* a plain recurrent network knows no ReLU.
+* a plain recurrent network knows no ReLU;
+* GatherElements takes any number as a place, and never ends where one is large.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ def amended(opset: int) -> tuple[type[OpRun], ...]:
     Examples
     --------
     >>> [one.__name__ for one in amended(21)]
-    ['MaxPool', 'GlobalMaxPool', 'ConvTranspose', 'RNN']
+    ['MaxPool', 'GlobalMaxPool', 'ConvTranspose', 'RNN', 'GatherElements']
     """
-    made = [_max_pool(), _global_max_pool(), _conv_transpose(), _rnn()]
+    made = [_max_pool(), _global_max_pool(), _conv_transpose(), _rnn(), _gather_elements()]
     if opset < 13:
         made += [_flat("Softmax"), _flat("LogSoftmax")]
     made += [_named(name, load_op("", name)) for name, since in _NEWEST.items() if opset < since]
@@ -87,6 +88,15 @@ def _rnn() -> type[OpRun]:
         return theirs.choose_act(self, name, alpha, beta)
 
     return _named("RNN", theirs, choose_act=choose_act)
+
+
+def _gather_elements() -> type[OpRun]:
+    def _run(self: Any, x: np.ndarray, places: np.ndarray, axis: int = 0) -> Any:
+        around = tuple(slice(size) for size in places.shape)
+        whole = tuple(slice(None) if i == axis % x.ndim else part for i, part in enumerate(around))
+        return (np.take_along_axis(x[whole], places, axis),)
+
+    return _named("GatherElements", OpRun, _run=_run)
 
 
 def _flat(name: str) -> type[OpRun]:

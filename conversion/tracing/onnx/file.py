@@ -119,7 +119,10 @@ def _check_numbers(path: Path, model: onnx.ModelProto) -> None:
     if model.graph.sparse_initializer:
         raise ConversionError(f"{path}: it holds sparse initializers; save them as dense ones")
     for place, tensor in _tensors(model):
-        array = numpy_helper.to_array(tensor)
+        try:
+            array = numpy_helper.to_array(tensor)
+        except (ValueError, TypeError, KeyError) as error:
+            raise FormatError(f"{path}: {place} is not what it claims to be ({str(error)[:120]})") from None
         if array.dtype.kind == "f" and np.isnan(array).any():
             raise ConversionError(f"{path}: {place} holds NaN; only finite weights can be converted")
 

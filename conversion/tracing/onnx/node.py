@@ -15,12 +15,13 @@ from onnx import defs, helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
 from ..draft import Value
+from ..refusals import depends
 from .amended import amended
 
 #: Domains of the standard's own operators.
 STANDARD = ("", "ai.onnx")
-#: Numbers that one value may have: a file of a few bytes can ask for any number of them.
-MOST = 2**26
+#: Numbers that a constant may have, and a value of one sample: a file of a few bytes can ask for any number.
+MOST, MOST_OF_SAMPLE = 2**26, 2**24
 #: Constants of up to so many numbers may say what sizes something has.
 _SIZES = 4096
 
@@ -115,10 +116,12 @@ class Call:
         return [_type_of(made[name]) if name in made else None for name in self.node.output]
 
     def check_sizes(self) -> None:
-        """Raise Broken where a result would be larger than any network's."""
+        """Raise Broken where a result would be larger than any network's, or nothing of the sample."""
+        varies = depends(self.inputs)
+        least, most = (1, MOST_OF_SAMPLE) if varies else (0, MOST)
         for one in self.types:
-            if one is not None and math.prod(one[1]) > MOST:
-                raise Broken(f"it makes an array of shape {one[1]}; allowed are {MOST} numbers")
+            if one is not None and not least <= math.prod(one[1]) <= most:
+                raise Broken(f"it makes an array of shape {one[1]}; allowed are {least} to {most} numbers")
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """Return what onnx's own implementation makes of arrays, one for each result."""

@@ -78,7 +78,7 @@ def _check_entry(path: Path, entry: onnx.ValueInfoProto, batch: np.ndarray) -> b
         )
     if (kind == "float") != (batch.dtype.kind == "f"):
         raise ConversionError(f"sample: its numbers are {batch.dtype}; the model takes {kind}")
-    sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+    sizes = [dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim]
     if not tensor.HasField("shape"):
         return False
     fits = len(sizes) == batch.ndim and all(

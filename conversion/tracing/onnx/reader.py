@@ -120,11 +120,15 @@ class Reader:
     def _labelled(self, call: Call, made: list[Any]) -> list[Tensor]:
         """Return results with their types, as the standard has them or as what they were made of."""
         kind = next(one.kind for one in call.given if _varies(one))
-        kinds = [kind if one is None else one[0] for one in call.types] + [kind] * len(made)
-        return [
-            Tensor(one, kind) if isinstance(one, Value) else Tensor.of(one)
-            for one, kind in zip(made, kinds, strict=False)
-        ]
+        results = []
+        for i, one in enumerate(made):
+            known = call.types[i] if i < len(call.types) else None
+            if known is not None and isinstance(one, Value) and one.shape != known[1]:
+                raise Broken(f"it makes an array of shape {one.shape}, not {known[1]}")
+            results.append(
+                Tensor(one, known[0] if known else kind) if isinstance(one, Value) else Tensor.of(one)
+            )
+        return results
 
     def _rearranged(self, call: Call, moved: Sequence[int] | None) -> list[Value]:
         """Carry out on addresses what the operator does to values."""
