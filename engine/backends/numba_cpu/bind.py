@@ -75,7 +75,8 @@ class Binder:
         self._kept: dict[int, list[Block]] = {}
         self._blocks: dict[tuple[int, int, str], Block] = {}
         self._shared: dict[tuple[Any, ...], Any] = {}
-        self._scratch: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
+        self._scratch: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._scratches: dict[tuple[int, int], dict[tuple[Any, ...], dict[str, Any]]] = {}
         self._ahead = sums_ahead(plan, deliveries) if schedule.strip > 1 else set()
         for step in plan.steps:
             if step.kind == "deliver":
@@ -86,14 +87,14 @@ class Binder:
 
     # Programs
 
-    def program(self, trials: list[Trial], thread: int, threads: int) -> Program:
-        """Return what one of the threads does that share some trials.
+    def program(self, trials: list[Trial], thread: int, threads: int, worker: int) -> Program:
+        """Return what one of the threads does that share some trials, for one of those that run crews.
 
         Trials follow each other within a phase and part, so that they use weights while these are in
         the cache, and scratch of the same kernel.
         """
         self.clock = zeros(2, np.int64)
-        self._scratch = {}
+        self._scratch = self._scratches.setdefault((worker, thread), {})
         words: list[int] = []
         segments: list[tuple[int, int, int, int]] = []
         watching: list[tuple[int, int, int, int]] = []
@@ -205,7 +206,9 @@ class Binder:
 
     def still(self, trial: Trial, group: str, part: int) -> np.ndarray:
         """Return whether nothing has changed in this step, by chunk of a part of a group."""
-        ends = np.cumsum([0, *(-(-np.diff(self.share.bounds[group]) // CHUNK))])
+        ends: np.ndarray = self.once(
+            ("chunks", group), lambda: np.cumsum([0, *(-(-np.diff(self.share.bounds[group]) // CHUNK))])
+        )
         if group not in self._still:
             trials, room = self.plan.trials, room_of(int(ends[-1]))
             self._still[group] = zeros(trials * room, np.int8).reshape(trials, room)[:, : ends[-1]]
@@ -226,10 +229,8 @@ class Binder:
             self._tallies[name] = zeros(trials * room, np.int64).reshape(trials, room)[:, :size]
         return np.asarray(self._tallies[name][trial.index])
 
-    def scratch(
-        self, key: tuple[Any, ...], make: Callable[[], dict[str, np.ndarray]]
-    ) -> dict[str, np.ndarray]:
-        """Return arrays that the trials of one program share: each is done with a strip before the next."""
+    def scratch(self, key: tuple[Any, ...], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return arrays that the trials of one thread share: each is done with a strip before the next."""
         if key not in self._scratch:
             self._scratch[key] = make()
         return self._scratch[key]

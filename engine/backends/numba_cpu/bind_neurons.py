@@ -51,8 +51,10 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
     at_rest = binder.scratch(("old", group.name, part), lambda: {a.name: zeros(size, a.numpy) for a in old})
     if "still" in kernel.places:
         at_rest = {**at_rest, "still": binder.still(trial, group.name, part)}
+    unit = group.part.payload == "unit"
+    lists = binder.scratch(("lists", unit), lambda: _lists(1 if unit else CHUNK, binder.plan.real))
     if "came" in kernel.places:
-        at_rest = {**at_rest, "came": zeros(CHUNK, np.int32)}
+        at_rest = {**at_rest, "came": lists["came"]}
     if "woken" in kernel.places:
         at_rest = {**at_rest, "woken": woken(binder, trial, group.name)}
     noisy = [p for p in binder.private.values() if p.part.target.label == group.name]
@@ -69,11 +71,18 @@ def update_block(binder: Binder, group: GroupPlan, trial: Trial, part: int) -> B
         tally=binder.tally(trial, group.name),
         fault=trial.faults[part],
         key=stream_key(binder.plan.network.seed, group.name, "uniform", trial.index),
-        fired=zeros(CHUNK, np.int8),
+        fired=lists["fired"],
         **at_rest,
-        sent=zeros(1 if group.part.payload == "unit" else CHUNK, binder.plan.real),
+        sent=lists["sent"],
         **{name: own[name] for name in ("ring_ids", "ring_counts", "ring_payload")},
     )
+
+
+def _lists(payloads: int, real: np.dtype) -> dict[str, np.ndarray]:
+    """Return room for the neurons of one chunk to which something came, which fired, and what they send."""
+    return {
+        "came": zeros(CHUNK, np.int32), "fired": zeros(CHUNK, np.int8), "sent": zeros(payloads, real)
+    }  # fmt: skip
 
 
 def _update_kernel(binder: Binder, group: GroupPlan, part: int) -> tuple[Kernel, dict[str, Any]]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...operation import Gather
+from ...operation import Gather, Operation
 from ...operators import kind_of
 from ...parts import Population
 from ...plan import GroupPlan
-from ..row_source import row_of
+from ..row_source import Row, row_of
 from .kernel import Block, Kernel
 from .memory import Trial, copied, zeros
 from .operate import NOTED, Looked, look_kernel, operate_kernel
@@ -93,19 +93,16 @@ def _compute_block(
 ) -> Block:
     """Return the computation of the units of one part."""
     operation, name = binder.operation(group.name), group.name
-    operator = operation.operator
-    row = binder.once(("row", name), lambda: row_of(operator))
-    elementwise, tells = kind_of(operator).elementwise, operator.output is None
-    several = tuple(share > 1 for share in operation.units.shares)
-    kernel = operate_kernel(row, elementwise=elementwise, shared=several, tells=tells, real=binder.real)
-    own = binder.own(trial, part, name)
+    operator, own = operation.operator, binder.own(trial, part, name)
+    kernel: Kernel
+    kernel, row = binder.once(("compute", name), lambda: _compute_kernel(binder, operation))
     sizes = {"first": units[0], "stop": units[1], "out": operation.units.out}
     flags: dict[str, np.ndarray] = {}
     for k, share in enumerate(operation.units.shares):
         sizes |= {f"start_{k}": operation.starts[k], f"width_{k}": operation.units.widths[k]}
         if share > 1:
             sizes[f"share_{k}"] = share
-        if not elementwise:
+        if not kind_of(operator).elementwise:
             flags[f"fresh_{k}"] = binder.kept(trial, ("fresh", name, k), operation.units.n // share, np.int8)
     return kernel.pack(
         **sizes, **flags, **shared, **own,
@@ -117,3 +114,14 @@ def _compute_block(
         tally=binder.tally(trial, name),
         woken=zeros(1, np.int8) if operator.output is None else woken(binder, trial, operator.output.label),
     )  # fmt: skip
+
+
+def _compute_kernel(binder: Binder, operation: Operation) -> tuple[Kernel, Row]:
+    """Return the kernel that computes units, and the row function in it."""
+    operator = operation.operator
+    row, several = row_of(operator), tuple(share > 1 for share in operation.units.shares)
+    kernel = operate_kernel(
+        row, elementwise=kind_of(operator).elementwise, shared=several, tells=operator.output is None,
+        real=binder.real,
+    )  # fmt: skip
+    return kernel, row

@@ -105,6 +105,11 @@ class Kernel:
     address: int
 
     @cached_property
+    def words(self) -> int:
+        """Words in a block."""
+        return sum(argument.words for argument in self.arguments)
+
+    @cached_property
     def places(self) -> dict[str, tuple[int, Argument]]:
         """Each argument by name, with its first word in a block."""
         ends = itertools.accumulate((a.words for a in self.arguments), initial=0)
@@ -112,10 +117,10 @@ class Kernel:
 
     def pack(self, **values: Any) -> Block:
         """Return a block of words that holds these arguments."""
-        if values.keys() != {a.name for a in self.arguments}:
-            wrong = values.keys() ^ {a.name for a in self.arguments}
+        if values.keys() != self.places.keys():
+            wrong = values.keys() ^ self.places.keys()
             raise TypeError(f"kernel {self.name}: arguments do not match: {sorted(wrong)}")
-        block = Block(self, zeros(max(sum(a.words for a in self.arguments), 1), np.int64))
+        block = Block(self, zeros(max(self.words, 1), np.int64))
         for name, value in values.items():
             block.set(name, value)
         return block

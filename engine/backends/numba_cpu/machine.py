@@ -65,7 +65,10 @@ class NumbaMachine(Machine):
         rings = [ring for k, crew in enumerate(indices) for ring in self._rings(k, len(crew))]
         self.memory = make_memory(plan, self.share, rings)
         self.trials = self.memory.trials
-        self.crews = [self._crew([self.trials[i] for i in crew], sharing) for crew in indices]
+        self.crews = [
+            self._crew([self.trials[i] for i in crew], sharing, k % self._workers)
+            for k, crew in enumerate(indices)
+        ]
         self.synapse_bytes, self.layout = self.binder.synapse_bytes, self.binder.layout()
         self._spikes: dict[str, list[SpikeChunk]] = {}
         self._private = PrivateTally(plan, self.binder.private)
@@ -80,8 +83,9 @@ class NumbaMachine(Machine):
             for place in range(n)
         ]
 
-    def _crew(self, trials: list[Trial], sharing: int) -> Crew:
-        return Crew(trials, [self.binder.program(trials, thread, sharing) for thread in range(sharing)])
+    def _crew(self, trials: list[Trial], sharing: int, worker: int) -> Crew:
+        programs = [self.binder.program(trials, thread, sharing, worker) for thread in range(sharing)]
+        return Crew(trials, programs)
 
     def feed(self, source: str, feeds: Sequence[Feed]) -> None:
         if isinstance(feeds, ValueFeeds):
