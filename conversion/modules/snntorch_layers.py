@@ -124,30 +124,36 @@ def _connection(
     core = _folded([layer for layer in chain if not isinstance(layer, _PASSED)])
     if not core:
         return one_to_one(), 1.0, None, shape
-    (one, *more) = core
-    plain = not more
-    if plain and isinstance(one, torch.nn.Linear) and before == (one.in_features,):
-        return dense(), _array(one.weight), _spread(one, shape), shape
-    if (
-        plain
-        and isinstance(one, torch.nn.Conv2d)
-        and one.padding_mode == "zeros"
-        and not isinstance(one.padding, str)
-    ):
-        options: dict[str, Any] = {"stride": one.stride, "padding": one.padding, "dilation": one.dilation}
-        pattern = conv2d(groups=one.groups, **options)
-        return pattern, _array(one.weight), _spread(one, shape), shape
-    if plain and isinstance(one, torch.nn.AvgPool2d) and one.padding in (0, (0, 0)) and not one.ceil_mode:
-        if one.divisor_override is None:
-            return pool2d(one.kernel_size, stride=one.stride), 1.0, None, shape
-    matrix, bias = _written_out(core, before, where)
+    native = _native(core[0], before, shape) if len(core) == 1 else None
+    if native is not None:
+        return *native, shape
+    matrix, bias = _written_out(chain, before, where)
     return dense(), matrix, bias if bias.any() else None, shape
+
+
+def _native(
+    one: torch.nn.Module, before: tuple[int, ...], shape: tuple[int, ...]
+) -> tuple[Any, Any, np.ndarray | None] | None:
+    """Return pattern, weights and bias of a layer that is one of our patterns; None if it is not."""
+    if isinstance(one, torch.nn.Linear) and len(shape) == 1 and np.prod(before) == one.in_features:
+        return dense(), _array(one.weight), _spread(one, shape)
+    if (
+        isinstance(one, torch.nn.Conv2d)
+        and one.padding_mode == "zeros"
+        and one.padding not in ("same", "valid")
+    ):
+        options: Any = {"stride": one.stride, "padding": one.padding, "dilation": one.dilation}
+        return conv2d(groups=one.groups, **options), _array(one.weight), _spread(one, shape)
+    if isinstance(one, torch.nn.AvgPool2d) and one.padding in (0, (0, 0)) and not one.ceil_mode:
+        if one.divisor_override is None:
+            return pool2d(one.kernel_size, stride=one.stride), 1.0, None
+    return None
 
 
 def _through(chain: Sequence[torch.nn.Module], x: torch.Tensor) -> torch.Tensor:
     """Return what layers make of a batch, in evaluation."""
     for layer in chain:
-        x = copy.deepcopy(layer).eval().cpu()(x)
+        x = copy.deepcopy(layer).eval().cpu().to(x.dtype)(x)
     return x
 
 
@@ -187,16 +193,14 @@ def _written_out(
     """Return several layers that are linear together as one matrix [n_out, n_in] and a bias."""
     n = int(np.prod(before))
     layers = [torch.nn.Unflatten(1, before), *chain, torch.nn.Flatten()]
-    if isinstance(chain[0], torch.nn.Linear):
-        layers = layers[1:]
     with torch.no_grad():
-        bias = _through(layers, torch.zeros(1, n))[0]
+        bias = _through(layers, torch.zeros(1, n, dtype=torch.float64))[0]
         if n * bias.numel() > _MOST_ENTRIES:
             raise ConversionError(
                 f"{where}: together they would be a matrix of {bias.numel()} x {n}; put a neuron between them"
             )
-        rows = _through(layers, torch.eye(n)) - bias
-    return rows.T.numpy().astype(np.float64), bias.numpy().astype(np.float64)
+        rows = _through(layers, torch.eye(n, dtype=torch.float64)) - bias
+    return rows.T.numpy(), bias.numpy()
 
 
 def _recurrence(recurrent: Any, n: int, where: str) -> tuple[Any, Any, np.ndarray | None]:

@@ -53,8 +53,10 @@ def image_layers():
     norm.running_var.uniform_(0.5, 1.5)
     return [
         nn.Conv2d(2, 4, 3, padding=1), norm, nn.AvgPool2d(2), snn.Leaky(0.8, threshold=0.4),
-        nn.Conv2d(4, 5, 2, stride=2), snn.Leaky(0.9, threshold=0.3), nn.AvgPool2d(2),
-        snn.Leaky(0.5, threshold=0.2), nn.Flatten(), nn.Linear(5, 6), snn.Leaky(0.9, threshold=0.3),
+        nn.AvgPool2d(2), snn.Leaky(0.5, threshold=0.2),
+        nn.Conv2d(4, 5, 2, padding=1), snn.Leaky(0.9, threshold=0.3),
+        nn.AvgPool2d(3), nn.Dropout2d(0.5), nn.Flatten(), nn.Linear(5, 6), snn.Leaky(0.9, threshold=0.3),
+        nn.Unflatten(1, (6, 1, 1)), nn.Flatten(), nn.Linear(6, 5), snn.Leaky(0.9, threshold=0.3),
     ]  # fmt: skip
 
 
