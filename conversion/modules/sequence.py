@@ -8,9 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...engine.backends.numba_cpu.kernel import Kernel
 from ...engine.backends.numba_cpu.sequence import Form, backward_kernel, forward_kernel
+from ...engine.workers import side_by_side, stretches
 from ...learning.cells import RESET, Cell, State
 from ...learning.surrogate import Surrogate
+
+#: Neurons times steps that are worth a thread.
+WORTH = 1 << 17
 
 
 class SequenceCell(Cell):
@@ -62,7 +67,7 @@ class _Call:
     def arguments(self, steps: int, batch: int, n: int) -> dict[str, Any]:
         """Return what both kernels take: sizes and constants."""
         total = batch * n
-        given: dict[str, Any] = {"steps": steps, "first": 0, "last": total, "total": total}
+        given: dict[str, Any] = {"steps": steps, "total": total}
         for name, value in self.constants.items():
             spread = np.tile(value, batch) if value.ndim else value
             given[f"k_{name}"] = spread if value.ndim else value.item()
@@ -82,7 +87,7 @@ class _Sequence(torch.autograd.Function):
         given = call.arguments(*shape) | {"y": sent.numpy()}
         given |= _named("x_", call.arriving, inputs) | _named("s_", call.states, first)
         given |= _named("o_", call.states, left)
-        forward_kernel(call.model, call.form).run(call.now, **given)
+        _share(forward_kernel(call.model, call.form), call.now, given)
         ctx.call, ctx.n_inputs = call, len(inputs)
         ctx.save_for_backward(*inputs, *first, *left)
         last = [x[-1].clone() for x in left]
@@ -107,12 +112,24 @@ class _Sequence(torch.autograd.Function):
         given |= _named("do_", call.form.wanted, [traces[name].contiguous() for name in call.form.wanted])
         given |= _named("d_", tuple(back), list(back.values())) | _named("dx_", call.arriving, found)
         given |= _named("dk_", call.form.trained, trained)
-        backward_kernel(call.model, call.form).run(call.now, **given)
+        _share(backward_kernel(call.model, call.form), call.now, given)
         constants = [
             x.sum(dim=0) if call.constants[name].ndim else x.sum()
             for name, x in zip(call.form.trained, trained, strict=True)
         ]
         return (None, *found, *(back.get(name) for name in call.states), *constants)
+
+
+def _share(kernel: Kernel, now: int, given: Mapping[str, Any]) -> None:
+    """Run a kernel on all neurons, which torch's threads share."""
+    total, worth = given["total"], given["steps"] * given["total"] // WORTH
+    threads = max(1, min(torch.get_num_threads(), worth))
+    pieces = stretches(total, -(-total // threads))
+
+    def work(piece: tuple[int, int]) -> None:
+        kernel.run(now, first=piece[0], last=piece[1], **given)
+
+    side_by_side([work] * threads, pieces)
 
 
 def _named(prefix: str, names: Collection[str], tensors: Collection[torch.Tensor]) -> dict[str, np.ndarray]:

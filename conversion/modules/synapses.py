@@ -108,7 +108,7 @@ class _Events(torch.autograd.Function):
         ctx.events = events if len(weights) >= WIDE else None
         ctx.save_for_backward(weights, *(() if ctx.events else (sent,)))
         turned = weights.detach().numpy().T
-        out = torch.from_numpy(add_events(events, np.ascontiguousarray(turned)))
+        out = torch.from_numpy(add_events(events, np.ascontiguousarray(turned), torch.get_num_threads()))
         return out.reshape(*sent.shape[:-1], -1)
 
     @staticmethod
@@ -119,7 +119,9 @@ class _Events(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             flat = gradient.reshape(-1, len(weights)).contiguous()
             if ctx.events is not None:
-                d_weights = torch.from_numpy(weigh_events(ctx.events, flat.numpy())).T
+                d_weights = torch.from_numpy(
+                    weigh_events(ctx.events, flat.numpy(), torch.get_num_threads())
+                ).T
             else:
                 d_weights = flat.T @ sent[0].reshape(len(flat), -1)
         return d_sent, d_weights, None

@@ -76,6 +76,35 @@ def test_layers_with_few_events_add_them_up_as_the_simulator_does_and_have_torch
         assert float((ours - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
 
 
+def test_threads_share_events_and_neurons_without_changing_a_bit(monkeypatch):
+    from rheobase.conversion.modules import sequence
+    from rheobase.engine.backends.numba_cpu import products
+
+    x = np.where(np.random.default_rng(0).random((90, 40)) < 0.1, np.float32(1.5), np.float32(0.0))
+    events = products.list_events(x, 0.25)
+    weights = np.random.default_rng(1).normal(size=(40, 70)).astype(np.float32)
+    dy = np.random.default_rng(2).normal(size=(90, 70)).astype(np.float32)
+    alone = products.add_events(events, weights), products.weigh_events(events, dy)
+    np.testing.assert_allclose(alone[0], x @ weights, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(alone[1], x.T @ dy, rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr(products, "WORTH", 1)
+    together = products.add_events(events, weights, 3), products.weigh_events(events, dy, 3)
+    assert all(np.array_equal(*pair) for pair in zip(alone, together, strict=True))
+
+    cell = SequenceCell(MODELS["adaptive"], dt=1e-3, surrogate=ATan())
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(sequence, "WORTH", 1 if threads > 1 else 1 << 30)
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        torch.manual_seed(0)
+        inputs = {port: torch.randn(STEPS, BATCH, N).requires_grad_() for port in cell.model.receptors}
+        state = {s.name: torch.zeros(BATCH, N) for s in cell.model.used_states}
+        sent, traces, _ = cell(inputs, state, 0, ["v"])
+        (sent + traces["v"]).sum().backward()
+        found.append([sent, traces["v"], *(value.grad for value in inputs.values())])
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
 def test_too_many_events_are_not_listed():
     from rheobase.engine.backends.numba_cpu.products import list_events
 

@@ -11,10 +11,14 @@ from functools import cache
 
 import numpy as np
 
+from ...workers import row_stretches, side_by_side, stretches
 from .kernel import Kernel, compile_kernel
 from .rows import add_scaled_rows
 from .types_of_kernels import I8, I4s, I8s, Reals
 from .words import stretch
+
+#: Additions that are worth a thread.
+WORTH = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -52,28 +56,35 @@ def list_events(x: np.ndarray, most: float) -> Events | None:
     return Events(n, starts, ids[:listed], at, x[at, ids[:listed]])
 
 
-def add_events(events: Events, weights: np.ndarray) -> np.ndarray:
-    """Return the rows [rows, n] times weights [n, m]."""
-    y = np.zeros((events.starts.size - 1, weights.shape[1]), np.float32)
-    _adding().run(
-        starts=events.starts, ids=events.ids, values=events.values, weights=weights, y=y, rows=len(y),
-        m=y.shape[1],
-    )  # fmt: skip
+def add_events(events: Events, weights: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Return the rows [rows, n] times weights [n, m]; threads share the rows."""
+    rows, m = events.starts.size - 1, weights.shape[1]
+    y = np.zeros((rows, m), np.float32)
+
+    def work(piece: tuple[int, int]) -> None:
+        _adding().run(
+            starts=events.starts, ids=events.ids, values=events.values, weights=weights, y=y, m=m,
+            first=piece[0], last=piece[1],
+        )  # fmt: skip
+
+    threads = max(1, min(threads, events.ids.size * m // WORTH))
+    side_by_side([work] * threads, row_stretches(events.starts, max(1, events.ids.size // threads)))
     return y
 
 
-def weigh_events(events: Events, dy: np.ndarray) -> np.ndarray:
-    """Return the gradient of the weights [n, m], where `dy` [rows, m] is that of the product."""
-    dw = np.zeros((events.n, dy.shape[1]), np.float32)
-    _weighing().run(
-        ids=events.ids,
-        at=events.rows,
-        values=events.values,
-        dy=dy,
-        dw=dw,
-        m=dy.shape[1],
-        count=events.ids.size,
-    )
+def weigh_events(events: Events, dy: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Return the gradient of the weights [n, m] from that of the product, `dy` [rows, m]."""
+    m = dy.shape[1]
+    dw = np.zeros((events.n, m), np.float32)
+
+    def work(piece: tuple[int, int]) -> None:
+        _weighing().run(
+            ids=events.ids, at=events.rows, values=events.values, dy=dy, dw=dw, m=m, count=events.ids.size,
+            first=piece[0], last=piece[1],
+        )  # fmt: skip
+
+    threads = max(1, min(threads, events.ids.size * m // WORTH))
+    side_by_side([work] * threads, stretches(m, -(-m // threads)))
     return dw
 
 
@@ -106,13 +117,17 @@ def _list(now: I8, x: Reals, rows: I8, n: I8, most: I8, starts: I8s, ids: I4s) -
     return k if k <= most else -1
 
 
-def _add(now: I8, starts: I8s, ids: I4s, values: Reals, weights: Reals, y: Reals, rows: I8, m: I8) -> int:
-    for r in range(rows):
+def _add(
+    now: I8, starts: I8s, ids: I4s, values: Reals, weights: Reals, y: Reals, m: I8, first: I8, last: I8
+) -> int:
+    for r in range(first, last):
         add_scaled_rows(y, r * m, weights, ids, starts[r], starts[r + 1], 0, m, 0, m, values)
     return 0
 
 
-def _weigh(now: I8, ids: I4s, at: I4s, values: Reals, dy: Reals, dw: Reals, m: I8, count: I8) -> int:
+def _weigh(
+    now: I8, ids: I4s, at: I4s, values: Reals, dy: Reals, dw: Reals, m: I8, count: I8, first: I8, last: I8
+) -> int:
     for k in range(count):
-        add_scaled_rows(dw, ids[k] * m, dy, at, k, k + 1, 0, m, 0, m, values)
+        add_scaled_rows(dw, ids[k] * m + first, dy, at, k, k + 1, 0, m, first, last - first, values)
     return 0
