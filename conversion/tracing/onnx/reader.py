@@ -101,10 +101,8 @@ class Reader:
             return [Tensor.of(one) for one in call.run([shape, *inputs[1:]])]
         if name in ("Cast", "CastLike"):
             return [_cast(call)]
-        if any(_varies(one) and one.kind in _INTEGERS for one in call.given if one) and name not in {
-            *WIRES,
-            *WHOLE,
-        }:
+        whole = any(one.kind in _INTEGERS for one in call.given if _varies(one))
+        if whole and name not in {*WIRES, *WHOLE}:
             raise Unsupported("it computes with whole numbers of the sample; convert them to float32 first")
         if name in RESIZES:
             return self._labelled(call, [self._resized(call)])
@@ -125,12 +123,11 @@ class Reader:
             known = call.types[i] if i < len(call.types) else None
             if known is not None and isinstance(one, Value) and one.shape != known[1]:
                 raise Broken(f"it makes an array of shape {one.shape}, not {known[1]}")
-            results.append(
-                Tensor(one, known[0] if known else kind) if isinstance(one, Value) else Tensor.of(one)
-            )
+            varies = isinstance(one, Value)
+            results.append(Tensor(one, known[0] if known else kind) if varies else Tensor.of(one))
         return results
 
-    def _rearranged(self, call: Call, moved: Sequence[int] | None) -> list[Value]:
+    def _rearranged(self, call: Call, moved: Sequence[int] | None) -> list[Any]:
         """Carry out on addresses what the operator does to values."""
         inputs = call.inputs
         moved = range(len(inputs)) if moved is None else moved
@@ -139,7 +136,7 @@ class Reader:
         if call.attributes.get("reduction", "none") != "none" or call.attributes.get("value"):
             raise Unsupported("it computes with what it moves")
         given = [self._addresses(one) if i in moved else one for i, one in enumerate(inputs)]
-        return [Value(np.rint(one).astype(np.int64)) for one in call.run(given) if one is not None]
+        return [None if one is None else Value(np.rint(one).astype(np.int64)) for one in call.run(given)]
 
     def _addresses(self, x: Any) -> np.ndarray | None:
         """Return where each number of a value or of a constant stands."""
@@ -147,7 +144,7 @@ class Reader:
             return None
         return np.ascontiguousarray((x if isinstance(x, Value) else self.draft.constant(x)).places)
 
-    def _resized(self, call: Call) -> Value:
+    def _resized(self, call: Call) -> Any:
         """Return an image at another size: nearest pixels are moved, others mixed, channel by channel."""
         if call.attributes["mode"] == "nearest":
             return self._rearranged(call, (0,))[0]
