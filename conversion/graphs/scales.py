@@ -23,9 +23,13 @@ def scale_for(node: Node, source: str, gain: Any, shift: Any) -> Node:
 
 
 def _idle_scale(bench: Workbench, node: Node) -> bool:
-    """Leave out a scale that changes nothing."""
+    """Leave out a scale that changes nothing, or leaves nothing."""
     if np.all(node.values["gain"] == 1) and not node.values["shift"].any():
         return bench.bypass(node.name)
+    if not node.values["gain"].any():  # nothing of what it reads is left
+        values = {"value": node.values["shift"]}
+        bench.put(Node(node.name, "constant", (), node.shape, values, {}, node.place))
+        return True
     return False
 
 

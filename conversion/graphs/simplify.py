@@ -15,6 +15,7 @@ from .forward import compute
 from .graph import Graph, Node
 from .recognise import recognised
 from .scales import SCALINGS, one_gain, scale_for
+from .unrolled import rolled_up
 from .workbench import Workbench
 
 
@@ -27,7 +28,8 @@ def simplify(graph: Graph) -> Graph:
     * wires are joined, and those that move nothing are gone;
     * sums of sums are one sum, what is computed twice is computed once, and no operation is left that
       nobody reads;
-    * a softmax, a normalisation or a function of one number that was written out is one operation.
+    * a softmax, a normalisation or a function of one number that was written out is one operation, and so is
+      a gated recurrence that was unrolled.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def simplify(graph: Graph) -> Graph:
     """
     while True:
         graph = _rewritten(graph)
-        found = recognised(graph)
+        found = recognised(graph) or rolled_up(graph)
         if found is None:
             return graph
         graph = found
