@@ -27,7 +27,7 @@ def compiled(signature: str | None = None) -> Callable[[Function], Function]:
     """
 
     def bind(function: Function) -> Function:
-        dispatcher: Any = njit(nogil=True)(function)
+        dispatcher: Any = njit(nogil=True, no_cfunc_wrapper=True)(function)
         if hasattr(dispatcher, "enable_caching"):  # with NUMBA_DISABLE_JIT it is the function itself
             dispatcher.enable_caching()
             kept = getattr(dispatcher._cache, "_cache_file", None)
@@ -42,8 +42,14 @@ def compiled(signature: str | None = None) -> Callable[[Function], Function]:
 
 
 def inlined(function: Function) -> Function:
-    """Return a function that compiled ones take into themselves: its arguments cost nothing."""
-    return njit(inline="always")(function)  # type: ignore[no-any-return]
+    """Return a function that compiled ones take into themselves: its arguments cost nothing.
+
+    LLVM does so, and the function is compiled once for its types. Were it Numba that took it in, its lines
+    would be copied and typed again wherever it is called, which takes longer than all else, and a function
+    of two results would keep the loop that calls it from becoming one of vectors.
+    """
+    # It keeps the interpreter's lock where Python calls it: that is one act to threads of a simulated card.
+    return njit(error_model="numpy", forceinline=True, no_cfunc_wrapper=True)(function)  # type: ignore[no-any-return]
 
 
 @cache

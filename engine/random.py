@@ -13,9 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from .compiled import compiled
+from .compiled import compiled, inlined
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
@@ -31,7 +30,7 @@ def stream_key(seed: int, part: str, stage: str, trial: int = 0) -> np.uint64:
     return np.uint64(int.from_bytes(digest, "little"))
 
 
-@njit(inline="always")
+@inlined
 def mix64(x: Any) -> Any:
     """Return a well-mixed 64-bit hash of a 64-bit number (splitmix64's finaliser)."""
     x = np.uint64(x)
@@ -40,26 +39,26 @@ def mix64(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(inline="always")
+@inlined
 def draw64(key: Any, counter: Any) -> Any:
     """Return the counter-th 64-bit draw of a stream."""
     return mix64(np.uint64(key) + (np.uint64(counter) + np.uint64(1)) * GOLDEN)
 
 
-@njit(inline="always")
+@inlined
 def to_unit(bits: Any) -> Any:
     """Return a float64 in (0, 1) from 64 random bits."""
     # Of 53 bits the largest would round to one.
     return (float(np.uint64(bits) >> np.uint64(12)) + 0.5) * _TO_UNIT
 
 
-@njit(inline="always")
+@inlined
 def below(bits: Any, n: Any) -> Any:
     """Return a whole number in [0, n), n < 2**32, from the upper 32 random bits."""
     return np.int64(((np.uint64(bits) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
-@njit(inline="always")
+@inlined
 def mix32(index: Any, key_a: Any, key_b: Any) -> Any:
     """Return 32 random bits for one neuron in one step: every operation stays in 32 bits."""
     x = np.uint32(np.uint32(index) + np.uint32(key_a))
@@ -73,13 +72,13 @@ def mix32(index: Any, key_a: Any, key_b: Any) -> Any:
     return np.uint32(x ^ np.uint32(x >> np.uint32(15)))
 
 
-@njit(inline="always")
+@inlined
 def uniform_of(bits: Any) -> Any:
     """Return the uniform number in [0, 1) that 32 random bits stand for: their upper 24."""
     return np.float32(np.uint32(bits) >> np.uint32(8)) * np.float32(2.0**-24)
 
 
-@njit(inline="always")
+@inlined
 def normal_of(bits: Any) -> Any:
     """Return the standard normal number that 32 random bits stand for: the quantile at (bits + 1/2) / 2**32.
 

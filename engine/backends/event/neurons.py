@@ -13,7 +13,7 @@ import numpy as np
 
 from ....neurons.exact import ExactFlow
 from ....neurons.model import NeuronModel
-from ..numba_cpu.kernel import INLINE, Argument, Kernel, kernel_from_source
+from ..numba_cpu.kernel import Argument, Kernel, kernel_from_source
 from ..numba_cpu.memory import zeros
 from ..numba_cpu.rules import rule_of
 from .ahead import foresight, note
@@ -82,7 +82,7 @@ class Kernels:
         written = [*rule_functions(self.written), *foresight(self.written), *(more or [])]
         functions = "\n\n".join("\n".join(found) for found in written)
         head = f"def {name}(now, {', '.join(a.name for a in arguments)}):"
-        source = "\n".join([functions, "", INLINE, head, *indent(lines)])
+        source = "\n".join([functions, "", head, *indent(lines)])
         constants = {"REAL": self.form.real, "f4": self.form.real, "i4": "i8"}
         return kernel_from_source(name, source, tuple(arguments), constants)
 

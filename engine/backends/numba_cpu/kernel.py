@@ -8,6 +8,7 @@ parameter compiles nothing, and a second start loads everything from the cache.
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import inspect
 import itertools
@@ -76,14 +77,14 @@ class Argument:
         return 2 if self.array else 1
 
     def unpacked(self, at: int) -> str:
-        """Return the expression that reads it from a block `w`."""
+        """Return the expression that reads it from the words of a block."""
         if self.array:
-            return f"carray(pointer(w[{at}]), (w[{at + 1}],), np.{_TYPES[self.dtype]})"
+            return f"carray(pointer(words_[{at}]), (words_[{at + 1}],), np.{_TYPES[self.dtype]})"
         if self.dtype == "f4":
-            return f"float32_of(w[{at}])"
+            return f"float32_of(words_[{at}])"
         if self.dtype == "f8":
-            return f"float64_of(w[{at}])"
-        return f"np.{_TYPES[self.dtype]}(w[{at}])"
+            return f"float64_of(words_[{at}])"
+        return f"np.{_TYPES[self.dtype]}(words_[{at}])"
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def compile_kernel(
     return _compile((*helpers, function), real, tuple(sorted(options.items())))
 
 
-#: What stands before every function of a generated module.
+#: What stands before every function of a generated module but the last.
 INLINE = '@njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)'
 #: The same for what must become a part of the loop that calls it, however long: a call keeps the loop from
 #: becoming one of vectors.
@@ -196,7 +197,8 @@ def _compile(
     functions: tuple[Callable[..., Any], ...], real: str, options: tuple[tuple[str, object], ...]
 ) -> Kernel:
     function = functions[-1]
-    source = "\n".join(f"{INLINE}\n{textwrap.dedent(inspect.getsource(f))}" for f in functions)
+    sources = [textwrap.dedent(inspect.getsource(f)) for f in functions]
+    source = "\n".join([*(f"{INLINE}\n{helper}" for helper in sources[:-1]), sources[-1]])
     constants = {"REAL": real, **dict(options)}
     if "ROW" in constants:
         source = source.replace(f"def {constants.pop('ROW')}(", "def row(")
@@ -218,22 +220,32 @@ def arguments_of(function: Callable[..., Any], constants: Mapping[str, object]) 
 def kernel_from_source(
     name: str, source: str, arguments: tuple[Argument, ...], constants: Mapping[str, object]
 ) -> Kernel:
-    """Return a kernel from the source of its functions; the one to enter is called `name`."""
+    """Return a kernel from the source of its functions, the last of which is the one to enter, `name`."""
     package = __name__.rpartition(".")[0]
     lines = [_HEADER.format(package=package, engine=package.rpartition(".backends")[0])]
     for key, value in constants.items():
         lines.append(f"{key} = np.{_TYPES[value]}" if value in _TYPES else f"{key} = {value!r}")
-    lines += ["", source, ""]
-    lines += [
-        '@cfunc("int64(int64, int64)", nopython=True, cache=True, error_model="numpy")',
-        "def entry(block, now):",
-    ]
-    n_words = max(sum(argument.words for argument in arguments), 1)
-    lines.append(f"    w = carray(pointer(block), ({n_words},), np.int64)")
-    unpacked, at = [], 0
-    for argument in arguments:
-        unpacked.append(argument.unpacked(at))
-        at += argument.words
-    lines.append(f"    return {name}({', '.join(['now', *unpacked])})")
+    lines += ["", *_entered(name, source, arguments)]
     module = load_module("\n".join(lines) + "\n", _sources())
     return Kernel(name, arguments, int(module.entry.address))
+
+
+def _entered(name: str, source: str, arguments: tuple[Argument, ...]) -> list[str]:
+    """Return the lines of functions with the last one made the entry point, which unpacks its arguments.
+
+    Its body stands in the entry point itself: one function less to type and to optimise.
+    """
+    lines, kernel = source.splitlines(), ast.parse(source).body[-1]
+    assert isinstance(kernel, ast.FunctionDef)
+    assert kernel.name == name
+    first = min([kernel.lineno, *(one.lineno for one in kernel.decorator_list)])
+    n_words = max(sum(argument.words for argument in arguments), 1)
+    places = itertools.accumulate((argument.words for argument in arguments), initial=0)
+    return [
+        *lines[: first - 1],
+        '@cfunc("int64(int64, int64)", nopython=True, cache=True, error_model="numpy")',
+        "def entry(block_, now):",
+        f"    words_ = carray(pointer(block_), ({n_words},), np.int64)",
+        *(f"    {a.name} = {a.unpacked(at)}" for a, at in zip(arguments, places, strict=False)),
+        *lines[kernel.body[0].lineno - 1 :],
+    ]

@@ -174,6 +174,6 @@ def learning_kernel(rule: PlasticityRule, real: str, dense: bool) -> Kernel:
 
 @lru_cache(maxsize=64)
 def _learning_kernel(rule: str, real: str, dense: bool) -> Kernel:
-    body = f"{INLINE}\n{inspect.getsource(learn)}"
+    source = f"{rule}\n\n{inspect.getsource(learn)}"
     constants = {"REAL": real, "f4": real, "DENSE": dense}
-    return kernel_from_source("learn", f"{rule}\n\n{body}", arguments_of(learn, constants), constants)
+    return kernel_from_source("learn", source, arguments_of(learn, constants), constants)

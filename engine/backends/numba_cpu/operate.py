@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from ....neurons.specialise import Variant
 from ..row_source import Row
-from .kernel import INLINE, INTO_LOOP, Argument, Kernel, kernel_from_source
+from .kernel import INTO_LOOP, Argument, Kernel, kernel_from_source
 from .rules import constant_of, rule_of
 
 #: Neurons whose being written is noted in one flag: parts of a group are cut at multiples of it.
@@ -54,7 +54,6 @@ def look_kernel(rule: Variant, looked: Looked) -> Kernel:
     given = {name: f"s_{name}[place]" for name, _ in looked.states} | {"now": "step"}
     called = [given.get(name) or constant_of(name, looked.arrays, "", "place") for name in rule.arguments]
     lines = [
-        INLINE,
         f"def look(now, {', '.join(a.name for a in arguments)}):",
         "    # Where the group is at rest, what was found in its last step is no longer new.",
         "    calm = seen[0]",
@@ -141,7 +140,6 @@ def _built(
     given = {name: f"w_{name}" for name in wholes} | {name: f"r_{name}" for name in reals}
     work = _together if elementwise else _one_by_one
     lines = [
-        INLINE,
         f"def operate(now, {', '.join(a.name for a in arguments)}):",
         "    slot = now % length",
         "    begin = slot * n + low",

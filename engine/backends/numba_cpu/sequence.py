@@ -14,7 +14,7 @@ from functools import lru_cache
 from ....neurons.adjoint import adjoint
 from ....neurons.model import NeuronModel
 from ....neurons.specialise import Variant
-from .kernel import INLINE, INTO_LOOP, Argument, Kernel, kernel_from_source
+from .kernel import INTO_LOOP, Argument, Kernel, kernel_from_source
 from .rules import Rule, constant_of, rule_of
 
 #: Neurons that run through all steps together: their state and gradients stay in a core's own cache.
@@ -173,7 +173,7 @@ def _forward(parts: _Parts, form: Form) -> Kernel:
     names = [name for name, _ in parts.states]
     rules = tuple(rule_of(rule, names, parts.integers(form)) for rule in parts.rules)
     arguments = (*_arguments(parts, form), Argument("y", "f4", True))
-    lines = [INLINE, f"def forward(now, {', '.join(a.name for a in arguments)}):"]
+    lines = [f"def forward(now, {', '.join(a.name for a in arguments)}):"]
     lines += _begin(parts, form, "steps")
     lines += [f"            c_{name} = stretch(o_{name}, here, size)" for name in names]
     lines += ["            a_y = stretch(y, here, size)", "            for i in range(size):"]
@@ -196,7 +196,7 @@ def _backward(parts: _Parts, form: Form) -> Kernel:
         *(Argument(f"dx_{name}", "f4", True) for name in form.arriving),
         *(Argument(f"dk_{name}", "f4", True) for name in form.trained),
     ]
-    lines = [INLINE, f"def backward(now, {', '.join(a.name for a in arguments)}):"]
+    lines = [f"def backward(now, {', '.join(a.name for a in arguments)}):"]
     lines += _begin(parts, form, "steps - 1, -1, -1")
     read = {"a_dy": "dy", **{f"a_do_{n}": f"do_{n}" for n in form.wanted}}
     read |= {f"a_dx_{n}": f"dx_{n}" for n in form.arriving}

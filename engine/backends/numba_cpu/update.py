@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from ....neurons.model import NeuronModel, Rules
 from ..draws import Draw
-from .kernel import INLINE, INTO_LOOP, Argument, Kernel, kernel_from_source
+from .kernel import INTO_LOOP, Argument, Kernel, kernel_from_source
 from .latch import split_latches
 from .outcome import fault_lines, sent_lines
 from .quiet import listed_lines, look_lines, skip_lines, waits
@@ -127,7 +127,7 @@ def _build(
             if a.name[2:] in written and a.name[:2] == "s_"
         )
     draws = sorted({draw for rule in rules for draw in rule.draws})
-    lines = [INLINE, f"def update(now, {', '.join(a.name for a in arguments)}):"]
+    lines = [f"def update(now, {', '.join(a.name for a in arguments)}):"]
     lines += _prologue(draws, shape)
     lines += [
         f"    for chunk in range(0, n, {CHUNK}):",

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
 from ....neurons.vocabulary import (
@@ -16,6 +16,7 @@ from ....neurons.vocabulary import (
     WIDE_LN2_LOW,
     WIDE_LOG2_E,
 )
+from ...compiled import inlined
 from .words import bits_of, float64_of, float_from, wide_bits_of
 
 __all__ = [
@@ -47,13 +48,13 @@ def _overload_exp(x: Any) -> Any:
     return wide if x == types.float64 else narrow
 
 
-@njit(inline="always")
+@inlined
 def exp(x: Any) -> Any:
     """Return e to the power x."""
     return _exp(x)
 
 
-@njit(inline="always")
+@inlined
 def _exp32(x: Any) -> Any:
     x = min(max(x, np.float32(-87.0)), np.float32(88.0))
     k = np.floor(x * _LOG2_E + np.float32(0.5))
@@ -69,8 +70,7 @@ def _exp32(x: Any) -> Any:
     return float_from(np.int32(bits_of(y) + np.int32(np.int32(k) << np.int32(23))))
 
 
-# Taken in by the compiler: as Numba would do it, two results keep vectors from forming.
-@njit(nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _reduced64(x: Any) -> Any:
     """Return k and e to the power r, less 1, where x is r + k ln(2)."""
     x = min(max(x, -708.0), 709.0)
@@ -82,50 +82,50 @@ def _reduced64(x: Any) -> Any:
     return k, p * (r * r) + r
 
 
-@njit(inline="always")
+@inlined
 def _exp64(x: Any) -> Any:
     k, y = _reduced64(x)
     # As above, with 52 bits of mantissa: y + 1 in [0.7, 1.5), k in [-1022, 1023].
     return float64_of(np.int64(wide_bits_of(y + 1.0) + (np.int64(k) << np.int64(52))))
 
 
-@njit(inline="always")
+@inlined
 def sqrt(x: Any) -> Any:
     """Return the square root."""
     return np.sqrt(x)
 
 
-@njit(inline="always")
+@inlined
 def where(condition: Any, chosen: Any, otherwise: Any) -> Any:
     """Return one or the other."""
     return chosen if condition else otherwise
 
 
-@njit(inline="always")
+@inlined
 def minimum(a: Any, b: Any) -> Any:
     """Return the smaller."""
     return a if a < b else b
 
 
-@njit(inline="always")
+@inlined
 def maximum(a: Any, b: Any) -> Any:
     """Return the larger."""
     return a if a > b else b
 
 
-@njit(inline="always")
+@inlined
 def floor(x: Any) -> Any:
     """Return the largest whole number not above x, as a float."""
     return np.floor(x)
 
 
-@njit(inline="always")
+@inlined
 def absolute(x: Any) -> Any:
     """Return the magnitude of x."""
     return abs(x)
 
 
-@njit(inline="always")
+@inlined
 def expm1(x: Any) -> Any:
     """Return e to the power x, less 1: as `exp`, with the 1 taken off where nothing is lost."""
     k, y = _reduced64(x)
@@ -133,19 +133,19 @@ def expm1(x: Any) -> Any:
     return scale * y + (scale - 1.0)
 
 
-@njit(inline="always")
+@inlined
 def log(x: Any) -> Any:
     """Return the natural logarithm of x, which is above zero."""
     return math.log(x)
 
 
-@njit(inline="always")
+@inlined
 def spike(distance: Any) -> Any:
     """Return 1 where the distance is not negative, else 0."""
     return np.float32(1.0) if distance >= 0 else np.float32(0.0)
 
 
-@njit(inline="always")
+@inlined
 def nearest_pow2(x: Any) -> Any:
     """Return the nearest signed power of two: half a mantissa is added and the mantissa cut off."""
     bits = np.int32(np.int32(bits_of(np.float32(x)) + np.int32(0x00400000)) & np.int32(-8388608))
