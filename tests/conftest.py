@@ -12,6 +12,12 @@ import pytest
 from rheobase.engine.backends.registry import BACKENDS
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Files whose tests take long, for each of two workers: they come first, so that what is left at the end is
+#: short, and those that compile the same kernels are not run side by side.
+_LONG = (
+    {"test_random_networks.py", "test_cuda_kernels.py", "test_microcircuit.py"},
+    {"test_cuda_simulated.py"},
+)
 
 # With the root on the path, `import datasets` would find our folder instead of the package of that name.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
@@ -26,11 +32,17 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: it trains for some seconds, and is left out without --slow")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("--slow", default=False):
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+    # Each of two workers begins with one half, and takes from the end of the other's when it is done.
+    first, second = ([item for item in items if item.path.name in files] for files in _LONG)
+    short = [item for item in items if not any(item.path.name in files for files in _LONG)]
+    half = max(len(items) // 2 - len(first), 0)
+    items[:] = [*first, *short[:half], *second, *short[half:]]
 
 
 def pytest_generate_tests(metafunc):
