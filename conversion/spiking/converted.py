@@ -208,7 +208,7 @@ class Converted:
 
     def tune_exit(
         self, x: Any, labels: Any = None, *, budget: float | None = None,
-        rule: Literal["stable", "confident"] = "stable",
+        rule: Literal["confident", "stable"] = "confident",
         backend: str = "numba", threads: int | None = None,
     ) -> Exit:  # fmt: skip
         """Return when to stop early: as cheaply as nothing is lost, or as carefully as a budget allows.
@@ -224,8 +224,8 @@ class Converted:
         budget : float, optional
             Operations on average, as a share of those to silence: then the most careful rule that keeps to
             it.
-        rule : "stable" or "confident"
-            The kind of rule: `Stable` or `Confident`.
+        rule : "confident" or "stable"
+            The kind of rule: `Confident`, which may stop after the first sweep, or `Stable`.
         backend, threads
             As for `run`.
 

@@ -238,7 +238,7 @@ def _scores(converted: Converted, case: _Case, machine: Mapping[str, Any]) -> di
 
 def _early(converted: Converted, case: _Case, machine: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is recognised, and for how many operations, where each image stops by itself."""
-    rule = converted.tune_exit(case.calibration, rule="confident", **machine)
+    rule = converted.tune_exit(case.calibration, **machine)
     found = converted.run(case.x, exit=rule, **machine)
     line = {"exit": repr(rule), "accuracy_exit": float((found.labels == case.labels).mean())}
     line |= {"operations_exit": float(found.operations.mean())}

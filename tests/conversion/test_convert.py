@@ -165,7 +165,7 @@ def test_early_exit_keeps_to_what_it_was_tuned_for(digits, digits_converted):
 
 def test_an_exit_tuned_without_labels_changes_no_answer(digits, digits_converted):
     x, new = digits.pixels[:300], digits.pixels[300:]
-    careful = digits_converted.tune_exit(x, rule="confident")
+    careful = digits_converted.tune_exit(x)
     found, whole = (
         digits_converted.run(new, **how) for how in ({"exit": careful}, {"schedule": "concurrent"})
     )
