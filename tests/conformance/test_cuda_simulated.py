@@ -30,7 +30,11 @@ PARTS = {
         "conformance/test_probes.py",
         "conformance/test_synapse_probes.py",
     ],
-    "images": ["conformance/test_images.py", "conformance/test_operators.py"],
+    "images": [
+        "conformance/test_images.py",
+        "conformance/test_operators.py",
+        "conformance/test_converted.py",
+    ],
     "first network": ["conformance/test_first_network.py", "conformance/test_adapting_neurons.py"],
     "noisy neurons": ["conformance/test_noisy_neurons.py", "conformance/test_receptors.py"],
     "event neurons": ["conformance/test_event_neurons.py", "conformance/test_silence.py"],
