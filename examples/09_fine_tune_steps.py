@@ -1,6 +1,6 @@
 """Fine-tune a network whose activations have few steps, and see what that wins over conversion alone.
 
-    python examples/09_fine_tune_steps.py [--model mlp] [--bits 1 2 3] [--epochs 15]
+    python examples/09_fine_tune_steps.py [--model mlp] [--bits 1 2] [--epochs 15]
 
 The network learns to answer as it did before, on the 400 digits that ship for calibration, shifted about: no
 labels are needed. Needs torch; takes one to two minutes for "mlp" and "cnn" on two cores.
@@ -66,7 +66,7 @@ def score(network: rb.Converted, x: np.ndarray, labels: np.ndarray) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--model", choices=tuple(RATES), default="mlp")
-    parser.add_argument("--bits", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--bits", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=15)
     options = parser.parse_args()
 
@@ -76,16 +76,15 @@ def main() -> None:
     with torch.inference_mode():
         right = (original(torch.from_numpy(x)).argmax(1).numpy() == labels).mean()
     print(f"{options.model}, {len(x)} digits that it was not trained on: {right:.1%}")
-    print("bits  law    how           right    operations      events")
+    print("bits  how          right    operations      events")
     for bits in options.bits:
         levels = 2**bits - 1
         tuned = rb.quantise_activations(original, sample, levels=levels)
         fine_tune(tuned, original, sample, epochs=options.epochs, rate=RATES[options.model])
-        for law in ("delta", "ttfs"):
-            plain = rb.convert(original, sample, law=law, bits=bits)
-            trained = rb.convert(tuned, sample, law=law, bits=max(bits, 4))
-            print(f"{bits}     {law:5}  converted   {score(plain, x, labels)}")
-            print(f"{bits}     {law:5}  fine-tuned  {score(trained, x, labels)}")
+        # Cells that were not trained in steps, those of mean pooling, have room for their means.
+        plain, trained = rb.convert(original, sample, bits=bits), rb.convert(tuned, sample, bits=8)
+        print(f"{bits}     converted   {score(plain, x, labels)}")
+        print(f"{bits}     fine-tuned  {score(trained, x, labels)}", flush=True)
 
 
 if __name__ == "__main__":

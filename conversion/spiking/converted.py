@@ -234,6 +234,8 @@ class Converted:
         ConversionError
             If no rule keeps to the budget, or both labels and a budget are given.
         """
+        if self.law == "ttfs":
+            raise ConversionError("tune_exit: got law='ttfs', by which there is no answer before the end")
         if labels is not None and budget is not None:
             raise ConversionError("tune_exit: got both labels and a budget; give one of them, or none")
         check_choice("tune_exit.rule", rule, tuple(RULES))

@@ -65,7 +65,7 @@ def variants():
     made["events"] += [rb.EventNeuron(law="value"), rb.EventNeuron(burst=True), rb.EventNeuron(coarse=4)]
     made["events"] += [rb.EventNeuron(f="clamp", parameters=(-1, 1)), rb.EventNeuron(law="rate", f="gelu")]
     made["events"] += [rb.EventNeuron(0.1, law="rate", events="unit", signed=False)]
-    made["events"] += [rb.FirstSpike(0.1, start=15), rb.FirstSpike(origin=3)]
+    made["events"] += [rb.FirstSpike(0.1, start=15, origin=3)]
     return made
 
 

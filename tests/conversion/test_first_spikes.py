@@ -144,6 +144,8 @@ def test_streams_and_early_exits_are_refused(cnn):
         snn.run(x, exit=rb.Stable(0.1), backend="reference")
     with pytest.raises(rb.ConversionError, match=r"one pass of 36 steps"):
         snn.run(x, steps=2, backend="reference")
+    with pytest.raises(rb.ConversionError, match="tune_exit: got law='ttfs'"):
+        snn.tune_exit(x, budget=0.5, backend="reference")
     with pytest.raises(rb.ConversionError, match="allowed is 'delta'"):
         next(snn.stream(x, backend="reference"))
 
