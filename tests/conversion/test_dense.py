@@ -64,7 +64,7 @@ def test_what_is_left_dense_is_named_with_its_reason(snn):
 
 def test_the_original_and_the_spiking_network_answer_as_torch(snn, model, x):
     np.testing.assert_allclose(snn.original(x), torch_s(model, x), atol=1e-5)
-    x = x[:12]
+    x = x[:4]
     wanted = torch_s(model, x)
     for schedule in ("depth", "concurrent"):
         found = snn.run(x, schedule=schedule, backend="reference")
