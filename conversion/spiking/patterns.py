@@ -52,8 +52,10 @@ def _wire(term: Term, source: Cell, target: Cell, theta: np.ndarray) -> tuple[Co
 def _conv(term: Term, source: Cell, target: Cell, theta: np.ndarray) -> tuple[Connectivity, Any] | None:
     weight, options = np.asarray(term.values["weight"], np.float64), term.options
     groups = options["groups"]
+    if not _in_order(term, source.n) or not _fits(source, target, options, len(weight)):
+        return None
     by_channel = _per_channel(source, options, theta)
-    if by_channel is None or not _in_order(term, source.n) or not _fits(source, target, options, len(weight)):
+    if by_channel is None:
         return None
     by_group = by_channel.reshape(groups, 1, -1, 1, 1)
     kernels = (weight.reshape(groups, -1, *weight.shape[1:]) * by_group).reshape(weight.shape)
