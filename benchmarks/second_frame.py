@@ -4,7 +4,8 @@ Pairs of frames differ as those of a camera do: a square in which another digit 
 another digit, a digit that moves by one pixel, and noise of a sensor on a tenth of all pixels. In order of
 depth a neuron tells each change once, in as many events as its alphabet needs. Nobody can do with fewer than
 one event for each neuron whose whole number differs between the two silent states, times its fan-out: that is
-the floor, as long as silence means the quantised network. A line of JSON for each network and change.
+the floor, as long as silence means the quantised network; with `--hold` cells have a dead band, and some
+answers may differ. A line of JSON for each network and change.
 """
 
 from __future__ import annotations
@@ -112,6 +113,14 @@ def on_engine(snn: Converted, first: np.ndarray, second: np.ndarray, schedule: s
     return float(sums[1] / sums[0])
 
 
+def held(snn: Converted, first: np.ndarray, second: np.ndarray, hold: float) -> dict[str, float]:
+    """Return the same with a dead band, and the share of answers that it leaves as they would be."""
+    once, again = snn.stream([first, second], hold=hold, threads=1)
+    agreement = (again.labels == snn.run(second, threads=1).labels).mean()
+    ratio = again.operations.sum() / once.operations.sum()
+    return {f"hold_{hold:g}": float(ratio), f"agreement_{hold:g}": float(agreement)}
+
+
 def main() -> None:
     """Convert the networks that are named, and show each pair of frames."""
     parser = argparse.ArgumentParser()
@@ -119,6 +128,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--bits", type=int, help="of what a neuron tells; those of rheobase bench convert")
     parser.add_argument("--engine", action="store_true", help="run both schedules on the engine, too")
+    parser.add_argument("--hold", type=float, nargs="*", default=[], help="dead bands to try, in thetas")
     args = parser.parse_args()
     sample = calibration_digits().pixels.reshape(-1, 1, SIDE, SIDE)
     for model in args.models:
@@ -131,6 +141,8 @@ def main() -> None:
             if args.engine:
                 for schedule in ("depth", "concurrent"):
                     line[f"engine_{schedule}"] = on_engine(snn, first, second, schedule)
+            for hold in args.hold:
+                line |= held(snn, first, second, hold)
             print(json.dumps(line), flush=True)
 
 

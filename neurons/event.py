@@ -68,6 +68,10 @@ class EventNeuron(NeuronModel):
         A power of two: in the first steps of a simulation only events of at least coarse, coarse / 2, ...
         units go out, and smaller ones wait (law="delta", without bursts). What large ones change at others
         is then not told twice, and answers come after fewer events.
+    hold : float or array (n,), optional
+        A dead band (law="delta"): what was told stands until the value is so many units beyond what rounds to
+        it, so that noise is not told; the two differ by at most 0.5 + hold units. 0 aims at exactly what None
+        aims at, and can be changed between runs.
     rounding : "nearest" or "floor"
         How n* is rounded; ties go up: floor(u / theta + 0.5).
     f : str
@@ -85,8 +89,8 @@ class EventNeuron(NeuronModel):
     Raises
     ------
     SpecError
-        If `signed` is False under another law than "rate", a burst is asked for under another than "delta",
-        the range is empty, lacks 0, or leaves no room for a sign, or f takes other parameters.
+        If `signed` is False under another law than "rate", a burst or a dead band is asked for under another
+        than "delta", the range is empty, lacks 0, or leaves no room for a sign, or f takes other parameters.
 
     Notes
     -----
@@ -114,6 +118,7 @@ class EventNeuron(NeuronModel):
     high: int | None = Parameter(None, low=0, high=LARGEST_COUNT, whole=True, optional=True)
     burst: bool = Parameter(False, choices=(False, True))
     coarse: int = Parameter(1, low=1, high=LARGEST_COUNT, whole=True)
+    hold: Value | None = Parameter(None, low=0.0, optional=True)
     rounding: Literal["nearest", "floor"] = Parameter("nearest", choices=("nearest", "floor"))
     f: str = Parameter("relu", choices=tuple(SCALARS))
     parameters: tuple[float, ...] = ()
@@ -132,6 +137,11 @@ class EventNeuron(NeuronModel):
             raise SpecError(
                 f"EventNeuron.burst: got True with law={self.law!r}; allowed is False, since only the law "
                 "'delta' has an aim that a burst could reach"
+            )
+        if self.hold is not None and self.law != "delta":
+            raise SpecError(
+                f"EventNeuron.hold: got {self.hold} with law={self.law!r}; allowed is None, since only the "
+                "law 'delta' has an aim that may be missed"
             )
         self._check_coarse()
         signs = not SCALARS[self.f].positive and (self.low is None or self.high is None)
@@ -229,6 +239,7 @@ class EventNeuron(NeuronModel):
             "straight": self.f in _STRAIGHT,
             "rectified": self.f == "relu",
             "banded": "at first" if self.coarse > 1 else "never",
+            "held": self.hold is not None,
         }
 
     def initial(self) -> dict[str, Value]:
@@ -240,8 +251,9 @@ class EventNeuron(NeuronModel):
         low, high = self.span
         names = (f"f_{name}" for name in SCALARS[self.f].parameters)
         own = dict(zip(names, self.parameters, strict=True))
-        range_ = {"low": float(low), "high": float(high), "band": float(self.coarse)}
-        return {"bias": self.bias, "theta": self.theta, **range_, **own}
+        range_ = {"low": float(low), "high": float(high)}
+        bands = {"band": float(self.coarse), "hold": 0.0 if self.hold is None else self.hold}
+        return {"bias": self.bias, "theta": self.theta, **range_, **bands, **own}
 
     @staticmethod
     def flow(u: Any) -> Any:
@@ -256,9 +268,9 @@ class EventNeuron(NeuronModel):
         return u + input
 
     @staticmethod
-    def fire(u: Any, n: Any, theta: Any, low: Any, high: Any, band: Any, now: Any, law: Any, f: Any,
-             straight: Any, rectified: Any, events: Any, burst: Any, rounding: Any, signed: Any,
-             banded: Any) -> Any:  # fmt: skip
+    def fire(u: Any, n: Any, theta: Any, low: Any, high: Any, band: Any, hold: Any, now: Any, law: Any,
+             f: Any, straight: Any, rectified: Any, events: Any, burst: Any, rounding: Any, signed: Any,
+             banded: Any, held: Any) -> Any:  # fmt: skip
         """Send what the alphabet has nearest to n* - n, or all of it in a burst."""
         if law == "delta":
             y = f(u)
@@ -272,6 +284,8 @@ class EventNeuron(NeuronModel):
         units = y / theta
         if rounding == "nearest":
             units = units + 0.5
+        if held:
+            ahead = units - n
         units = floor(units)
         if law == "delta":
             e = minimum(maximum(units, low), high) - n
@@ -281,6 +295,8 @@ class EventNeuron(NeuronModel):
             e = minimum(maximum(units, low), high)
         else:
             e = minimum(maximum(units - n, low), high)
+        if held:
+            e = where(maximum(ahead - 1.0, -ahead) < hold, 0.0, e)
         if events == "unit" and law == "delta" and not burst:
             e = minimum(maximum(e, -1.0), 1.0)
         elif events == "pow2" and not burst:

@@ -93,8 +93,9 @@ class SigmaDelta(NeuronModel):
 
     def options(self) -> dict[str, object]:
         """Follow the rule of an EventNeuron, with a band in which nothing is told."""
-        law = {"law": "delta", "events": "graded", "burst": False, "rounding": "nearest", "banded": "always"}
-        return {**super().options(), **law, "f": SCALARS["identity"].function, "straight": True}
+        law = {"law": "delta", "events": "graded", "burst": False, "rounding": "nearest"}
+        bands = {"banded": "always", "held": False}
+        return {**super().options(), **law, **bands, "f": SCALARS["identity"].function, "straight": True}
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         """Move as an EventNeuron does."""

@@ -74,9 +74,9 @@ def fired(
     [-4.0, 0.0, 8.0]
     """
     event, _, _ = EventNeuron.fire(
-        values, n, theta, low, high, band=np.float32(coarse), now=np.float32(now), law="delta",
+        values, n, theta, low, high, band=np.float32(coarse), hold=None, now=np.float32(now), law="delta",
         f=lambda u: u, straight=True, rectified=False, events=events, burst=False, rounding="nearest",
-        signed=True, banded="at first" if coarse > 1 else "never",
+        signed=True, banded="at first" if coarse > 1 else "never", held=False,
     )  # fmt: skip
     return np.asarray(event)
 

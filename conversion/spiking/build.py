@@ -35,7 +35,7 @@ def frame_of(cell: Cell) -> str:
 
 def build(
     circuit: Circuit, *, law: Law = "delta", events: Events = "pow2", schedule: Schedule = "depth",
-    spikes_in: bool = False,
+    spikes_in: bool = False, held: bool = False,
 ) -> Network:  # fmt: skip
     """Return the network that a circuit is.
 
@@ -55,6 +55,8 @@ def build(
     spikes_in : bool
         Whether the input is told in spikes, too. If not, it is there as a current in every step under "rate",
         and told at once, in whole numbers, under "ttfs".
+    held : bool
+        Whether, under "delta", cells have a dead band, for now of nothing: `hold` of their neurons.
 
     Returns
     -------
@@ -77,7 +79,7 @@ def build(
         cell, term = untold[0]
         raise ConversionError(f"{cell.name}: hears {term.source}, which tells nothing; give it a code")
     net = Network()
-    models = MODELS[law](circuit, events, schedule, spikes_in)
+    models = MODELS[law](circuit, events, schedule, spikes_in, held)
     for cell in circuit.cells.values():
         if cell is circuit.input:
             _add_input(net, cell, law, models, spikes_in)

@@ -105,8 +105,8 @@ class Converted:
         """The network that runs; probes can be added before it does. See `build` for what feeds it."""
         return self._built(self.schedule)
 
-    def _built(self, schedule: Schedule) -> Network:
-        how = {"law": self.law, "events": self.events, "spikes_in": self.spikes_in}
+    def _built(self, schedule: Schedule, held: bool = False) -> Network:
+        how = {"law": self.law, "events": self.events, "spikes_in": self.spikes_in, "held": held}
         return build(self.circuit, schedule=schedule, **how)  # type: ignore[arg-type]
 
     def run(
@@ -165,7 +165,7 @@ class Converted:
         return side_by_side(found)
 
     def stream(
-        self, frames: Iterable[Any], *, exit: Exit | None = None, backend: str = "numba",
+        self, frames: Iterable[Any], *, hold: float = 0.0, exit: Exit | None = None, backend: str = "numba",
         threads: int | None = None,
     ) -> Iterator[Inference]:  # fmt: skip
         """Yield the answer to each frame of a stream; it starts from the last one's and costs its change.
@@ -174,6 +174,10 @@ class Converted:
         ----------
         frames : iterable of array
             Each in the shape of one input, or (n, features...) for n streams side by side.
+        hold : float
+            A dead band, in thetas. After the first frame a cell tells nothing until its value has moved so
+            far beyond what rounding allows, so its signal is within 0.5 + hold thetas of its value. With 0,
+            each answer is that of the quantised network.
         exit, backend, threads
             As for `run`.
 
@@ -188,6 +192,8 @@ class Converted:
         [True, False, True]
         """
         sweeps: Sweeps | None = None
+        if not 0.0 <= hold < np.inf:
+            raise ConversionError(f"stream.hold: got {hold!r}; allowed is a finite number from 0")
         for frame in frames:
             given = np.asarray(frame)
             alone = given.size == self.graph.input.n
@@ -198,13 +204,18 @@ class Converted:
                 )
             if sweeps is None:
                 schedule = self.schedule if exit is None else "concurrent"
-                sweeps = self.sweeps(len(batch), schedule=schedule, backend=backend, threads=threads)
+                sweeps = self.sweeps(
+                    len(batch), schedule=schedule, held=hold > 0, backend=backend, threads=threads
+                )
             if len(batch) != sweeps.n:
                 raise ConversionError(
                     f"stream: got a frame of {len(batch)} inputs; allowed are {sweeps.n}, as the first had"
                 )
             sweeps.feed(self.whole(batch))
+            first = sweeps.done == 0
             yield sweeps.settle(None, exit)
+            if first and hold > 0:
+                sweeps.hold(hold)
 
     def tune_exit(
         self, x: Any, labels: Any = None, *, budget: float | None = None,
@@ -329,12 +340,13 @@ class Converted:
         return read(path)
 
     def sweeps(
-        self, n: int, *, schedule: Schedule, backend: str = "numba", threads: int | None = None
-    ) -> Sweeps:
-        """Return n copies of the network, side by side in their initial state."""
+        self, n: int, *, schedule: Schedule, held: bool = False, backend: str = "numba",
+        threads: int | None = None,
+    ) -> Sweeps:  # fmt: skip
+        """Return n copies of the network, side by side in their initial state; probes are of its own only."""
         check_choice("run.schedule", schedule, CHOICES["schedule"])
-        own = schedule == self.schedule
-        net = self.network if own else self._built(schedule)
+        own = schedule == self.schedule and not held
+        net = self.network if own else self._built(schedule, held)
         return Sweeps(
             self.circuit, net, n, law=self.law, schedule=schedule, events=self.events, dt=self.dt,
             backend=backend, threads=threads, spikes_in=self.spikes_in,

@@ -33,8 +33,10 @@ NEVER = 1e30
 class Models(ABC):
     """The neurons that the cells of a circuit become under one law."""
 
-    def __init__(self, circuit: Circuit, events: Events, schedule: Schedule, spikes_in: bool) -> None:
-        self.events, self.schedule, self.spikes_in = events, schedule, spikes_in
+    def __init__(
+        self, circuit: Circuit, events: Events, schedule: Schedule, spikes_in: bool, held: bool
+    ) -> None:
+        self.events, self.schedule, self.spikes_in, self.held = events, schedule, spikes_in, held
         rows = [cell.rows for cell in circuit.cells.values() if cell.rows is not None]
         self.read = {name for row in rows for name, _, _ in row.reads}
 
@@ -61,8 +63,10 @@ class Models(ABC):
 class _Delta(Models):
     """Whole numbers are told by their changes; all cells start as if those at rest had been told."""
 
-    def __init__(self, circuit: Circuit, events: Events, schedule: Schedule, spikes_in: bool) -> None:
-        super().__init__(circuit, events, schedule, spikes_in)
+    def __init__(
+        self, circuit: Circuit, events: Events, schedule: Schedule, spikes_in: bool, held: bool
+    ) -> None:
+        super().__init__(circuit, events, schedule, spikes_in, held)
         self.rest = resting(circuit)
 
     def population(self, cell: Cell) -> Population:
@@ -84,6 +88,7 @@ class _Delta(Models):
             code.theta, events=self.events, burst=self.schedule == "depth", f=cell.function,
             parameters=cell.parameters, low=code.low, high=code.high,
             coarse=1 if self.schedule == "depth" else coarse_of(code, self.events),
+            hold=0.0 if self.held else None,
         )  # fmt: skip
 
 
@@ -127,8 +132,10 @@ class _Rate(Models):
 class _FirstSpikes(Models):
     """The time of one spike is the value; only the input may be told at once, in whole numbers."""
 
-    def __init__(self, circuit: Circuit, events: Events, schedule: Schedule, spikes_in: bool) -> None:
-        super().__init__(circuit, events, schedule, spikes_in)
+    def __init__(
+        self, circuit: Circuit, events: Events, schedule: Schedule, spikes_in: bool, held: bool
+    ) -> None:
+        super().__init__(circuit, events, schedule, spikes_in, held)
         self.windows = windows_of(circuit, spikes_in)
 
     def input(self, cell: Cell) -> Population:

@@ -84,6 +84,12 @@ class Sweeps:
         self._change = None if self._rest is None else (frame - self._frame).astype(np.float32)[:, None]
         self._frame = frame
 
+    def hold(self, units: float) -> None:
+        """Let changes of less than so many units beyond what is rounded off go untold, in a held network."""
+        for name, cell in self.circuit.cells.items():
+            if cell.code is not None and cell is not self.circuit.input:
+                self.simulator.set(name, hold=units)
+
     def reset(self) -> None:
         """Go back to the initial state, in which nothing has been told."""
         self.simulator.reset()

@@ -62,7 +62,11 @@ def variants():
     laws = itertools.product(("delta", "rate"), ("pow2", "unit", "graded"), ("nearest", "floor"))
     made["apart"] += [rb.TsodyksMarkram(), rb.TsodyksMarkram(np.array([0.1, 0.2, 0.3]), 0.1, 0.5)]
     made["events"] = [rb.EventNeuron(0.1, law=law, events=e, rounding=r) for law, e, r in laws]
-    made["events"] += [rb.EventNeuron(law="value"), rb.EventNeuron(burst=True), rb.EventNeuron(coarse=4)]
+    made["events"] += [
+        rb.EventNeuron(law="value"),
+        rb.EventNeuron(burst=True),
+        rb.EventNeuron(coarse=4, hold=0.5),
+    ]
     made["events"] += [rb.EventNeuron(f="clamp", parameters=(-1, 1)), rb.EventNeuron(law="rate", f="gelu")]
     made["events"] += [rb.EventNeuron(0.1, law="rate", events="unit", signed=False)]
     made["events"] += [rb.FirstSpike(0.1, start=15, origin=3)]

@@ -104,7 +104,15 @@ def bent(law="delta"):
     """Totals -> a population for each function."""
     net = rb.Network()
     frame = net.add(rb.FrameSource(400, name="frame"))
-    gelu = rb.EventNeuron(1 / 64, law=law, f="gelu", low=-12, high=500, burst=law == "delta")
+    gelu = rb.EventNeuron(
+        1 / 64,
+        law=law,
+        f="gelu",
+        low=-12,
+        high=500,
+        burst=law == "delta",
+        hold=0.25 if law == "delta" else None,
+    )
     clamp = rb.EventNeuron(
         1 / 64, law=law, f="clamp", parameters=(-1.0, 1.5), bits=10, events="graded",
         coarse=64 if law == "delta" else 1,

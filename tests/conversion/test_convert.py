@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rheobase as rb
+from rheobase.conversion.circuits.evaluate import function_of
 from rheobase.conversion.layers import Affine, Conv, Flatten, Pool, ReLU, forward
 from rheobase.conversion.spiking.exit import Stable
 from rheobase.engine.archive import read_archive, write_archive
@@ -151,6 +152,37 @@ def test_a_stream_pays_for_what_changes(digits, digits_converted):
     assert answers[2].first_layer[0] == 128 * np.count_nonzero(frame[100:120] != 0.5)
     fresh = digits_converted.run(digits.pixels[301:302], backend="reference")
     np.testing.assert_array_equal(answers[3].outputs, fresh.outputs)
+
+
+def test_a_dead_band_leaves_noise_untold_and_keeps_signals_within_it(digits, digits_converted):
+    noise = np.random.default_rng(0).normal(0.0, 0.1, 784) * (np.arange(784) % 10 == 0)
+    frame = digits.pixels[300]
+    frames = [frame, np.clip(frame + noise, 0.0, 1.0), digits.pixels[301]]
+    exact = list(digits_converted.stream(frames, backend="reference"))
+    held = list(digits_converted.stream(frames, hold=0.5, backend="reference"))
+    np.testing.assert_array_equal(held[0].outputs, exact[0].outputs)
+    assert 0 < held[1].first_layer[0] == exact[1].first_layer[0]  # what the input told is the same
+    assert held[1].operations[0] < 0.25 * exact[1].operations[0]
+    assert held[2].operations[0] < exact[2].operations[0]
+
+    sweeps = digits_converted.sweeps(1, schedule="depth", held=True, backend="reference")
+    for frame in frames:
+        sweeps.feed(digits_converted.whole(digits_converted.checked(frame[None])))
+        sweeps.settle(None, None)
+        sweeps.hold(0.5)
+    away = 0.0
+    for name, cell in digits_converted.circuit.cells.items():
+        if cell.code is not None and cell is not digits_converted.circuit.input:
+            units = function_of(cell, sweeps.totals(name)) / cell.code.theta
+            off = np.clip(units, cell.code.low, cell.code.high) - sweeps.simulator.state(name)["n"]
+            away = max(away, float(np.abs(off).max()))
+    assert 0.5 < away <= 1.0
+
+
+@pytest.mark.parametrize("hold", [-0.1, np.nan, np.inf])
+def test_a_dead_band_is_a_finite_number(digits_converted, hold):
+    with pytest.raises(rb.ConversionError, match=r"stream\.hold: got .*; allowed is a finite number from 0"):
+        next(digits_converted.stream([np.zeros(784)], hold=hold))
 
 
 def test_early_exit_keeps_to_what_it_was_tuned_for(digits, digits_converted):

@@ -27,6 +27,10 @@ LAWS += [
     {"law": "delta", "events": events, "f": "identity", "bits": 8, "coarse": coarse}
     for events, coarse in (("pow2", 2), ("pow2", 64), ("graded", 16))
 ]
+LAWS += [
+    {"law": "delta", "events": events, "f": f, "bits": 6, "hold": hold}
+    for events, f, hold in (("pow2", "relu", 0.5), ("unit", "identity", 1.25), ("graded", "identity", 0.25))
+]
 
 
 def on_grid(seed, steps=80, n=5, low=-48, high=64):
@@ -62,6 +66,21 @@ def test_large_events_come_first_and_small_ones_are_not_forgotten(step_alone):
     np.testing.assert_array_equal(ours.n[-1], aims)
     plain = settle(step_alone, aims, f="identity", bits=8)
     np.testing.assert_array_equal(np.count_nonzero(ours.sent, axis=0), np.count_nonzero(plain.sent, axis=0))
+
+
+def test_what_stays_within_a_dead_band_is_not_told(step_alone):
+    steps = np.array([[7.0, -7.0], [0.9, -0.9], [-1.8, 1.8], [2.2, -2.2]])
+    ours = step_alone(rb.EventNeuron(1.0, f="identity", events="graded", bits=5, hold=0.5), steps)
+    np.testing.assert_array_equal(ours.n[:, 0], [7, 7, 7, 8])  # the value: 7, 7.9, 6.1, 8.3
+    np.testing.assert_array_equal(ours.n[:, 1], [-7, -7, -7, -8])
+
+
+def test_a_dead_band_of_nothing_is_the_exact_aim(step_alone):
+    inputs = on_grid(3)
+    exact = step_alone(rb.EventNeuron(0.75, f="identity"), inputs)
+    np.testing.assert_array_equal(
+        step_alone(rb.EventNeuron(0.75, f="identity", hold=0.0), inputs).sent, exact.sent
+    )
 
 
 @pytest.mark.parametrize("f", ["relu", "identity"])
@@ -313,6 +332,8 @@ def test_laws_without_the_sign_they_need_are_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"hold": -0.5}, "EventNeuron.hold: got -0.5; "),
+        ({"hold": 0.5, "law": "rate"}, "EventNeuron.hold: got 0.5 with law='rate'"),
         ({"coarse": 3}, "EventNeuron.coarse: got 3; allowed is a power of two"),
         ({"coarse": 0}, "EventNeuron.coarse: got 0; "),
         ({"coarse": 2, "law": "rate"}, "EventNeuron.coarse: got 2 with law='rate'"),

@@ -194,7 +194,7 @@ def power_of_two(d):
 
 
 def event_neuron(inputs, *, theta=1.0, law="delta", events="pow2", bits=4, rounding="nearest", f="relu",
-                 signed=True, bias=0.0, coarse=1):  # fmt: skip
+                 signed=True, bias=0.0, coarse=1, hold=0.0):  # fmt: skip
     """Run the error-feedback neuron from the totals of all it received and all it sent.
 
     delta: n* = clip(round(f(total)/theta)); rate: n* = round(t f(total/t)/theta), which for relu and
@@ -211,7 +211,8 @@ def event_neuron(inputs, *, theta=1.0, law="delta", events="pow2", bits=4, round
             told.append(0)
             continue
         total += x if law == "delta" else x + bias
-        aim = math.floor(transfer(total) / theta + (0.5 if rounding == "nearest" else 0.0))
+        units = transfer(total) / theta + (0.5 if rounding == "nearest" else 0.0)
+        aim = math.floor(units)
         if law == "delta":
             e = min(max(aim, low), high) - n
         else:
@@ -221,7 +222,7 @@ def event_neuron(inputs, *, theta=1.0, law="delta", events="pow2", bits=4, round
             e = (e > 0) - (e < 0)
         elif events == "pow2":
             e = power_of_two(e)
-        if abs(e) * 2**t < coarse:
+        if abs(e) * 2**t < coarse or n - hold < units < n + 1 + hold:
             e = 0
         n += int(e)
         sent.append(float(e))
