@@ -42,7 +42,7 @@ class Surrogate(Parameterised):
         self.check_fields(type(self).__name__)
 
     def constants(self) -> dict[str, float]:
-        """Return what `derivative` takes besides x, by name."""
+        """Return what `derivative` takes besides x, by name: the fields, unless a subclass says otherwise."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @property
@@ -153,10 +153,11 @@ class QGate(Surrogate):
 
     slope: float = Parameter(1.0, above=0.0, scalar=True)
 
-    @staticmethod
-    def derivative(x: Any, slope: Any) -> Any:
-        """Return the derivative."""
-        return slope * maximum(1.0 - slope * maximum(x, -x), 0.0)
+    derivative = staticmethod(Triangle.derivative)
+
+    def constants(self) -> dict[str, float]:
+        """Return height and width of the triangle."""
+        return {"height": self.slope, "width": 1.0 / self.slope}
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,10 +195,11 @@ class Rectangle(Surrogate):
 
     slope: float = Parameter(1.0, above=0.0, scalar=True)
 
-    @staticmethod
-    def derivative(x: Any, slope: Any) -> Any:
-        """Return the derivative."""
-        return where(2.0 * slope * maximum(x, -x) <= 1.0, slope, 0.0)
+    derivative = staticmethod(Boxcar.derivative)
+
+    def constants(self) -> dict[str, float]:
+        """Return height and width of the boxcar."""
+        return {"height": self.slope, "width": 0.5 / self.slope}
 
 
 @dataclass(frozen=True, eq=False)
