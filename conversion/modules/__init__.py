@@ -1,1 +1,1 @@
-"""Networks as torch modules, and back."""
+"""Networks as torch modules and back, and activations that learn the steps in which neurons tell."""

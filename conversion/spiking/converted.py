@@ -192,7 +192,7 @@ class Converted:
         [True, False, True]
         """
         sweeps: Sweeps | None = None
-        if not 0.0 <= hold < np.inf:
+        if not (isinstance(hold, (int, float, np.number)) and 0.0 <= hold < np.inf):
             raise ConversionError(f"stream.hold: got {hold!r}; allowed is a finite number from 0")
         for frame in frames:
             given = np.asarray(frame)

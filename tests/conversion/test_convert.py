@@ -179,7 +179,7 @@ def test_a_dead_band_leaves_noise_untold_and_keeps_signals_within_it(digits, dig
     assert 0.5 < away <= 1.0
 
 
-@pytest.mark.parametrize("hold", [-0.1, np.nan, np.inf])
+@pytest.mark.parametrize("hold", [-0.1, np.nan, np.inf, "much"])
 def test_a_dead_band_is_a_finite_number(digits_converted, hold):
     with pytest.raises(rb.ConversionError, match=r"stream\.hold: got .*; allowed is a finite number from 0"):
         next(digits_converted.stream([np.zeros(784)], hold=hold))
