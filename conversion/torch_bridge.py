@@ -113,7 +113,7 @@ def to_torch(
         import torch  # noqa: F401
     except ImportError:
         raise MissingExtra("torch", "torch", "A network as a torch module") from None
-    from ..learning.cells import refuse_untrainable
+    from ..learning.binding.cell import refuse_untrainable
     from .modules.module import NetworkModule
     from .modules.outputs import outputs_of
 

@@ -15,9 +15,9 @@ from ...engine.network import Network
 from ...engine.plan import GroupPlan, Plan
 from ...engine.planning import make_plan
 from ...engine.sources import CurrentSource, FrameSource, Source
-from ...learning.cells import Cell, State
+from ...learning.binding.cell import Cell, State
+from ...learning.binding.words import Spike
 from ...learning.surrogate import Surrogate
-from ...learning.torch_words import Spike
 from ...neurons.errors import SpecError
 from .outputs import Output
 from .running import ModuleState, Run

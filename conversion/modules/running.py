@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ...engine.plan import Plan, ProjectionPlan
-from ...learning.cells import Cell, State
+from ...learning.binding.cell import Cell, State
 from .stages import Stage
 from .synapses import Synapses
 

@@ -11,7 +11,7 @@ import torch
 from ...engine.backends.numba_cpu.kernel import Kernel
 from ...engine.backends.numba_cpu.sequence import Form, backward_kernel, forward_kernel
 from ...engine.workers import side_by_side, stretches
-from ...learning.cells import RESET, Cell, State
+from ...learning.binding.cell import RESET, Cell, State
 from ...learning.surrogate import Surrogate
 
 #: Neurons times steps that are worth a thread.

@@ -9,7 +9,7 @@ from rheobase.learning.surrogate import ATan
 torch = pytest.importorskip("torch")
 
 from rheobase.conversion.modules.sequence import SequenceCell  # noqa: E402
-from rheobase.learning.cells import Cell  # noqa: E402
+from rheobase.learning.binding.cell import Cell  # noqa: E402
 
 STEPS, BATCH, N = 30, 3, 7
 MODELS = {

@@ -25,7 +25,7 @@ ALL = [getattr(surrogate, name) for name in surrogate.__all__ if name != "Surrog
 def test_the_gradient_of_a_spike_is_that_of_snntorch(ours, theirs, options):
     torch = pytest.importorskip("torch")
     snntorch = pytest.importorskip("snntorch")
-    from rheobase.learning.torch_words import spike_of
+    from rheobase.learning.binding.words import spike_of
 
     weights = torch.linspace(1.0, 2.0, X.size)
     gradients = []

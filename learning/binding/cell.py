@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..neurons.errors import ConversionError
-from ..neurons.model import NeuronModel
-from ..neurons.specialise import Variant
-from .surrogate import Surrogate
-from .torch_words import WORDS, Spike, spike_of, step, words_with
+from ...neurons.errors import ConversionError
+from ...neurons.model import NeuronModel
+from ...neurons.specialise import Variant
+from ..surrogate import Surrogate
 from .trained import Trained
+from .words import WORDS, Spike, spike_of, step, words_with
 
 #: What a reset changes: with `detach_reset` no gradient passes from the spike to these state variables.
 RESET = ("v", "pending")

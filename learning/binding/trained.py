@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..neurons.errors import ConversionError
-from ..neurons.model import NeuronModel
+from ...neurons.errors import ConversionError
+from ...neurons.model import NeuronModel
 
 #: Relative step of the differences by which `derive` is differentiated, in double precision.
 _STEP = 1e-5

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..neurons import vocabulary
-from ..neurons.vocabulary import EXP_COEFFICIENTS
-from .surrogate import Surrogate
+from ...neurons import vocabulary
+from ...neurons.vocabulary import EXP_COEFFICIENTS
+from ..surrogate import Surrogate
 
 Spike = Callable[[torch.Tensor], torch.Tensor]
 

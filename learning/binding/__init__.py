@@ -1,0 +1,1 @@
+"""The rules of neurons, bound to torch: what training computes."""
