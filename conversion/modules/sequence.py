@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ...engine.backends.numba_cpu.kernel import Kernel
-from ...engine.backends.numba_cpu.sequence import Form, backward_kernel, forward_kernel
+from ...engine.backends.numba_cpu.sequence import backward_kernel, forward_kernel
+from ...engine.backends.sequence import Form
 from ...engine.workers import side_by_side, stretches
 from ...learning.binding.cell import RESET, Cell, State
 from ...learning.surrogate import Surrogate
