@@ -61,20 +61,21 @@ class Synapses(torch.nn.Module):
     def arriving(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Return what events (..., n_source) add to the target's neurons through synapses of one delay.
 
-        `weights` is what `prepared` returned, for all steps of a run.
+        `weights` is what `prepared` returned, for all steps of a run. Torch's hooks on `forward` see what
+        the neurons of the projection's own end have sent.
         """
         chosen = sent if self.pre is None else sent[..., self.pre]
-        added = self.through(chosen, delay, weights)
+        added = self(chosen, delay, weights)
         if self.post is None:
             return added
         whole = added.new_zeros(*added.shape[:-1], self.n_target)
         return whole.index_copy(-1, self._ids(self.post, added), added)
 
     def prepared(self) -> Any:
-        """Return the weights as `through` takes them, made once for a run."""
+        """Return the weights as `forward` takes them, made once for a run."""
         return self.stored()
 
-    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+    def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Return what events (..., n_pre) add to the neurons of the projection's end."""
         raise NotImplementedError
 
@@ -89,7 +90,7 @@ class Dense(Synapses):
 
     compiled = False
 
-    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+    def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Multiply."""
         worth = self.compiled and sent.numel() >= WORTH and sent.device.type == "cpu"
         if worth and sent.dtype == weights.dtype == torch.float32:
@@ -98,6 +99,10 @@ class Dense(Synapses):
             if events is not None:
                 return _Events.apply(sent, weights, events)
         return functional.linear(sent, weights)
+
+    def rows(self, sent: torch.Tensor) -> torch.Tensor:
+        """Return events as the rows (N, n) that a row of weights is multiplied with."""
+        return sent.reshape(-1, sent.shape[-1])
 
 
 class _Events(torch.autograd.Function):
@@ -134,15 +139,21 @@ class Convolution(Synapses):
         super().__init__(plan, p, weights)
         c = p.part.connectivity
         assert isinstance(c, Conv2d)
-        self.image, self.flat = image_of(p.part.pre), p.part.pre.n
+        self.image, self.kernel = image_of(p.part.pre), weights.shape[2:]
         self.options: dict[str, Any] = {
             "stride": c.stride, "padding": c.padding, "dilation": c.dilation, "groups": c.groups,
         }  # fmt: skip
 
-    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+    def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Convolve."""
         out = functional.conv2d(sent.reshape(-1, *self.image), weights, **self.options)
         return out.reshape(*sent.shape[:-1], -1)
+
+    def rows(self, sent: torch.Tensor) -> torch.Tensor:
+        """Return the windows of images as the rows (N, n) that a kernel is multiplied with."""
+        options = {name: value for name, value in self.options.items() if name != "groups"}
+        patches = functional.unfold(sent.reshape(-1, *self.image), self.kernel, **options)
+        return patches.transpose(1, 2).flatten(0, 1)
 
 
 class Pooling(Synapses):
@@ -164,7 +175,7 @@ class Pooling(Synapses):
             return weight
         return weight + (torch.round(weight / self.step) * self.step - weight).detach()
 
-    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+    def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Add up windows, and weigh their sums."""
         out = functional.avg_pool2d(sent.reshape(-1, *self.image), **self.options)
         return out.reshape(*sent.shape[:-1], -1) * weights
@@ -173,7 +184,7 @@ class Pooling(Synapses):
 class OneToOne(Synapses):
     """One synapse for each pair of neurons with the same index, all with one delay."""
 
-    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+    def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Weigh each alone."""
         return sent * weights
 
@@ -204,7 +215,7 @@ class Listed(Synapses):
             return torch.sparse_coo_tensor(ids, mine, self.shape)
         return mine.new_zeros(math.prod(self.shape)).index_add(0, places, mine).reshape(self.shape)
 
-    def through(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
+    def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Multiply with the synapses of one delay."""
         matrix = weights[delay]
         if not matrix.is_sparse:
