@@ -6,7 +6,18 @@ if __name__ != "rheobase.datasets":
         "sys.path before the package you meant; import rheobase.datasets, or start Python elsewhere"
     )
 
+from .binning import Binned, bin_events, collate
 from .digits import Digits, calibration_digits, digits
+from .events import Events
 from .mnist import read_mnist
 
-__all__ = ["Digits", "calibration_digits", "digits", "read_mnist"]
+__all__ = [
+    "Binned",
+    "Digits",
+    "Events",
+    "bin_events",
+    "calibration_digits",
+    "collate",
+    "digits",
+    "read_mnist",
+]
