@@ -6,6 +6,7 @@ if __name__ != "rheobase.datasets":
         "sys.path before the package you meant; import rheobase.datasets, or start Python elsewhere"
     )
 
+from . import encoding
 from .binning import Binned, bin_events, collate
 from .digits import Digits, calibration_digits, digits
 from .events import Events
@@ -19,5 +20,6 @@ __all__ = [
     "calibration_digits",
     "collate",
     "digits",
+    "encoding",
     "read_mnist",
 ]
