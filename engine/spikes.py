@@ -101,6 +101,41 @@ class SpikeRecord(SpikeTrains):
         counts = np.bincount(place, minlength=self.n_trials * self.n * bins)
         return counts.reshape(self.n_trials, self.n, bins)
 
+    def filtered(self, tau: float, *, samples: int = 1) -> np.ndarray:
+        """Return how each neuron's spikes fade, float64 (n_trials, n, samples).
+
+        A trace is raised by 1 in the step of a spike, and decays as exp(-t / tau). It is looked at in the
+        last step of each of `samples` equal stretches of the record, so by default at its end: what a
+        read-out of a reservoir is trained on.
+
+        Parameters
+        ----------
+        tau : float
+            Time constant in seconds.
+        samples : int
+            Into how many stretches the record is divided, each of whole steps.
+
+        Examples
+        --------
+        >>> record = SpikeRecord(steps=[1, 3], ids=[0, 0], trials=[0, 0], dt=1e-3, n=1, stop=0.004)
+        >>> record.filtered(2e-3, samples=2).round(4).tolist()
+        [[[1.0, 1.3679]]]
+        """
+        tau = check_positive("SpikeRecord.filtered.tau", tau, "s")
+        first, length = self._stretch
+        whole = isinstance(samples, (int, np.integer)) and not isinstance(samples, bool) and samples > 0
+        if not whole or length % samples:
+            raise SpecError(
+                f"SpikeRecord.filtered.samples: got {samples!r}; allowed are whole numbers that divide the "
+                f"record's {length} steps"
+            )
+        place, made = self.trials * self.n + self._places(self.ids), []
+        for last in first + np.arange(1, samples + 1) * (length // samples) - 1:
+            past = self.steps <= last
+            left = np.exp((self.steps[past] - last) * (self.dt / tau))
+            made.append(np.bincount(place[past], weights=left, minlength=self.n_trials * self.n))
+        return np.stack(made, axis=-1).reshape(self.n_trials, self.n, samples)
+
     def population_rate(self, width: float, *, smooth: float | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return the rate of an average neuron over time.
 
