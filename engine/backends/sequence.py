@@ -107,6 +107,32 @@ class Passage:
         first, second, third = (_Back.of(k, self).variant for k in range(3))
         return first, second, third
 
+    def given(self) -> list[tuple[str, str, bool]]:
+        """Return the arguments of both kernels, each with its type and whether it is an array.
+
+        They are constants `k_`, inputs `x_` [steps, total] (all samples' neurons side by side), first states
+        `s_` [total], and states at the end of each step, `o_` [steps, total], which one writes and the other
+        reads.
+        """
+        form, integers = self.form, self.integers
+        out = [(f"k_{n}", "i4" if n in integers else "f4", n in form.arrays) for n in self.constants]
+        out += [(f"x_{n}", "f4", True) for n in form.arriving]
+        return out + [
+            (f"{kind}_{n}", "i4" if whole else "f4", True) for kind in "so" for n, whole in self.states
+        ]
+
+    def given_back(self) -> list[tuple[str, str, bool]]:
+        """Return the arguments that the way back has besides.
+
+        They are numbers of the surrogate, gradients of what was sent, `dy`, and of states, `do_` [steps,
+        total], those of the last state, `d_` [total], which become those of the first, and those of inputs,
+        `dx_` [steps, total], and of constants, `dk_` [total].
+        """
+        form = self.form
+        arrays = ["dy", *(f"do_{n}" for n in form.wanted), *(f"d_{n}" for n in self.real)]
+        arrays += [*(f"dx_{n}" for n in form.arriving), *(f"dk_{n}" for n in form.trained)]
+        return [(n, "f4", False) for n in form.slopes] + [(n, "f4", True) for n in arrays]
+
     def forward(self, rules: int = 3) -> list[str]:
         """Return the lines that run the first rules: state variables `v0_` become `v1_`, `v2_`, `v3_`."""
         whole = dict(self.states)

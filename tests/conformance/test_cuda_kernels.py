@@ -197,6 +197,29 @@ def test_every_kind_of_network_becomes_machine_code_without_fused_operations(nam
         assert not doubles
 
 
+@pytest.mark.parametrize("model", [rb.ALIF(2e-2, tau_lift=0.1, tau_w=0.2, a=0.5), conductance()])
+def test_whole_sequences_forward_and_back_become_machine_code_without_fused_operations(model):
+    from rheobase.engine.backends.cuda import compile as compiler
+    from rheobase.engine.backends.cuda.sequence import backward_kernel, forward_kernel
+    from rheobase.engine.backends.sequence import Form
+    from rheobase.learning.surrogate import ATan
+
+    constants = {name: np.asarray(value) for name, value in model.constants(1e-3).items()}
+    form = Form(
+        arrays=frozenset(name for name, value in constants.items() if value.ndim),
+        integers=frozenset(name for name, value in constants.items() if value.dtype.kind == "i"),
+        arriving=model.receptors,
+        wanted=("v",),
+        apart=("v",),
+        surrogate=ATan().variant,
+    )
+    for kernel in (forward_kernel(model, form), backward_kernel(model, form)):
+        code = compiler.machine_code(kernel.function.py_func, kernel.types(), (9, 0))
+        assert code.spilled == 0
+        assert "fma." not in code.ptx
+        assert ".f64" not in code.ptx
+
+
 def test_the_family_is_complete():
     family = {m for m in vars(rb.neurons).values() if isinstance(m, type) and issubclass(m, rb.NeuronModel)}
     assert family - {rb.NeuronModel} <= {type(m) for models in variants().values() for m in models}

@@ -24,6 +24,11 @@ PARTS = {
     "random networks": ["properties/test_random_networks.py", "-k", "reference or pieces or checkpoint"],
     "dense": ["conformance/test_dense.py"],
     "sources": ["conformance/test_sources.py", "conformance/test_timing.py", "conformance/test_draws.py"],
+    "event neurons": [
+        "conformance/test_event_neurons.py",
+        "conformance/test_silence.py",
+        "conformance/test_training.py",
+    ],
     "set": ["conformance/test_set.py", "-k", "amid or images or state or come_out and drawn"],
     "connectivity": [
         "conformance/test_connectivity.py",
@@ -37,7 +42,6 @@ PARTS = {
     ],
     "first network": ["conformance/test_first_network.py", "conformance/test_adapting_neurons.py"],
     "noisy neurons": ["conformance/test_noisy_neurons.py", "conformance/test_receptors.py"],
-    "event neurons": ["conformance/test_event_neurons.py", "conformance/test_silence.py"],
 }
 
 

@@ -83,8 +83,8 @@ def signature(real: np.dtype) -> tuple[Any, ...]:
     return types.NamedTuple(vectors, Memory), types.int64, types.int64
 
 
-def load_kernel(source: str, registers: int) -> Any:
-    """Return the kernel of a generated module, compiled when it is first needed, and kept.
+def load_kernel(source: str, registers: int | None = None) -> Any:
+    """Return `run` of a generated module as a kernel, compiled when it is first needed, and kept.
 
     The compiler may fuse no product with a sum: products are asked for one by one (see `words`).
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -16,39 +17,23 @@ CHUNK = 2048
 
 
 def forward_kernel(model: NeuronModel, form: Form) -> Kernel:
-    """Return the kernel that runs through all steps.
+    """Return the kernel that runs through all steps, neurons from `first` to before `last` of a `total`.
 
-    Its arguments are `steps`, `first`, `last` and `total` (of the neurons, all samples side by side, those
-    from `first` to before `last`), constants `k_`, inputs `x_` [steps, total], first states `s_` [total]; it
-    writes what is sent, `y`, and states at the end of each step, `o_` [steps, total]. `now` is the number of
-    the first step.
+    Its other arguments are `Passage.given`, and what is sent, `y` [steps, total], which it writes; `now` is
+    the number of the first step.
     """
     # Gradients are none of its business: what differs in them alone shares a kernel.
     return _forward(Passage.of(model, replace(form, wanted=(), apart=(), surrogate=None, trained=())))
 
 
 def backward_kernel(model: NeuronModel, form: Form) -> Kernel:
-    """Return the kernel that goes back through all steps.
-
-    Beside those of the other, which it reads, its arguments are numbers of the surrogate, gradients of what
-    was sent, `dy`, and of states, `do_` [steps, total]; it turns gradients of the last state into those of
-    the first, `d_` [total], writes those of inputs, `dx_` [steps, total], and adds up those of constants,
-    `dk_` [total].
-    """
+    """Return the kernel that goes back through all steps; it takes also `Passage.given_back`."""
     return _backward(Passage.of(model, form))
 
 
-def _arguments(passage: Passage) -> list[Argument]:
-    form = passage.form
-    out = [Argument(name, "i8", False) for name in ("steps", "first", "last", "total")]
-    out += [
-        Argument(f"k_{name}", "i4" if name in form.integers else "f4", name in form.arrays)
-        for name in passage.constants
-    ]
-    out += [Argument(f"x_{name}", "f4", True) for name in form.arriving]
-    for kind in ("s", "o"):
-        out += [Argument(f"{kind}_{name}", "i4" if whole else "f4", True) for name, whole in passage.states]
-    return out
+def _arguments(given: Iterable[tuple[str, str, bool]]) -> tuple[Argument, ...]:
+    sizes = (Argument(name, "i8", False) for name in ("steps", "first", "last", "total"))
+    return (*sizes, *(Argument(*one) for one in given))
 
 
 def _begin(passage: Passage, order: str) -> list[str]:
@@ -82,7 +67,7 @@ def _read(passage: Passage) -> list[str]:
 @lru_cache(maxsize=256)
 def _forward(passage: Passage) -> Kernel:
     names = [name for name, _ in passage.states]
-    arguments = (*_arguments(passage), Argument("y", "f4", True))
+    arguments = _arguments([*passage.given(), ("y", "f4", True)])
     lines = [f"def forward(now, {', '.join(a.name for a in arguments)}):"]
     lines += _begin(passage, "steps")
     lines += [f"            c_{name} = stretch(o_{name}, here, size)" for name in names]
@@ -96,15 +81,7 @@ def _forward(passage: Passage) -> Kernel:
 @lru_cache(maxsize=256)
 def _backward(passage: Passage) -> Kernel:
     form = passage.form
-    arguments = [
-        *_arguments(passage),
-        *(Argument(name, "f4", False) for name in form.slopes),
-        Argument("dy", "f4", True),
-        *(Argument(f"do_{name}", "f4", True) for name in form.wanted),
-        *(Argument(f"d_{name}", "f4", True) for name in passage.real),
-        *(Argument(f"dx_{name}", "f4", True) for name in form.arriving),
-        *(Argument(f"dk_{name}", "f4", True) for name in form.trained),
-    ]
+    arguments = _arguments([*passage.given(), *passage.given_back()])
     lines = [f"def backward(now, {', '.join(a.name for a in arguments)}):"]
     lines += _begin(passage, "steps - 1, -1, -1")
     read = {"a_dy": "dy", **{f"a_do_{n}": f"do_{n}" for n in form.wanted}}
@@ -122,7 +99,7 @@ def _backward(passage: Passage) -> Kernel:
     body += [f"a_dk_{name}[i] += gp_{name}" for name in form.trained]
     lines += [f"                {line}" for line in body]
     rules = (*passage.rules[:2], *passage.adjoints)
-    return _kernel("backward", passage, rules, lines, tuple(arguments))
+    return _kernel("backward", passage, rules, lines, arguments)
 
 
 def _kernel(
