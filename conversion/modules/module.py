@@ -104,6 +104,10 @@ class NetworkModule(torch.nn.Module):
         cells = {g.name: first_state(self.plan, g, batch, like) for g in self.plan.populations}
         return ModuleState(0, cells, sent)
 
+    def cell(self, population: str) -> Cell:
+        """Return the neurons of a population, by its name."""
+        return self._cells[population]
+
     def network(self) -> Network:
         """Return the network with its parameters as they are now; what has not changed stays as it was."""
         now = {name: synapses.weight.detach().cpu().numpy() for name, synapses in self._synapses.items()}

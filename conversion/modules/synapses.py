@@ -15,6 +15,7 @@ from ...engine.connectivity import Conv2d, Pool2d
 from ...engine.groups import image_of
 from ...engine.layout import described_weights
 from ...engine.plan import Plan, ProjectionPlan
+from ...learning.binding.weighing import Weighing
 
 #: Up to so many entries a list of synapses is multiplied as a matrix; beyond, one by one.
 MOST_ENTRIES = 1 << 24
@@ -26,7 +27,7 @@ SPARSE = 0.25
 WIDE = 64
 
 
-class Synapses(torch.nn.Module):
+class Synapses(Weighing):
     """The synapses of one projection, with the parameter `weight` in the shape of its description.
 
     Attributes
@@ -44,6 +45,7 @@ class Synapses(torch.nn.Module):
         self.step = step_of(plan, p)
         self.weight = torch.nn.Parameter(torch.from_numpy(rounded_alike(weights, self.step)))
         self.delays = p.delays
+        self.source, self.target = p.part.source.label, p.part.target.label
         self.pre = _end(p.pre_ids, p.part.source.n)
         self.post = _end(p.post_ids, p.part.target.n)
         self.shape = (p.part.post.n, p.part.pre.n)
@@ -65,7 +67,7 @@ class Synapses(torch.nn.Module):
         the neurons of the projection's own end have sent.
         """
         chosen = sent if self.pre is None else sent[..., self.pre]
-        added = self(chosen, delay, weights)
+        added: torch.Tensor = self(chosen, delay, weights)
         if self.post is None:
             return added
         whole = added.new_zeros(*added.shape[:-1], self.n_target)

@@ -133,12 +133,8 @@ class Cell(torch.nn.Module):
         constants: Mapping[str, torch.Tensor],
     ) -> tuple[torch.Tensor, State]:
         """Run one step: return what is sent (batch, n), and the state after it."""
-        model, state = self.model, dict(state)
-        shape = next(iter(state.values())).shape
-        known: dict[str, Any] = {name: inputs.get(name, 0.0) for name in model.receptors}
-        known |= {**constants, "now": now}
-        for rule, function in self._moves:
-            self._write(state, rule, _called(rule, function, {**known, **state}), shape)
+        known, state = self.moved(inputs, state, now, constants)
+        model, shape = self.model, next(iter(state.values())).shape
         fire = model.rules.fire
         sent, *left = _called(fire, self._fire, {**known, **state})
         if self._fire_apart is not None:
@@ -149,6 +145,21 @@ class Cell(torch.nn.Module):
         if not torch.is_tensor(sent):
             sent = torch.full_like(next(iter(state.values())), sent)
         return sent.expand(shape), state
+
+    def moved(
+        self,
+        inputs: Mapping[str, torch.Tensor],
+        state: State,
+        now: int,
+        constants: Mapping[str, torch.Tensor],
+    ) -> tuple[dict[str, Any], State]:
+        """Return what a step knows, and the state before neurons fire: time has passed, input has arrived."""
+        known: dict[str, Any] = {name: inputs.get(name, 0.0) for name in self.model.receptors}
+        known |= {**constants, "now": now}
+        state, shape = dict(state), next(iter(state.values())).shape
+        for rule, function in self._moves:
+            self._write(state, rule, _called(rule, function, {**known, **state}), shape)
+        return known, state
 
     def _write(self, state: State, rule: Variant, values: list[Any], shape: torch.Size) -> None:
         for name, value in zip(self.model.written(rule), values, strict=True):
