@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
-from . import bench_convert, bench_event
+from . import bench_convert, bench_event, bench_train
 from .bench import check_settings
 from .bench_ours import WORKLOADS
 from .bench_peer import PEERS, check_device
@@ -24,8 +24,9 @@ from .neurons.errors import SpecError
 
 #: Samples side by side, where one is not all that people ask about.
 BATCHES: dict[str, tuple[int, ...]] = {"mlp": (1, 64)}
-#: What else a conversion is told, of what all are.
+#: What else a conversion, and training, are told of what all are.
 _CONVERT = ("repeats", "batch", "backend")
+_TRAIN = ("repeats", "batch", "activity")
 _PROGRAM = "import sys; from rheobase.cli import main; sys.exit(main())"
 
 
@@ -72,8 +73,8 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
     options : mapping
         What applies to all, as for `run_benchmark`. Without `threads`, each runs with one and with two
         (with one where the machine has no more, or the backend is another one, and `event` always); without
-        `batch`, `mlp` runs with 1 and 64 samples, the others with one. Only the backend "numba" has `event`,
-        and `convert`, which runs with each network that ships if torch is installed.
+        `batch`, `mlp` runs with 1 and 64 samples, the others with one. Only the backend "numba" has `event`
+        and, if torch is installed, `convert` with each network that ships and `train`.
     peers : sequence of mapping
         As `peers_of` returns them. A workload runs once beside each that knows it, or else alone.
 
@@ -105,6 +106,10 @@ def cases(options: Mapping[str, Any], peers: Sequence[Mapping[str, Any]] = ()) -
         told = {"batch": 100} | {key: options[key] for key in _CONVERT if key in options}
         for model, peer in product(REFERENCES, _beside("convert", peers)):
             found.append({**told, "name": "convert", "model": model, "threads": threads[0], **peer})
+        told = {key: options[key] for key in _TRAIN if key in options}
+        for model, n, peer in product(bench_train.SIZES, threads, _beside("train", peers)):
+            if bench_train.refused(model, peer.get("peer")) is None:
+                found.append({**told, "name": "train", "model": model, "threads": n, **peer})
     return found
 
 
@@ -145,13 +150,15 @@ def run_case(case: Mapping[str, Any]) -> dict[str, Any]:
 
 def summary(line: Mapping[str, Any]) -> str:
     """Return a line of figures as a line of text."""
-    head = f"{line['benchmark']:<14} batch {line['batch']:<3} threads {line['threads']:<2}"
+    head = f"{line['benchmark']:<14} batch {line.get('batch', '-'):<3} threads {line['threads']:<2}"
     if "error" in line:
         return f"{head} failed: {line['error']}"
     if "crossover_hz" in line:
         return f"{head} {bench_event.in_words(line)}"
     if "ms_per_image" in line:
         return f"{head} {bench_convert.in_words(line)}"
+    if line["benchmark"] == "train":
+        return f"{head} {bench_train.in_words(line)}"
     text = f"{head} {line['wall_s']:.4g} s [{line['wall_min_s']:.4g} to {line['wall_max_s']:.4g}]"
     text += f" for {line['bio_s']:g} s"
     if line["ns_per_event"] is not None:

@@ -17,18 +17,20 @@ from .neurons.errors import SpecError
 
 RECURRENT = ("cuba", "coba", "brunel", "microcircuit", "sparse", "stdp")
 FED = ("mlp", "conv")
-#: Which script runs which peer, and the workloads that it knows; `convert` has scripts of its own.
+#: Which script runs which peer, and the workloads that it knows.
 PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "annarchy": ("annarchy_networks.py", ("cuba",)),
     "brian2": ("brian_networks.py", (*RECURRENT, "adex")),
     "nest": ("nest_networks.py", RECURRENT),
     "norse": ("norse_networks.py", FED),
     "sinabs": ("sinabs_networks.py", (*FED, "convert")),
-    "snntorch": ("snntorch_networks.py", (*FED, "convert")),
-    "spikingjelly": ("spikingjelly_networks.py", (*FED, "convert")),
+    "snntorch": ("snntorch_networks.py", (*FED, "convert", "train")),
+    "spikingjelly": ("spikingjelly_networks.py", (*FED, "convert", "train")),
     "torch": ("torch_networks.py", FED),
     "torch_fused": ("fused_networks.py", FED),
 }
+#: Workloads that have scripts of their own, and how the names of these end.
+OWN_SCRIPTS = {"convert": "conversion", "train": "training"}
 #: Which peers run on a processor and which on a GPU; those not named run on a processor.
 DEVICES = {"spikingjelly": ("cpu", "cuda"), "torch": ("cpu", "cuda"), "torch_fused": ("cuda",)}
 #: Seconds after which a peer that has not finished is stopped.
@@ -69,7 +71,7 @@ def find_script(name: str, workload: str, given: str | Path | None) -> Path:
         if not Path(given).is_file():
             raise NotMeasured(f"there is no script {given}")
         return Path(given)
-    script = f"{name}_conversion.py" if workload == "convert" else PEERS[name][0]
+    script = f"{name}_{OWN_SCRIPTS[workload]}.py" if workload in OWN_SCRIPTS else PEERS[name][0]
     relative = Path("benchmarks", "peers", script)
     for root in (Path.cwd(), *Path(__file__).resolve().parents):
         if (root / relative).is_file():
@@ -112,6 +114,17 @@ def in_turns(
     figures |= {"peer_wall_s": statistics.median(theirs)}
     figures |= {"peer_wall_min_s": min(theirs), "peer_wall_max_s": max(theirs)}
     return walls, figures | {f"peer_{key}": told[key] for key in facts if key in told}
+
+
+def told_alone(python: str | None, script: Path, arguments: Sequence[str]) -> dict[str, Any]:
+    """Return what a peer says that runs a few times by itself, in a process of its own."""
+    process = Peer(python, script, [*arguments])
+    try:
+        for _ in range(3):
+            process.run()
+        return process.finish()
+    finally:
+        process.close()
 
 
 class Peer:

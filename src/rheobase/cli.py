@@ -149,7 +149,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "name",
         nargs="?",
-        help="cuba, coba, adex, brunel, microcircuit, sparse, stdp, mlp, conv, event or convert",
+        help="cuba, coba, adex, brunel, microcircuit, sparse, stdp, mlp, conv, event, convert or train",
     )
     command.add_argument("--all", action="store_true", help="run every workload, one line each")
     command.add_argument("--repeats", type=_count, metavar="N", help="runs, of which the median is shown")
@@ -158,7 +158,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--batch", type=_count, metavar="N", help="inputs at once")
     command.add_argument("--seed", type=int, metavar="N")
     command.add_argument(
-        "--activity", type=float, metavar="X", help="share of inputs that fire, for mlp and conv"
+        "--activity", type=float, metavar="X", help="share of inputs that fire, for mlp, conv and train"
     )
     command.add_argument(
         "--rate", action="append", type=float, metavar="HZ",
@@ -167,12 +167,14 @@ def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model", metavar="NAME",
         help="neurons of event: LIF or CurrentLIF; "
-        "network of convert: mlp, wide, cnn, mixer, vit, vit_mha or swiglu",
+        "network of convert: mlp, wide, cnn, mixer, vit, vit_mha or swiglu; "
+        "of train: dense, recurrent or conv",
     )  # fmt: skip
     command.add_argument("--law", metavar="NAME", help="delta, rate, ttfs or value, for convert")
     command.add_argument("--bits", type=_count, metavar="N", help="bits of what a neuron tells, for convert")
     command.add_argument("--events", metavar="NAME", help="pow2, unit or graded, for convert")
     command.add_argument("--images", type=_count, metavar="N", help="digits to score, for convert")
+    command.add_argument("--steps", type=_count, metavar="N", help="steps of the input, for train")
     _machine(command)
     command.add_argument(
         "--peer", action="append", metavar="NAME", help="run this peer beside it; with --all, may be repeated"

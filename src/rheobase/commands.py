@@ -121,7 +121,7 @@ def bench(args: Namespace) -> Answer | Iterator[Answer]:
     from .bench_all import cases, peers_of
 
     common = ("name", "repeats", "seconds", "scale", "threads", "batch", "seed", "backend")
-    named = (*common, "activity", "rate", "model", "law", "bits", "events", "images")
+    named = (*common, "activity", "rate", "model", "law", "bits", "events", "images", "steps")
     options = given(**{name: getattr(args, name) for name in named})
     peers = peers_of(args.peer, args.peer_python, args.peer_script, args.peer_device)
     if args.all == bool(args.name):
@@ -139,15 +139,18 @@ def _measure(options: dict[str, Any]) -> Callable[..., dict[str, Any]]:
     """Return what measures a workload, and take the name out where that is all it stands for."""
     from .bench import run_benchmark
     from .bench_convert import bench_conversion
+    from .bench_train import bench_training
 
-    convert = options.get("name") == "convert"
-    measure = bench_conversion if convert else run_benchmark
+    own: dict[Any, Callable[..., dict[str, Any]]] = {"convert": bench_conversion, "train": bench_training}
+    name = options.get("name")
+    measure = own.get(name, run_benchmark)
     known = inspect.signature(measure).parameters
-    wrong = [name for name in options if name not in known and name != "name"]
-    if wrong:
-        what = f"convert takes no --{wrong[0]}" if convert else f"--{wrong[0]} is for convert"
+    wrong = next((option for option in options if option not in known and option != "name"), None)
+    if wrong is not None:
+        others = [other for other, one in own.items() if wrong in inspect.signature(one).parameters]
+        what = f"{name} takes no --{wrong}" if name in own else f"--{wrong} is for {' and '.join(others)}"
         raise SpecError(f"bench: {what}; allowed are {', '.join(f'--{name}' for name in known)}")
-    if convert:
+    if name in own:
         del options["name"]
     return measure
 

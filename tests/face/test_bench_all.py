@@ -85,11 +85,11 @@ def test_the_output_is_a_file_of_results(two_workloads, capsys, tmp_path):
 def test_every_workload_is_run_with_one_and_two_threads(monkeypatch):
     monkeypatch.setattr(bench_all, "available_cores", lambda: 8)
     found = bench_all.cases({"scale": 0.5})
-    assert {case["name"] for case in found} == {*WORKLOADS, "convert"}
+    assert {case["name"] for case in found} == {*WORKLOADS, "convert", "train"}
     assert {(case["batch"], case["threads"]) for case in found if case["name"] == "mlp"} == {
         (1, 1), (1, 2), (64, 1), (64, 2),
     }  # fmt: skip
-    assert all(case["scale"] == 0.5 for case in found if case["name"] != "convert")
+    assert all(case["scale"] == 0.5 for case in found if case["name"] not in ("convert", "train"))
     assert len({json.dumps(case, sort_keys=True) for case in found}) == len(found)
     monkeypatch.setattr(bench_all, "available_cores", lambda: 1)
     assert {case["threads"] for case in bench_all.cases({})} == {1}

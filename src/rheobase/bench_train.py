@@ -1,0 +1,273 @@
+"""`rheobase bench train`: a step of training, forward and back, beside a library of torch.
+
+The peer gets the same weights, input, labels and surrogate; ours gets its convention of the reset. That both
+have the same spikes and the same gradients is measured before the times are.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import __version__
+from .bench_ours import turn
+from .bench_peer import check_peer, find_script, in_turns, told_alone
+from .engine.result import peak_mb
+from .learning.surrogate import ATan
+from .models.learners import BETA, learner, spikes_to_learn
+from .neurons.errors import MissingExtra, SpecError
+
+if TYPE_CHECKING:
+    import torch
+
+#: Steps and samples, where nothing else is asked for.
+SIZES = {"dense": (100, 64), "recurrent": (100, 64), "conv": (20, 32)}
+#: Peers whose neurons are reset at once, not in the step after the spike.
+AT_ONCE = ("spikingjelly",)
+#: Steps of training before memory is read: buffers have their final size after the second.
+_SETTLED = 3
+_FACTS = ("build_s",)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained, on how many steps, and how.
+
+    Attributes
+    ----------
+    model : str
+        See `rheobase.models.learners.learner`.
+    steps, batch : int
+        Of the input.
+    activity : float
+        Share of input channels that fire in a step.
+    seed : int
+        Of weights and input.
+    threads : int
+        Of torch.
+    at_once : bool
+        Whether neurons are reset in the step of the spike.
+    """
+
+    model: str
+    steps: int
+    batch: int
+    activity: float
+    seed: int
+    threads: int
+    at_once: bool = False
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the input and the labels."""
+        net = learner(self.model, seed=self.seed)
+        return spikes_to_learn(
+            net, steps=self.steps, batch=self.batch, activity=self.activity, seed=self.seed
+        )
+
+
+class Training:
+    """Our side: a module, and a step of its training."""
+
+    def __init__(self, case: Case) -> None:
+        import torch
+
+        from .conversion import to_torch
+
+        torch.set_num_threads(case.threads)
+        self.network = learner(case.model, seed=case.seed, reset_delay=not case.at_once)
+        x, labels = case.arrays()
+        self.x, self.labels = torch.from_numpy(x).float(), torch.from_numpy(labels)
+        self.module = to_torch(self.network, surrogate=ATan(2.0))
+
+    def run(self) -> float:
+        """Go forward and back once; return the wall seconds."""
+        from torch.nn.functional import cross_entropy
+
+        began = time.perf_counter()
+        self.module.zero_grad()
+        cross_entropy(self.module(self.x).sum(dim=0), self.labels).backward()  # type: ignore[no-untyped-call]
+        return time.perf_counter() - began
+
+    def spikes(self) -> dict[str, np.ndarray]:
+        """Return what each population sends, (steps, batch, n)."""
+        import torch
+
+        from .conversion import to_torch
+
+        names = [part.label for part in self.network.populations]
+        with torch.no_grad():
+            found = to_torch(self.network, outputs=names)(self.x)
+        return {name: _numpy(found[name]) for name in names}
+
+
+def bench_training(
+    model: str = "dense",
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+    activity: float = 0.1,
+    repeats: int = 5,
+    threads: int = 1,
+    seed: int = 0,
+    peer: str | None = None,
+    peer_python: str | None = None,
+    peer_script: str | Path | None = None,
+    peer_device: str | None = None,
+) -> dict[str, Any]:
+    """Time a step of training (forward, loss, back; no optimiser), and return a line of figures.
+
+    Parameters
+    ----------
+    model : "dense", "recurrent" or "conv"
+        See `rheobase.models.learners.learner`.
+    steps, batch : int, optional
+        Of the input: 100 steps of 64 samples, 20 of 32 for "conv".
+    activity : float
+        Share of input channels that fire in a step. 0.1 is that of the Spiking Heidelberg Digits in bins of
+        10 ms: some 7,600 spikes of 700 channels in a second.
+    repeats : int
+        Turns; their median counts.
+    threads : int
+        Threads of torch, on both sides.
+    seed : int
+        Seed of weights and input.
+    peer : "snntorch" or "spikingjelly", optional
+        Train with this one too, in turns: "spikingjelly" for all but "recurrent".
+    peer_python : str, optional
+        The Python that has the peer installed; this one if left out.
+    peer_script : path, optional
+        The script that runs the peer, if not benchmarks/peers of a checkout.
+    peer_device : "cpu", optional
+        Training is compared on a processor.
+
+    Returns
+    -------
+    dict
+        `spikes_per_step` are shares of neurons that fire, by population. `peak_mb` is the most memory that
+        a process held that did nothing else, `base_mb` what it had held before its first step, with torch
+        loaded. A peer's figures begin with `peer_`; `ratio` is its time over ours, `spikes_differ` counts
+        spikes of all layers that only one side has, and `gradients_differ` is the largest difference of a
+        weight's gradient, over the largest gradient of that projection.
+
+    Raises
+    ------
+    SpecError
+        If a name is unknown or a number out of range.
+    MissingExtra
+        If torch is not installed.
+    """
+    if peer is not None:
+        check_peer(peer, "train", peer_device)
+        if peer_device not in (None, "cpu"):
+            raise SpecError(f"bench.peer_device: got {peer_device!r}; for train allowed is 'cpu'")
+        if why := refused(model, peer):
+            raise SpecError(f"bench.peer: {why}")
+    _check(model, activity, steps=steps, batch=batch, repeats=repeats)
+    few, samples = (given or usual for given, usual in zip((steps, batch), SIZES[model], strict=True))
+    case = Case(model, few, samples, activity, seed, threads, peer in AT_ONCE)
+    line: dict[str, Any] = {"benchmark": "train", "model": model, "backend": "torch", "threads": threads}
+    line |= {"version": __version__, "steps": few, "batch": samples, "activity": activity}
+    line |= {"seed": seed, "repeats": repeats} | _memory(case)
+    ours = Training(case)
+    spikes = ours.spikes()
+    line["spikes_per_step"] = {name: float(sent.mean()) for name, sent in spikes.items()}
+    ours.run()
+    if peer is None:
+        return line | _times([turn(ours.run) for _ in range(repeats)], samples)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments, found = _arguments(ours, case, Path(folder)), Path(folder, "found.npz")
+        walls, beside = in_turns(
+            ours.run, repeats, peer, "train", peer_python, peer_script, arguments, _FACTS
+        )
+        line |= _times(walls, samples)
+        if beside["peer_wall_s"] is not None:
+            beside |= {"ratio": beside["peer_wall_s"] / line["wall_s"], **_differences(ours, spikes, found)}
+            script = find_script(peer, "train", peer_script)
+            alone = told_alone(peer_python, script, [*arguments, "--mode", beside["peer_mode"]])
+            beside |= {f"peer_{name}": alone[name] for name in ("peak_mb", "base_mb")}
+    return line | beside
+
+
+def in_words(line: Mapping[str, Any]) -> str:
+    """Return how long a step takes, and how much memory, as a line of text."""
+    text = f"{line['model']}, {line['steps']} steps: {line['wall_s'] * 1e3:.3g} ms"
+    text += f" [{line['wall_min_s'] * 1e3:.3g} to {line['wall_max_s'] * 1e3:.3g}], {line['peak_mb']:.0f} MB"
+    if line.get("ratio") is not None:
+        text += f", {line['peer']} takes {line['ratio']:.3g} times as long and {line['peer_peak_mb']:.0f} MB"
+        return text + f"; gradients differ by {line['gradients_differ']:.1e}"
+    return text + (f", {line['peer']} {line['peer_note']}" if "peer" in line else "")
+
+
+def refused(model: str, peer: str | None) -> str | None:
+    """Return why a peer does not train a network; None if it does."""
+    if peer == "spikingjelly" and model == "recurrent":
+        return "spikingjelly has no such neurons as 'recurrent' needs; it trains 'dense' and 'conv'"
+    return None
+
+
+def _check(model: str, activity: float, **numbers: int | None) -> None:
+    if model not in SIZES:
+        raise SpecError(f"bench.model: got {model!r}; for train there are {[*SIZES]}")
+    if not 0 <= activity <= 1:
+        raise SpecError(f"bench.activity: got {activity!r}; allowed is a share from 0 to 1")
+    for field, number in numbers.items():
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+            raise SpecError(f"bench.{field}: got {number!r}; allowed is a whole number from 1")
+    if find_spec("torch") is None:
+        raise MissingExtra("torch", "torch", "bench train")
+
+
+def _memory(case: Case) -> dict[str, Any]:
+    """Return what a process holds that does nothing but train."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+        return alone.submit(_train_alone, case).result()
+
+
+def _train_alone(case: Case) -> dict[str, Any]:
+    ours = Training(case)
+    base = peak_mb()
+    for _ in range(_SETTLED):
+        ours.run()
+    return {"base_mb": base, "peak_mb": peak_mb()}
+
+
+def _arguments(ours: Training, case: Case, folder: Path) -> list[str]:
+    """Write a case for a peer, and return the arguments of its script."""
+    x, labels = case.arrays()
+    given: dict[str, Any] = {f"weight {k}": _numpy(w) for k, w in enumerate(ours.module.parameters())}
+    np.savez(folder / "case.npz", x=x, labels=labels, beta=BETA, **given)
+    named: dict[str, object] = {"case": folder / "case.npz", "found": folder / "found.npz"}
+    named |= {"model": case.model, "threads": case.threads}
+    return [text for name, value in named.items() for text in (f"--{name}", str(value))]
+
+
+def _differences(ours: Training, spikes: Mapping[str, np.ndarray], found: Path) -> dict[str, Any]:
+    """Return how many spikes of a peer differ from ours, and by how much its gradients do."""
+    ours.run()
+    with np.load(found, allow_pickle=False) as theirs:
+        pairs = [(_numpy(w.grad), theirs[f"gradient {k}"]) for k, w in enumerate(ours.module.parameters())]
+        rasters = [(sent, theirs[f"spikes {k}"]) for k, sent in enumerate(spikes.values())]
+    away = [float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs]
+    differ = sum(int(np.unpackbits(np.packbits(a != 0) ^ b).sum()) for a, b in rasters)
+    return {"spikes_differ": differ, "gradients_differ": max(away)}
+
+
+def _times(walls: Sequence[float], batch: int) -> dict[str, float]:
+    wall = median(walls)
+    line = {"wall_s": wall, "wall_min_s": min(walls), "wall_max_s": max(walls)}
+    return line | {"samples_per_s": batch / wall}
+
+
+def _numpy(x: torch.Tensor | None) -> np.ndarray:
+    assert x is not None
+    return x.detach().numpy()
