@@ -3,5 +3,6 @@
 from .rule import PlasticityRule, Trace
 from .short_term import ShortTermRule, TsodyksMarkram
 from .stdp import STDP
+from .triplet import TripletSTDP
 
-__all__ = ["STDP", "PlasticityRule", "ShortTermRule", "Trace", "TsodyksMarkram"]
+__all__ = ["STDP", "PlasticityRule", "ShortTermRule", "Trace", "TripletSTDP", "TsodyksMarkram"]

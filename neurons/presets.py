@@ -18,7 +18,7 @@ class Presets:
         Parameters by the name of their set.
     """
 
-    PRESETS: ClassVar[Mapping[str, Mapping[str, float]]]
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]]
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:

@@ -146,12 +146,14 @@ def stdp(pairing, dependence, a_pre=0.01):
 
 
 def learning():
-    """Return a network with every variant of STDP."""
+    """Return a network with every variant of STDP, and every other rule."""
     net = rb.Network()
     noise = net.add(rb.PoissonSource(8, rate=20.0))
     out = net.add(rb.Population(8, rb.LIF(10e-3)))
     for options in itertools.product(("all", "nearest"), ("additive", "multiplicative"), (0.01, -0.01)):
         net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=stdp(*options)))
+    for rule in (rb.TripletSTDP.preset("visual cortex", w_max=1.0),):
+        net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=rule))
     return net
 
 

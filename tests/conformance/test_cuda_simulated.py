@@ -20,6 +20,7 @@ PARTS = {
     "busy images": ["conformance/test_busy_images.py"],
     "runs": ["conformance/test_runs.py"],
     "learning": ["learning/test_in_network.py", "-k", "not same_bits or own"],
+    "learning rules": ["conformance/test_learning_rules.py"],
     "short-term": ["learning/test_short_term.py", "-k", "cut or image or counts or several_spikes and mixed"],
     "random networks": ["properties/test_random_networks.py", "-k", "reference or pieces or checkpoint"],
     "dense": ["conformance/test_dense.py"],

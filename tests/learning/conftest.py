@@ -14,18 +14,20 @@ def learn():
         constants = {name: dtype(value) for name, value in rule.constants(dt).items()}
         functions = {side: getattr(rule.rules, side) for side in ("on_pre", "on_post")}
         bound = {side: variant.bind(WORDS) for side, variant in functions.items()}
+        fade = {t.name: t.fade.bind(WORDS) for t in rule.traces}
+        bump = {t.name: t.bump.bind(WORDS) for t in rule.traces}
         weight = np.array(weight, dtype=dtype)
         known = {**constants, **{t.name: np.zeros_like(weight) for t in rule.traces}}
         history = []
         for spiked in zip(pre, post, strict=True):
             sides = dict(zip(("pre", "post"), spiked, strict=True))
             for t in rule.traces:
-                known[t.name] = t.fade.bind(WORDS)(known[t.name], known[f"decay_{t.name}"])
+                known[t.name] = fade[t.name](known[t.name], known[f"decay_{t.name}"])
             for side, function in (("pre", "on_pre"), ("post", "on_post")):
                 arguments = [{**known, "weight": weight}[name] for name in functions[function].arguments]
                 weight = np.where(sides[side], bound[function](*arguments), weight)
             for t in rule.traces:
-                known[t.name] = np.where(sides[t.side], t.bump.bind(WORDS)(known[t.name]), known[t.name])
+                known[t.name] = np.where(sides[t.side], bump[t.name](known[t.name]), known[t.name])
             history.append(weight)
         return np.array(history)
 

@@ -88,3 +88,23 @@ def tsodyks_markram(times, U, tau_rec, tau_facil):
             u = U + (1.0 - U) * u * math.exp(-passed / tau_facil) if tau_facil > 0 else U
         shares.append(u * x)
     return shares
+
+
+def triplet_stdp(
+    pre_times, post_times, weight, *, tau_plus, tau_minus, tau_x, tau_y, a2_plus, a3_plus, a2_minus, a3_minus,
+    w_min, w_max, pairing="all",
+):  # fmt: skip
+    """Weight of one synapse after all spikes, given by the times at which it learns of them.
+
+    What a neuron's earlier spikes have left is summed afresh for each spike; spikes at once know nothing
+    of each other, and the source's acts first.
+    """
+    weights = [weight]
+    for now, what in sorted([(t, "1 arrives") for t in pre_times] + [(t, "2 fires") for t in post_times]):
+        left = lambda times, tau: memory(times, now, 1.0, tau, pairing)  # noqa: B023, E731
+        if what == "1 arrives":
+            change = -left(post_times, tau_minus) * (a2_minus + a3_minus * left(pre_times, tau_x))
+        else:
+            change = left(pre_times, tau_plus) * (a2_plus + a3_plus * left(post_times, tau_y))
+        weights.append(min(max(weights[-1] + change, w_min), w_max))
+    return weights[-1]

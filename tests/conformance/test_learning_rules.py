@@ -1,0 +1,64 @@
+"""Every rule by which synapses learn, in one network: the same bits on every backend, however it is run."""
+
+import numpy as np
+import pytest
+
+import rheobase as rb
+
+DT, SECONDS = 1e-3, 0.12
+
+
+def network():
+    net = rb.Network(seed=4)
+    source = net.add(rb.PoissonSource(24, rate=60.0, name="in"))
+    out = net.add(rb.Population(14, rb.LIF(10e-3, refractory=2e-3), name="out"))
+    triplet = rb.TripletSTDP.preset("visual cortex", w_max=1.0, a2_plus=0.01, scale=2.0)
+    spread, drawn = rb.uniform(1e-3, 4e-3), rb.uniform(0.1, 0.4)
+    net.add(
+        rb.Projection(source, out, rb.random(p=0.4), weight=drawn, delay=spread, rule=triplet, name="triplet")
+    )
+    net.add(rb.Probe(out, name="spikes"))
+    return net
+
+
+LEARNING = [p.label for p in network().projections if p.rule is not None]
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """What the reference does, with two trials."""
+    sim = rb.Simulator(network(), DT, backend="reference", batch=2)
+    return sim.run(SECONDS), {name: sim.weights(name) for name in LEARNING}
+
+
+def test_all_rules_learn_the_same_bits_on_any_number_of_threads(simulator, expected):
+    result, weights = expected
+    before = rb.Simulator(network(), DT, backend="reference", batch=2)
+    for threads in (1, 2):
+        sim = simulator(network(), DT, batch=2, threads=threads)
+        mine = sim.run(SECONDS)
+        for field in ("steps", "ids", "trials"):
+            np.testing.assert_array_equal(getattr(mine["spikes"], field), getattr(result["spikes"], field))
+        assert mine.counts == result.counts
+        for name in LEARNING:
+            np.testing.assert_array_equal(sim.weights(name), weights[name])
+            assert np.mean(weights[name] != before.weights(name)) > 0.5, name
+    assert len(result["spikes"]) > 100
+
+
+def test_all_rules_go_on_where_a_checkpoint_was_written(simulator, expected, tmp_path, backend):
+    sim = simulator(network(), DT, batch=2)
+    for k, (seconds, other) in enumerate(((0.033, "reference"), (0.05, backend))):
+        sim.run(seconds)
+        sim.checkpoint(tmp_path / f"{k}.npz")
+        sim = rb.Simulator.resume(tmp_path / f"{k}.npz", backend=other)
+    sim.run(SECONDS - 0.083)
+    for name in LEARNING:
+        np.testing.assert_array_equal(sim.weights(name), expected[1][name])
+
+
+def test_all_rules_are_written_to_a_file_and_read_again(tmp_path):
+    network().save(tmp_path / "net.toml")
+    read = rb.Network.load(tmp_path / "net.toml")
+    for name in LEARNING:
+        assert read[name].rule == network()[name].rule
