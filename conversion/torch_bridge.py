@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..engine.network import Network
-from ..engine.parts import Population
 from ..engine.planning import make_plan
 from ..learning.surrogate import ATan, Surrogate
 from ..neurons.errors import ConversionError, MissingExtra, SpecError
@@ -36,6 +35,8 @@ def to_torch(
     precision: str | None = None,
     compiled: bool = True,
     train: Mapping[Any, Any] | None = None,
+    batch_norm: Any = None,
+    dropout: Mapping[Any, float] | None = None,
 ) -> NetworkModule:
     """Return a network as a torch module, to be trained in any torch loop.
 
@@ -115,6 +116,7 @@ def to_torch(
         raise MissingExtra("torch", "torch", "A network as a torch module") from None
     from ..learning.binding.cell import refuse_untrainable
     from .modules.module import NetworkModule
+    from .modules.options import dropped_of, normed_of, trained_of
     from .modules.outputs import outputs_of
 
     _refuse(network)
@@ -127,21 +129,10 @@ def to_torch(
         surrogate=surrogate,
         detach_reset=detach_reset,
         compiled=compiled,
-        train=_trained(network, train),
+        train=trained_of(network, train),
+        batch_norm=normed_of(network, batch_norm),
+        dropout=dropped_of(network, dropout),
     )
-
-
-def _trained(network: Network, train: Any) -> dict[str, tuple[str, ...]]:
-    """Return which parameters of which populations are trained, or raise SpecError."""
-    found = {}
-    if train is not None and not isinstance(train, Mapping):
-        raise SpecError(f"to_torch.train: got {train!r}; allowed is a dict from populations to names")
-    for key, names in (train or {}).items():
-        part = network[key] if isinstance(key, str) else key
-        if not isinstance(part, Population) or part not in network:
-            raise SpecError(f"to_torch.train: got {key!r}; allowed are populations of the network")
-        found[part.label] = (names,) if isinstance(names, str) else tuple(names)
-    return found
 
 
 def _refuse(network: Network) -> None:

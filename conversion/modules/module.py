@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from ...learning.binding.cell import Cell, State
 from ...learning.binding.words import Spike
 from ...learning.surrogate import Surrogate
 from ...neurons.errors import SpecError
+from .norm import Norm, add_constant
 from .outputs import Output
 from .running import ModuleState, Run
 from .sequence import SequenceCell
@@ -35,6 +36,8 @@ class NetworkModule(torch.nn.Module):
         Projection -> its `Synapses`; a dot in a name is "%2E".
     cells : ModuleDict
         Population -> its `Cell`.
+    dropouts : ModuleDict
+        Population -> its `torch.nn.Dropout`, if it has one.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class NetworkModule(torch.nn.Module):
         detach_reset: bool,
         compiled: bool,
         train: Mapping[str, Sequence[str]],
+        batch_norm: Collection[str],
+        dropout: Mapping[str, float],
     ) -> None:
         super().__init__()
         self.plan, self.outputs, self.precision = plan, outputs, precision
@@ -54,14 +59,18 @@ class NetworkModule(torch.nn.Module):
         options: Any = {"dt": plan.dt, "surrogate": surrogate, "detach_reset": detach_reset}
         kind = SequenceCell if compiled else Cell
         self._synapses = {p.name: synapses_of(plan, p, compiled=compiled) for p in plan.projections.values()}
+        for name in batch_norm:
+            self._synapses[name].norm = Norm(plan.projections[name])
+        self._dropouts = {name: torch.nn.Dropout(share) for name, share in dropout.items()}
         self._cells = {
             group.name: kind(plan.population(group.name).model, train=train.get(group.name, ()), **options)
             for group in plan.populations
         }
         self.projections = torch.nn.ModuleDict({key_of(name): s for name, s in self._synapses.items()})
         self.cells = torch.nn.ModuleDict({key_of(name): cell for name, cell in self._cells.items()})
+        self.dropouts = torch.nn.ModuleDict({key_of(name): drop for name, drop in self._dropouts.items()})
         self._given = {name: s.weight.detach().numpy().copy() for name, s in self._synapses.items()}
-        self._gridded = self._versions()
+        self._gridded = None if batch_norm else self._versions()
 
     def forward(self, x: Any, state: ModuleState | None = None) -> Any:
         """Return the outputs for an input: one tensor, or a dict by name where there are several.
@@ -91,7 +100,7 @@ class NetworkModule(torch.nn.Module):
         self._follow_grids()
         wanted = {name: self._wanted(name) for name in self._cells}
         begin = self.initial(next(iter(given.values())).shape[1]) if state is None else state
-        run = Run(self.plan, self._synapses, self._cells, wanted, begin, given)
+        run = Run(self.plan, self._synapses, self._cells, self._dropouts, wanted, begin, given)
         for stage in self.stages:
             run.go_through(stage)
         found = {output.name: output.of(run) for output in self.outputs}
@@ -109,8 +118,11 @@ class NetworkModule(torch.nn.Module):
         return self._cells[population]
 
     def network(self) -> Network:
-        """Return the network with its parameters as they are now; what has not changed stays as it was."""
-        now = {name: synapses.weight.detach().cpu().numpy() for name, synapses in self._synapses.items()}
+        """Return the network with its parameters as they are now; what has not changed stays as it was.
+
+        A normalisation, as it is in evaluation, becomes part of the weights and a source of constant input.
+        """
+        now = {name: s.folded().detach().cpu().numpy() for name, s in self._synapses.items()}
         changed = {name: w for name, w in now.items() if not np.array_equal(w, self._given[name])}
         network = self.plan.network.with_weights(
             {name: w.astype(np.float64) if w.ndim else float(w) for name, w in changed.items()}
@@ -119,6 +131,9 @@ class NetworkModule(torch.nn.Module):
             model = None if cell.trained is None else cell.trained.model()
             if model is not None and model != cell.model:
                 network = network.with_part(replace(self.plan.population(name), model=model))
+        for name, synapses in self._synapses.items():
+            if synapses.norm is not None:
+                add_constant(network, name, synapses.norm.shift(synapses.shape[0]))
         return network
 
     def extra_repr(self) -> str:
@@ -163,7 +178,9 @@ class NetworkModule(torch.nn.Module):
 
     def _versions(self) -> list[tuple[int, int]]:
         """Return what changes whenever weights do that lie on a grid."""
-        return [(s.weight.data_ptr(), s.weight._version) for s in self._synapses.values() if s.step]
+        gridded = [s for s in self._synapses.values() if s.step]
+        parts = [x for s in gridded for x in (*s.parameters(), *s.buffers())]
+        return [(x.data_ptr(), x._version) for x in parts]
 
     def _follow_grids(self) -> None:
         """Choose grids anew where weights have changed that lie on one, as the engine would."""

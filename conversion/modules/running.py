@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 
@@ -15,6 +15,8 @@ from .synapses import Synapses
 
 #: (population, state variable) -> values (steps, batch, n).
 Traces = dict[tuple[str, str], torch.Tensor]
+#: (receptor, "fixed" or "float") -> what arrives, whose two sums are added in this order, as in the engine.
+Sums = dict[tuple[str, str], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class ModuleState:
     cells : dict
         Population -> state variable -> values (batch, n).
     sent : dict
-        Group -> what it has sent in the last steps, as far as delays reach back: (steps, batch, n).
+        Group -> what was passed on of its last steps, as far as delays reach back: (steps, batch, n).
     """
 
     now: int
@@ -50,6 +52,8 @@ class Run:
         The network.
     projections, cells : dict
         Its modules, by name.
+    dropouts : dict
+        Population -> module that leaves out some of what it sends to others.
     wanted : dict
         Population -> state variables to keep.
     state : ModuleState
@@ -63,22 +67,25 @@ class Run:
         plan: Plan,
         projections: Mapping[str, Synapses],
         cells: Mapping[str, Cell],
+        dropouts: Mapping[str, torch.nn.Module],
         wanted: Mapping[str, tuple[str, ...]],
         state: ModuleState,
         given: Mapping[str, torch.Tensor],
     ) -> None:
         self.plan, self.projections, self.cells, self.wanted = plan, projections, cells, wanted
+        self.dropouts = dropouts
         self.now, self.states = state.now, dict(state.cells)
         self.steps = len(next(iter(given.values())))
         self.traces: Traces = {}
         self._before = state.sent
         self._weights = {name: synapses.prepared() for name, synapses in projections.items()}
-        # What a group sends, after what it sent before as far as delays reach back.
+        # What others hear of a group, after what they heard before as far as delays reach back.
         self._events = {name: torch.cat([state.sent[name], sent]) for name, sent in given.items()}
+        self._sent = dict(given)
 
     def sent_by(self, name: str) -> torch.Tensor:
         """Return what a group has sent in this run, (steps, batch, n)."""
-        return self._events[name][self.plan.reach[name] :]
+        return self._sent[name]
 
     def state(self) -> ModuleState:
         """Return the state at the end."""
@@ -93,9 +100,9 @@ class Run:
             return
         (name,) = stage.names
         sent, traces, self.states[name] = self.cells[name](
-            outside[name], self.states[name], self.now, self.wanted[name]
+            _by_receptor(outside[name]), self.states[name], self.now, self.wanted[name]
         )
-        self._keep(name, sent, traces)
+        self._keep(name, sent, self._passed_on(name, sent), traces)
 
     def _arriving(self, stage: Stage, name: str, *, outside: bool) -> list[ProjectionPlan]:
         """Return the projections to a population from outside of its stage, or from within."""
@@ -105,51 +112,82 @@ class Run:
             if p.part.target.label == name and (p.part.source.label not in stage.names) == outside
         ]
 
-    def _from_outside(self, stage: Stage, name: str) -> dict[str, torch.Tensor]:
-        """Return what arrives at each receptor from outside of a stage, in all steps: (steps, batch, n)."""
-        total: dict[str, torch.Tensor] = {}
+    def _from_outside(self, stage: Stage, name: str) -> Sums:
+        """Return what arrives from outside of a stage, (steps, batch, n), and what is constant."""
+        total: Sums = {}
         for p in self._arriving(stage, name, outside=True):
             source = p.part.source.label
-            for delay in p.delays:
-                first = self.plan.reach[source] - delay
-                self._add(total, p, self._events[source][first : first + self.steps], delay)
+            self._add(total, p, partial(_window, self._events[source], self.plan.reach[source], self.steps))
+        like = next(x for x in self.states[name].values() if x.is_floating_point())
+        for p in self.plan.projections.values():
+            constant = self.projections[p.name].constant() if p.part.target.label == name else None
+            if constant is not None:
+                key = p.part.receptor_name, "float"
+                total[key] = total.get(key, like.new_zeros(self.steps, *like.shape)) + constant
         if not total:
-            like = next(x for x in self.states[name].values() if x.is_floating_point())
-            total[self.plan.population(name).receptors[0]] = like.new_zeros(self.steps, *like.shape)
+            total[self.plan.population(name).receptors[0], "float"] = like.new_zeros(self.steps, *like.shape)
         return total
 
-    def _add(self, total: dict[str, Any], p: ProjectionPlan, sent: torch.Tensor, delay: int) -> None:
+    def _add(self, total: Sums, p: ProjectionPlan, sent: Callable[[int], torch.Tensor]) -> None:
         """Add what events make of a projection to the input of its receptor."""
-        added = self.projections[p.name].arriving(sent, delay, self._weights[p.name])
-        receptor = p.part.receptor_name
-        total[receptor] = total[receptor] + added if receptor in total else added
+        added = self.projections[p.name].arriving(sent, self._weights[p.name])
+        key = p.part.receptor_name, p.arithmetic
+        total[key] = total[key] + added if key in total else added
 
-    def _loop(self, stage: Stage, outside: Mapping[str, dict[str, torch.Tensor]]) -> None:
+    def _loop(self, stage: Stage, outside: Mapping[str, Sums]) -> None:
         """Run populations that hear one another, step by step."""
         reach = self.plan.reach
         inside = {name: self._arriving(stage, name, outside=False) for name in stage.names}
-        sent = {name: list(self._before[name]) for name in stage.names}
+        heard = {name: list(self._before[name]) for name in stage.names}
+        sent: dict[str, list[torch.Tensor]] = {name: [] for name in stage.names}
         kept: dict[str, dict[str, list[torch.Tensor]]] = {
             name: {variable: [] for variable in self.wanted[name]} for name in stage.names
         }
         constants = {name: self.cells[name].constants() for name in stage.names}
         for t in range(self.steps):
             for name in stage.names:
-                total = {receptor: x[t] for receptor, x in outside[name].items()}
+                total = {key: x[t] for key, x in outside[name].items()}
                 for p in inside[name]:
                     source = p.part.source.label
-                    for delay in p.delays:
-                        self._add(total, p, sent[source][reach[source] + t - delay], delay)
-                now = self.now + t
-                event, state = self.cells[name].step(total, self.states[name], now, constants[name])
+                    self._add(total, p, partial(_step_of, heard[source], reach[source] + t))
+                now, arriving = self.now + t, _by_receptor(total)
+                event, state = self.cells[name].step(arriving, self.states[name], now, constants[name])
                 self.states[name] = state
                 sent[name].append(event)
+                heard[name].append(self._passed_on(name, event))
                 for variable, trace in kept[name].items():
                     trace.append(state[variable])
         for name in stage.names:
             traces = {variable: torch.stack(trace) for variable, trace in kept[name].items()}
-            self._keep(name, torch.stack(sent[name][reach[name] :]), traces)
+            passed = torch.stack(heard[name][reach[name] :])
+            self._keep(name, torch.stack(sent[name]) if name in self.dropouts else passed, passed, traces)
 
-    def _keep(self, name: str, sent: torch.Tensor, traces: Mapping[str, torch.Tensor]) -> None:
-        self._events[name] = torch.cat([self._before[name], sent]) if len(self._before[name]) else sent
+    def _passed_on(self, name: str, sent: torch.Tensor) -> torch.Tensor:
+        """Return what is left of what a population sends when some is dropped."""
+        return self.dropouts[name](sent) if name in self.dropouts else sent
+
+    def _keep(
+        self, name: str, sent: torch.Tensor, passed: torch.Tensor, traces: Mapping[str, torch.Tensor]
+    ) -> None:
+        """Keep what a population sent, what of it was passed on, and its traces."""
+        self._sent[name] = sent
+        self._events[name] = torch.cat([self._before[name], passed]) if len(self._before[name]) else passed
         self.traces |= {(name, variable): trace for variable, trace in traces.items()}
+
+
+def _window(events: torch.Tensor, first: int, steps: int, delay: int) -> torch.Tensor:
+    """Return what was sent so many steps before those of a run, the first of which stands at `first`."""
+    return events[first - delay : first - delay + steps]
+
+
+def _step_of(events: list[torch.Tensor], now: int, delay: int) -> torch.Tensor:
+    """Return what was sent so many steps ago."""
+    return events[now - delay]
+
+
+def _by_receptor(total: Sums) -> dict[str, torch.Tensor]:
+    """Return what arrives at each receptor: whole sums first, then real ones, as in the engine."""
+    found: dict[str, torch.Tensor] = {}
+    for (receptor, _), x in sorted(total.items(), key=lambda item: item[0][1] == "float"):
+        found[receptor] = found[receptor] + x if receptor in found else x
+    return found

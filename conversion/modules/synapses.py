@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ...engine.groups import image_of
 from ...engine.layout import described_weights
 from ...engine.plan import Plan, ProjectionPlan
 from ...learning.binding.weighing import Weighing
+from .norm import Norm
 
 #: Up to so many entries a list of synapses is multiplied as a matrix; beyond, one by one.
 MOST_ENTRIES = 1 << 24
@@ -36,12 +38,16 @@ class Synapses(Weighing):
         As the projection describes its weights, one for each synapse: see `Network.with_weights`.
     delays : tuple of int
         The delays that occur, in steps.
+    norm : Norm or None
+        Batch normalisation of what they add.
     """
 
     weight: torch.nn.Parameter
+    norm: Norm | None
 
     def __init__(self, plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> None:
         super().__init__()
+        self.norm = None
         self.step = step_of(plan, p)
         self.weight = torch.nn.Parameter(torch.from_numpy(rounded_alike(weights, self.step)))
         self.delays = p.delays
@@ -51,23 +57,61 @@ class Synapses(Weighing):
         self.shape = (p.part.post.n, p.part.pre.n)
         self.n_target = p.part.target.n
 
+    def folded(self) -> torch.Tensor:
+        """Return the weights as a network has them: a normalisation, as it is in evaluation, is in them."""
+        return self.weight if self.norm is None else self.scaled(self.norm.scale())
+
+    def scaled(self, scale: torch.Tensor) -> torch.Tensor:
+        """Return the weights times a factor for each target, or each channel of a convolution."""
+        return self.weight * scale.reshape(-1, *[1] * (self.weight.ndim - 1))
+
     def stored(self) -> torch.Tensor:
         """Return the weights as the engine stores them: on the receptor's grid where it has one.
 
         Gradients pass as if nothing was rounded.
         """
-        if self.step is None:
+        if self.norm is not None and self.norm.training:
             return self.weight
-        return self.weight + (torch.round(self.weight / self.step) * self.step - self.weight).detach()
+        weight = self.folded()
+        if self.step is None:
+            return weight
+        return weight + (torch.round(weight / self.step) * self.step - weight).detach()
 
-    def arriving(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
-        """Return what events (..., n_source) add to the target's neurons through synapses of one delay.
+    def arriving(self, sent: Callable[[int], torch.Tensor], weights: Any) -> torch.Tensor:
+        """Return what events add to the target's neurons.
 
-        `weights` is what `prepared` returned, for all steps of a run. Torch's hooks on `forward` see what
-        the neurons of the projection's own end have sent.
+        Parameters
+        ----------
+        sent
+            What the source sent (..., n_source) so many steps before those in which it arrives.
+        weights
+            What `prepared` returned, for all steps of a run.
         """
-        chosen = sent if self.pre is None else sent[..., self.pre]
-        added: torch.Tensor = self(chosen, delay, weights)
+        added = self.summed(lambda delay: self._chosen(sent(delay)), weights)
+        if self.norm is not None and self.norm.training:
+            added = self.norm(added)
+        return self._placed(added)
+
+    def constant(self) -> torch.Tensor | None:
+        """Return what a normalisation in evaluation adds to the target's neurons in every step, if any."""
+        if self.norm is None or self.norm.training:
+            return None
+        return self._placed(self.norm.shift(self.shape[0]))
+
+    def summed(self, sent: Callable[[int], torch.Tensor], weights: Any) -> torch.Tensor:
+        """Return what events add to the neurons of the projection's end, through synapses of all delays.
+
+        Torch's hooks on `forward` see what the neurons of the projection's own end have sent.
+        """
+        added: torch.Tensor = self(sent(self.delays[0]), self.delays[0], weights)
+        for delay in self.delays[1:]:
+            added = added + self(sent(delay), delay, weights)
+        return added
+
+    def _chosen(self, sent: torch.Tensor) -> torch.Tensor:
+        return sent if self.pre is None else sent[..., self.pre]
+
+    def _placed(self, added: torch.Tensor) -> torch.Tensor:
         if self.post is None:
             return added
         whole = added.new_zeros(*added.shape[:-1], self.n_target)
@@ -78,7 +122,7 @@ class Synapses(Weighing):
         return self.stored()
 
     def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
-        """Return what events (..., n_pre) add to the neurons of the projection's end."""
+        """Return what events (..., n_pre) add to the projection's targets through synapses of one delay."""
         raise NotImplementedError
 
     @staticmethod
@@ -194,16 +238,24 @@ class OneToOne(Synapses):
 class Listed(Synapses):
     """A list of synapses, each with its own delay."""
 
+    _post_of: torch.Tensor | None
+
     def __init__(self, plan: Plan, p: ProjectionPlan, weights: np.ndarray) -> None:
         super().__init__(plan, p, weights)
         listed = described_connections(plan, p)
         steps = np.rint(listed.delay / plan.dt).astype(np.int64)
         places = listed.post * self.shape[1] + listed.pre
         own = places if is_matrix(p) else np.arange(places.size)
+        targets = None if is_matrix(p) else torch.from_numpy(listed.post)
+        self.register_buffer("_post_of", targets, persistent=False)
         for delay in self.delays:
             chosen = steps == delay
             for what, values in (("chosen", own), ("places", places)):
                 self.register_buffer(f"{what}_{delay}", torch.from_numpy(values[chosen]), persistent=False)
+
+    def scaled(self, scale: torch.Tensor) -> torch.Tensor:
+        """Return the weights times a factor for each target."""
+        return super().scaled(scale if self._post_of is None else scale[self._post_of])
 
     def prepared(self) -> Any:
         """Return a matrix [n_post, n_pre] for each delay: sparse if there are too many entries."""
