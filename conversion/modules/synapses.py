@@ -185,20 +185,20 @@ class Convolution(Synapses):
         super().__init__(plan, p, weights)
         c = p.part.connectivity
         assert isinstance(c, Conv2d)
-        self.image, self.kernel = image_of(p.part.pre), weights.shape[2:]
+        self.image, self.kernel, self.groups = image_of(p.part.pre), weights.shape[2:], c.groups
         self.options: dict[str, Any] = {
-            "stride": c.stride, "padding": c.padding, "dilation": c.dilation, "groups": c.groups,
+            "stride": c.stride, "padding": c.padding, "dilation": c.dilation,
         }  # fmt: skip
 
     def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Convolve."""
-        out = functional.conv2d(sent.reshape(-1, *self.image), weights, **self.options)
+        images = sent.reshape(-1, *self.image)
+        out = functional.conv2d(images, weights, groups=self.groups, **self.options)
         return out.reshape(*sent.shape[:-1], -1)
 
     def rows(self, sent: torch.Tensor) -> torch.Tensor:
         """Return the windows of images as the rows (N, n) that a kernel is multiplied with."""
-        options = {name: value for name, value in self.options.items() if name != "groups"}
-        patches = functional.unfold(sent.reshape(-1, *self.image), self.kernel, **options)
+        patches = functional.unfold(sent.reshape(-1, *self.image), self.kernel, **self.options)
         return patches.transpose(1, 2).flatten(0, 1)
 
 

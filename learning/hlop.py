@@ -1,0 +1,251 @@
+"""Hebbian learning of orthogonal projections: new tasks change only what old ones did not use."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from weakref import WeakSet
+
+import torch
+
+from ..neurons.errors import SpecError, nearest
+from .lateral import Lateral
+from .layers import Layer, key_of, layer_of, readable
+
+__all__ = ["HLOP", "Lateral", "ProtectionWarning"]
+
+
+class ProtectionWarning(UserWarning):
+    """Something changes weights otherwise than by their projected gradient: old tasks are forgotten."""
+
+
+class HLOP(torch.nn.Module):
+    """Continual learning: a `Lateral` for each protected layer, whose weights change only across old rows.
+
+    dW = delta (x - H^T H x)^T, with the rows H of old tasks; errors below a layer still use W itself. Since
+    it is linear, gradients are projected after they were summed, however they came about: by
+    backpropagation through time, by traces, or by rates. Layers are a module's, by name: projections of
+    `rheobase.to_torch` that are dense or convolutional, `torch.nn.Linear`, and `torch.nn.Conv2d`. What comes
+    to them in training, in a batch with gradients, is what their rows learn.
+
+    Plain gradient descent keeps the protection, with momentum or without, if the optimiser is made anew
+    for each task. What scales weights one by one (Adam) or shrinks them (weight decay) breaks it, and so do
+    biases and the affine part of normalisations that go on learning: a `ProtectionWarning` names them.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    rows : dict of str to int
+        Layer -> rows for the first task, well below the number of its inputs in total over all tasks.
+    rate : float or dict
+        Of learning H; layer -> rate, 0.01 for those left out. Images that come as numbers need a lower one
+        than spikes, such as 0.001.
+    trace : float
+        What is left in each step of the trace e <- trace e + s that takes the place of events s, for errors
+        by OTTT. None is kept for 0, for errors by BPTT.
+    generator : torch.Generator, optional
+        Draws the rows.
+    **lateral
+        Further arguments of `Lateral`.
+
+    Raises
+    ------
+    SpecError
+        If there is no such layer, or it has no matrix of weights.
+
+    Examples
+    --------
+    >>> net = torch.nn.Sequential(torch.nn.Linear(20, 10, bias=False))
+    >>> hlop = HLOP(net, {"0": 4})
+    >>> optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    >>> for task in range(2):
+    ...     for _ in range(3):
+    ...         net(torch.rand(8, 20)).square().mean().backward()
+    ...         hlop.project()
+    ...         optimiser.step()
+    ...         hlop.learn()
+    ...     hlop.next_task({"0": 3})
+    >>> hlop["0"]
+    Lateral(n=20, old=7, new=3)
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        rows: Mapping[str, int],
+        *,
+        rate: float | Mapping[str, float] = 0.01,
+        trace: float = 0.0,
+        generator: torch.Generator | None = None,
+        **lateral: Any,
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= trace < 1.0:
+            raise SpecError(f"HLOP.trace: got {trace!r}; allowed is a number from 0 to below 1")
+        self.trace, self._generator, self._told = trace, generator, False
+        self._layers = {name: layer_of(module, name) for name in rows}
+        rates = rate if isinstance(rate, Mapping) else dict.fromkeys(rows, rate)
+        self._known(rates)
+        self.laterals = torch.nn.ModuleDict()
+        for name, layer in self._layers.items():
+            options = {"rate": rates.get(name, 0.01), **lateral}
+            made = Lateral(layer.weight[0].numel(), **options).to(layer.weight.device)
+            self.laterals[key_of(name)] = made
+        self.grow(rows)
+        self._heard: dict[str, list[_Heard]] = {name: [] for name in rows}
+        self._hooks = [
+            layer.module.register_forward_hook(self._hear(name)) for name, layer in self._layers.items()
+        ]
+        self._checked: WeakSet[torch.optim.Optimizer] = WeakSet()
+        _warn_of_unprotected(module, self._layers.values())
+
+    def __getitem__(self, name: str) -> Lateral:
+        """Return the lateral connections of a layer."""
+        self._known([name])
+        found = self.laterals[key_of(name)]
+        assert isinstance(found, Lateral)
+        return found
+
+    def project(self) -> None:
+        """Project the gradients of the protected weights, after backward and before the optimiser's step."""
+        for name, layer in self._layers.items():
+            lateral, gradient = self[name], layer.weight.grad
+            if gradient is None or not len(lateral.old):
+                continue
+            if lateral.levels is None:
+                lateral.project(gradient)
+                continue
+            with torch.no_grad():
+                x, error = self.activity(name), torch.cat([layer.errors(h.error) for h in self._heard[name]])
+                spanned = lateral.activity(x, lateral.old) @ lateral.old
+                gradient.sub_((error.T @ spanned).reshape(gradient.shape))
+        self._told = True
+
+    def learn(self, activity: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Let new rows learn what came to each layer in the last batch.
+
+        Parameters
+        ----------
+        activity : dict of str to tensor, optional
+            Layer -> x (N, n), where something else is to be learned than what came, such as a trace.
+        """
+        given = activity or {}
+        self._known(given)
+        for name in self._layers:
+            if name in given:
+                self[name].learn(given[name])
+            elif self._heard[name]:
+                self[name].learn(self.activity(name))
+        self._told = True
+
+    def step(self, optimiser: torch.optim.Optimizer) -> None:
+        """Project, let the optimiser make its step, and learn; warn where it breaks the protection."""
+        if optimiser not in self._checked:
+            self._checked.add(optimiser)
+            _warn_of(optimiser, [layer.weight for layer in self._layers.values()])
+        self.project()
+        optimiser.step()
+        self.learn()
+
+    def next_task(self, rows: Mapping[str, int]) -> None:
+        """Freeze all rows, so that they protect what was learned, and grow new ones: layer -> rows."""
+        self._known(rows)
+        for name in self._layers:
+            self[name].merge()
+        self.grow(rows)
+
+    def grow(self, rows: Mapping[str, int]) -> None:
+        """Add new rows: layer -> rows."""
+        self._known(rows)
+        for name, more in rows.items():
+            self[name].grow(more, self._generator)
+
+    def activity(self, name: str) -> torch.Tensor:
+        """Return what came to a layer in the last batch, or its trace, as rows (N, n)."""
+        layer, heard = self._layers[name], self._heard[name]
+        if not self.trace:
+            return torch.cat([layer.rows(h.x) for h in heard])
+        steps = [s for h in heard for s in layer.steps(h.x)]
+        traces = itertools.accumulate(steps, lambda faded, s: self.trace * faded + s)
+        return torch.cat([layer.rows(e) for e in traces])
+
+    def close(self) -> None:
+        """Take the hooks off the layers."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def _hear(self, name: str) -> Callable[..., None]:
+        """Return what keeps a layer's input, as long as nobody was told of the batch before."""
+
+        def hook(layer: torch.nn.Module, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+            if not (layer.training and output.requires_grad):
+                return
+            if self._told:
+                self._heard = {name: [] for name in self._heard}
+                self._told = False
+            heard = _Heard(inputs[0].detach(), output)
+            self._heard[name].append(heard)
+            if self[name].levels is not None:
+                output.register_hook(heard.take)  # type: ignore[no-untyped-call]
+
+        return hook
+
+    def _known(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self._layers:
+                near = nearest(name, self._layers)
+                raise SpecError(f"HLOP: got {name!r}; allowed are {list(self._layers)}{near}")
+
+
+class _Heard:
+    """One call of a layer: its input, and the error at its output once that is known."""
+
+    def __init__(self, x: torch.Tensor, output: torch.Tensor) -> None:
+        self.x, self._shape = x, output.shape
+        self._error: torch.Tensor | None = None
+
+    def take(self, error: torch.Tensor) -> None:
+        """Keep the error."""
+        self._error = error.detach()
+
+    @property
+    def error(self) -> torch.Tensor:
+        """The error; zero where none came back."""
+        return self.x.new_zeros(self._shape) if self._error is None else self._error
+
+
+def _warn_of_unprotected(module: torch.nn.Module, layers: Iterable[Layer]) -> None:
+    """Warn of biases and normalisations that would go on learning without protection."""
+    norms = tuple(getattr(torch.nn, name) for name in ("GroupNorm", "LayerNorm"))
+    norms += (torch.nn.modules.batchnorm._BatchNorm,)
+    found = [f"{layer.name}.bias" for layer in layers if _learns(getattr(layer.module, "bias", None))]
+    for path, part in module.named_modules():
+        if isinstance(part, norms) and any(_learns(p) for p in part.parameters(recurse=False)):
+            found.append(f"{readable(path)} ({type(part).__name__})")
+    if found:
+        warnings.warn(
+            f"HLOP: nothing protects {', '.join(found)}; leave them out, or freeze them after the first task",
+            ProtectionWarning,
+            stacklevel=3,
+        )
+
+
+def _warn_of(optimiser: torch.optim.Optimizer, weights: Iterable[torch.nn.Parameter]) -> None:
+    """Warn of an optimiser whose steps are no multiples of gradients."""
+    mine, reasons = {id(weight) for weight in weights}, []
+    if not isinstance(optimiser, torch.optim.SGD):
+        reasons.append(f"{type(optimiser).__name__} may scale weights one by one; take torch.optim.SGD")
+    if any(
+        group.get("weight_decay") and any(id(parameter) in mine for parameter in group["params"])
+        for group in optimiser.param_groups
+    ):
+        reasons.append("weight decay shrinks protected weights; set it to 0 for them")
+    if reasons:
+        warnings.warn(f"HLOP.step: {'; '.join(reasons)}", ProtectionWarning, stacklevel=3)
+
+
+def _learns(parameter: Any) -> bool:
+    return isinstance(parameter, torch.nn.Parameter) and parameter.requires_grad
