@@ -8,6 +8,7 @@ if __name__ != "rheobase.datasets":
 
 from . import encoding
 from .binning import Binned, bin_events, collate
+from .camera import EventCamera
 from .digits import Digits, calibration_digits, digits
 from .events import Events
 from .mnist import read_mnist
@@ -15,6 +16,7 @@ from .mnist import read_mnist
 __all__ = [
     "Binned",
     "Digits",
+    "EventCamera",
     "Events",
     "bin_events",
     "calibration_digits",
