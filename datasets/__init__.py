@@ -9,12 +9,14 @@ if __name__ != "rheobase.datasets":
 from . import encoding
 from .binning import Binned, bin_events, collate
 from .camera import EventCamera
+from .cochlea import Cochlea
 from .digits import Digits, calibration_digits, digits
 from .events import Events
 from .mnist import read_mnist
 
 __all__ = [
     "Binned",
+    "Cochlea",
     "Digits",
     "EventCamera",
     "Events",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,8 @@ class EventCamera:
         Events per second that each pixel sends of itself, of either polarity; they change no memory.
     cutoff : float, optional
         Bandwidth of the photoreceptor, in hertz: L follows the logarithm as a low-pass of first order does.
+    chip : int
+        Which specimen it is: draws the thresholds of its pixels.
     floor : float
         What dark current adds to every intensity, so that the logarithm of black is finite.
 
@@ -57,6 +60,7 @@ class EventCamera:
     refractory: float = 0.0
     noise: float = 0.0
     cutoff: float | None = None
+    chip: int = 0
     floor: float = 0.02
 
     def __post_init__(self) -> None:
@@ -71,7 +75,7 @@ class EventCamera:
             sign = ">" if above_zero else ">="
             raise SpecError(f"EventCamera.{name}: got {value!r}; allowed is a finite number {sign} 0")
 
-    def watch(self, frames: Any, times: Any, *, seed: int = 0) -> Events:
+    def watch(self, frames: Any, times: Any, *, seed: int | Sequence[int] = 0) -> Events:
         """Return the events of a film.
 
         Parameters
@@ -80,8 +84,8 @@ class EventCamera:
             Intensities, linear and not negative, on any scale that `floor` is on too.
         times : array, shape (n,)
             Seconds of each frame, from 0, ascending.
-        seed : int
-            Draws the thresholds of pixels and the noise.
+        seed : int, or several
+            Draws the noise.
 
         Returns
         -------
@@ -100,7 +104,7 @@ class EventCamera:
         if self.cutoff is not None:
             light = _low_passed(light, at, 1.0 / (2.0 * np.pi * self.cutoff))
         t, pixel, p = (np.concatenate(part) for part in zip(
-            self._crossings(light, at, rng), self._noise(light.shape[1], at, rng), strict=True
+            self._crossings(light, at), self._noise(light.shape[1], at, rng), strict=True
         ))  # fmt: skip
         y, x = np.divmod(pixel, width)
         return Events(np.rint(t * 1e6).astype(np.int64), x, y, p, (2, height, width))
@@ -122,15 +126,14 @@ class EventCamera:
             )
         return film, at
 
-    def _thresholds(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        up, down = np.maximum(1.0 + self.mismatch * rng.standard_normal((2, n)), _LEAST)
+    def _thresholds(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        deviations = np.random.default_rng(self.chip).standard_normal((2, n))
+        up, down = np.maximum(1.0 + self.mismatch * deviations, _LEAST)
         return self.on * up, self.off * down
 
-    def _crossings(
-        self, light: np.ndarray, at: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _crossings(self, light: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return time, pixel and polarity of every crossing of a threshold."""
-        up, down = self._thresholds(light.shape[1], rng)
+        up, down = self._thresholds(light.shape[1])
         memory, ready = light[0].copy(), np.full(light.shape[1], -np.inf)
         found = [(np.empty(0), np.empty(0, np.intp), np.empty(0, np.int8))]
         for start, stop, before, after in zip(at[:-1], at[1:], light[:-1], light[1:], strict=True):

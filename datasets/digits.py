@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
+
+from .shipped import shipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,20 +90,5 @@ def calibration_digits() -> Digits:
 
 
 def _read(name: str) -> Digits:
-    path = files("rheobase.datasets") / "data" / f"{name}.npz"
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            data = {key: stored[key] for key in ("images", "labels", "places", "sha256", "source")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"datasets.{name}: {path} cannot be read ({error}); install rheobase again"
-        ) from None
-    found = hashlib.sha256(data["images"].tobytes() + data["labels"].tobytes()).hexdigest()
-    if found != str(data["sha256"]):
-        raise ValueError(
-            f"datasets.{name}: {path} is damaged: its digits have SHA-256 {found[:12]}..., "
-            f"expected {str(data['sha256'])[:12]}...; install rheobase again"
-        )
-    for array in ("images", "labels", "places"):
-        data[array].setflags(write=False)
+    data = shipped(name, ("images", "labels"), ("places", "source"))
     return Digits(data["images"], data["labels"], data["places"], str(data["source"]))

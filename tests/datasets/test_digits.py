@@ -77,7 +77,7 @@ def test_digits_are_read_only_and_pixels_lie_between_zero_and_one(digits):
 @pytest.fixture
 def other_file(tmp_path, monkeypatch):
     """Let digits() find its file in a folder of the test."""
-    monkeypatch.setattr(sys.modules["rheobase.datasets.digits"], "files", lambda package: tmp_path)
+    monkeypatch.setattr(sys.modules["rheobase.datasets.shipped"], "files", lambda package: tmp_path)
     (tmp_path / "data").mkdir()
     return tmp_path / "data" / "digits.npz"
 
