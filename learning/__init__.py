@@ -1,8 +1,11 @@
 """How synapses change: rules written once, like neurons."""
 
+from .hebbian import BCM, Hebb, Oja
 from .rule import PlasticityRule, Trace
 from .short_term import ShortTermRule, TsodyksMarkram
 from .stdp import STDP
 from .triplet import TripletSTDP
 
-__all__ = ["STDP", "PlasticityRule", "ShortTermRule", "Trace", "TripletSTDP", "TsodyksMarkram"]
+__all__ = [
+    "BCM", "STDP", "Hebb", "Oja", "PlasticityRule", "ShortTermRule", "Trace", "TripletSTDP", "TsodyksMarkram",
+]  # fmt: skip

@@ -48,6 +48,9 @@ class Trace:
     pairing
         What a spike does to it: "all" adds 1, so that all earlier spikes count; "nearest" sets it
         to 1, so that only the last one does.
+    adds
+        Another trace of the same neuron, which adds none itself: a spike then adds what that one holds
+        before the spike, instead of 1. So with a trace y of a rate, this one is of its square.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class Trace:
     side: Side
     tau: float
     pairing: Pairing = "all"
+    adds: str | None = None
 
     @cached_property
     def fade(self) -> Variant:
@@ -67,8 +71,8 @@ class Trace:
 
     @cached_property
     def bump(self) -> Variant:
-        """The function trace -> trace of one spike."""
-        return specialise(bump, {"pairing": self.pairing})
+        """The function trace -> trace of one spike, or (trace, added) -> trace if it adds another."""
+        return specialise(bump, {"pairing": self.pairing, "follows": self.adds is not None})
 
 
 def fade(trace: Any, decay: Any) -> Any:
@@ -79,8 +83,10 @@ def fade(trace: Any, decay: Any) -> Any:
     return where(trace < 7.888609052210118e-31, 0.0, trace * decay)
 
 
-def bump(trace: Any, pairing: Any) -> Any:
+def bump(trace: Any, added: Any, pairing: Any, follows: Any) -> Any:
     """Let a trace take a spike."""
+    if follows:
+        return trace + added
     if pairing == "nearest":
         return maximum(trace, 1.0)
     return trace + 1.0
@@ -142,6 +148,17 @@ class PlasticityRule(Parameterised):
                 f"{owner}.w_min: got {self.w_min:g}; allowed is a number below w_max ({self.w_max:g})"
             )
         self.check()
+        self._check_traces()
+
+    def _check_traces(self) -> None:
+        sides = {trace.name: trace.side for trace in self.traces if trace.adds is None}
+        for trace in self.traces:
+            if trace.adds is not None and (sides.get(trace.adds) != trace.side or trace.pairing != "all"):
+                raise SpecError(
+                    f"{type(self).__name__}.traces: {trace.name} adds {trace.adds!r}; allowed is, with "
+                    "pairing='all', a trace of its own side that adds none itself: "
+                    f"{[name for name, side in sides.items() if side == trace.side]}"
+                )
 
     def check(self) -> None:
         """Raise SpecError where parameters contradict each other; rules override it."""
@@ -150,6 +167,11 @@ class PlasticityRule(Parameterised):
     def traces(self) -> tuple[Trace, ...]:
         """The traces that the functions may name."""
         return ()
+
+    @property
+    def bumped(self) -> tuple[Trace, ...]:
+        """The traces in the order in which they take a spike: those that add others, then these."""
+        return tuple(sorted(self.traces, key=lambda trace: trace.adds is None))
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -82,13 +82,11 @@ class PlasticSynapses:
             struck[slot, places] = True
         self._apply(self._on_pre, index, struck[self._slots, self._sources])
         self._apply(self._on_post, index, np.isin(self._targets, fired))
-        for t in self._rule.traces:
-            trace, bump = self.traces[t.name][index], self._bump[t.name]
-            if t.side == "post":
-                trace[fired] = bump(trace[fired])
-                continue
-            for slot, places in enumerate(arrived):
-                trace[slot, places] = bump(trace[slot, places])
+        for t in self._rule.bumped:
+            taken = [self.traces[name][index] for name in (t.name, t.adds) if name is not None]
+            at: Iterable[Any] = enumerate(arrived) if t.side == "pre" else [fired]
+            for places in at:
+                taken[0][places] = self._bump[t.name](*(trace[places] for trace in taken))
 
     def _apply(self, bound: Bound, index: int, chosen: np.ndarray) -> None:
         """Apply one of the rule's functions to the chosen synapses."""

@@ -152,7 +152,12 @@ def learning():
     out = net.add(rb.Population(8, rb.LIF(10e-3)))
     for options in itertools.product(("all", "nearest"), ("additive", "multiplicative"), (0.01, -0.01)):
         net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=stdp(*options)))
-    for rule in (rb.TripletSTDP.preset("visual cortex", w_max=1.0),):
+    for rule in (
+        rb.TripletSTDP.preset("visual cortex", w_max=1.0),
+        rb.Hebb(20e-3, lr=0.01, w_max=1.0),
+        rb.Oja(20e-3, lr=0.01, w_max=1.0),
+        rb.BCM(20e-3, 1.0, lr=0.01, rate=10.0, w_max=1.0),
+    ):
         net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=rule))
     return net
 

@@ -5,18 +5,22 @@ import pytest
 
 import rheobase as rb
 
-DT, SECONDS = 1e-3, 0.12
+DT, SECONDS = 1e-3, 0.09
 
 
 def network():
     net = rb.Network(seed=4)
     source = net.add(rb.PoissonSource(24, rate=60.0, name="in"))
     out = net.add(rb.Population(14, rb.LIF(10e-3, refractory=2e-3), name="out"))
-    triplet = rb.TripletSTDP.preset("visual cortex", w_max=1.0, a2_plus=0.01, scale=2.0)
-    spread, drawn = rb.uniform(1e-3, 4e-3), rb.uniform(0.1, 0.4)
-    net.add(
-        rb.Projection(source, out, rb.random(p=0.4), weight=drawn, delay=spread, rule=triplet, name="triplet")
-    )
+    for name, rule, conn in (
+        ("triplet", rb.TripletSTDP.preset("visual cortex", w_max=1.0, a2_plus=0.01), rb.random(p=0.4)),
+        ("hebb", rb.Hebb(15e-3, lr=0.02, offset=0.5, w_max=1.0), rb.random(p=0.2)),
+        ("oja", rb.Oja(20e-3, lr=0.02, w_max=1.0), rb.dense()),
+        ("bcm", rb.BCM(20e-3, 0.1, lr=0.02, rate=50.0, w_max=1.0), rb.dense()),
+    ):
+        delay = rb.uniform(1e-3, 4e-3) if conn.kind == "random" else 2e-3
+        drawn = rb.uniform(0.02, 0.15)
+        net.add(rb.Projection(source, out, conn, weight=drawn, delay=delay, rule=rule, name=name))
     net.add(rb.Probe(out, name="spikes"))
     return net
 
@@ -43,16 +47,16 @@ def test_all_rules_learn_the_same_bits_on_any_number_of_threads(simulator, expec
         for name in LEARNING:
             np.testing.assert_array_equal(sim.weights(name), weights[name])
             assert np.mean(weights[name] != before.weights(name)) > 0.5, name
-    assert len(result["spikes"]) > 100
+    assert len(result["spikes"]) > 80
 
 
 def test_all_rules_go_on_where_a_checkpoint_was_written(simulator, expected, tmp_path, backend):
     sim = simulator(network(), DT, batch=2)
-    for k, (seconds, other) in enumerate(((0.033, "reference"), (0.05, backend))):
+    for k, (seconds, other) in enumerate(((0.033, "reference"), (0.03, backend))):
         sim.run(seconds)
         sim.checkpoint(tmp_path / f"{k}.npz")
         sim = rb.Simulator.resume(tmp_path / f"{k}.npz", backend=other)
-    sim.run(SECONDS - 0.083)
+    sim.run(SECONDS - 0.063)
     for name in LEARNING:
         np.testing.assert_array_equal(sim.weights(name), expected[1][name])
 

@@ -26,8 +26,9 @@ def learn():
             for side, function in (("pre", "on_pre"), ("post", "on_post")):
                 arguments = [{**known, "weight": weight}[name] for name in functions[function].arguments]
                 weight = np.where(sides[side], bound[function](*arguments), weight)
-            for t in rule.traces:
-                known[t.name] = np.where(sides[t.side], bump[t.name](known[t.name]), known[t.name])
+            for t in rule.bumped:
+                taken = [known[name] for name in (t.name, t.adds) if name is not None]
+                known[t.name] = np.where(sides[t.side], bump[t.name](*taken), known[t.name])
             history.append(weight)
         return np.array(history)
 

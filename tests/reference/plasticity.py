@@ -108,3 +108,25 @@ def triplet_stdp(
             change = left(pre_times, tau_plus) * (a2_plus + a3_plus * left(post_times, tau_y))
         weights.append(min(max(weights[-1] + change, w_min), w_max))
     return weights[-1]
+
+
+def hebbian(kind, pre_steps, post_steps, weight, *, dt, tau, lr, w_min, w_max, **more):
+    """Weight of one synapse after all spikes of its target, by Hebb, Oja or BCM, summed over earlier spikes.
+
+    more: offset of Hebb, norm of Oja, tau_theta and rate of BCM.
+    """
+    for now in sorted(post_steps):
+        x, y = (memory(steps, now, dt, tau, "all") for steps in (pre_steps, post_steps))
+        if kind == "Hebb":
+            change = x - more["offset"]
+        elif kind == "Oja":
+            change = x - y * weight / more["norm"] ** 2
+        else:
+            squares = sum(
+                memory(post_steps, n, dt, tau, "all") * math.exp(-(now - n) * dt / more["tau_theta"])
+                for n in post_steps
+                if n < now
+            )
+            change = x * (y - squares / (more["tau_theta"] * more["rate"]))
+        weight = min(max(weight + lr * change, w_min), w_max)
+    return weight

@@ -90,13 +90,16 @@ def _fade(rule: PlasticityRule) -> str:
 def _bump(rule: PlasticityRule) -> str:
     """Return the function that lets one number of each trace take this step's spike, if there is one."""
     lines = ["@device", f"def bump{NUMBER}(t, m, p, i, trial, run):"]
-    for k, trace in enumerate(rule.traces):
-        at = f"t[p + {K_TRACES + k}] + trial * {_size(trace.side)} + i"
+    numbers = {trace.name: k for k, trace in enumerate(rule.traces)}
+    for trace in rule.bumped:
+        k, places = numbers[trace.name], [numbers[n] for n in (trace.name, trace.adds) if n is not None]
+        at = [f"t[p + {K_TRACES + n}] + trial * {_size(trace.side)} + i" for n in places]
+        taken = ", ".join(f"m.reals[{place}]" for place in at)
         lines += [f"    if i < {_size(trace.side)}:"]
         lines += [f"        {line}" for line in (_ARRIVED if trace.side == "pre" else _FIRED)]
         lines += [
             "        if (word >> u4(place & 31)) & 1:",
-            f"            m.reals[{at}] = bump{NUMBER}_{k}(m.reals[{at}])",
+            f"            m.reals[{at[0]}] = bump{NUMBER}_{k}({taken})",
         ]
     return "\n".join(lines if rule.traces else [*lines, "    pass"])
 

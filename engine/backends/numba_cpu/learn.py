@@ -147,12 +147,14 @@ def learning_source(rule: PlasticityRule) -> str:
         functions += [_function(t.fade, f"fade_{t.name}"), _function(t.bump, f"bump_{t.name}")]
     fading = []
     for side, array, size in (("pre", "x", "width"), ("post", "y", "own")):
-        bumps = []
-        for i, t in enumerate(sides[side]):
-            entry = f"{array}[np.uint64({i} * {size} + i)]"
+        entries = {t.name: f"{array}[np.uint64({i} * {size} + i)]" for i, t in enumerate(sides[side])}
+        for name, entry in entries.items():
             fading += [f"for i in range({size}):"]
-            fading += [f"    {entry} = REAL(fade_{t.name}({entry}, {values[f'decay_{t.name}']}))"]
-            bumps.append(f"{entry} = REAL(bump_{t.name}({entry}))")
+            fading += [f"    {entry} = REAL(fade_{name}({entry}, {values[f'decay_{name}']}))"]
+        bumps = []
+        for t in (t for t in rule.bumped if t.side == side):
+            taken = ", ".join(entries[name] for name in (t.name, t.adds) if name is not None)
+            bumps.append(f"{entries[t.name]} = REAL(bump_{t.name}({taken}))")
         write(f"bump_{side}({array}, {size}, i)", *bumps)
     write("fade_traces(x, width, y, own, k)", *fading)
     constants = "".join(f"constants[{i}], " for i in range(len(names))) or "constants[0],"
