@@ -8,10 +8,10 @@ from .spiking.comparison import Comparison
 from .spiking.converted import Converted
 from .spiking.exit import Confident, Stable
 from .spiking.inference import Inference
-from .torch_bridge import from_torch, to_torch
+from .torch_bridge import from_torch, to_snntorch, to_torch
 
 __all__ = [
     "Comparison", "Confident", "Converted", "Inference", "Stable", "convert", "from_torch",
-    "quantise_activations", "read_nir", "read_sonata", "read_sonata_spikes", "to_torch", "write_nir",
-    "write_sonata_spikes",
+    "quantise_activations", "read_nir", "read_sonata", "read_sonata_spikes", "to_snntorch", "to_torch",
+    "write_nir", "write_sonata_spikes",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -157,8 +158,9 @@ def from_torch(
     ----------
     module : torch.nn.Module, or list of them
         What `to_torch` made, trained or not. Or a network of snnTorch: a `torch.nn.Sequential`, or a list, of
-        layers in order; neurons are `Leaky`, `RLeaky`, `Synaptic` and `RSynaptic`, and between them stand
-        linear layers: Linear, Conv2d, AvgPool2d, BatchNorm (as in evaluation), Flatten, Dropout (left out).
+        layers in order; neurons are `Leaky`, `RLeaky`, `Synaptic`, `RSynaptic` and `Alpha`, and between them
+        stand linear layers: Linear, Conv2d, AvgPool2d, BatchNorm (as in evaluation), Flatten, Dropout (left
+        out). MaxPool2d of spikes becomes a population that fires where any of a window does.
     input_shape : tuple of int, optional
         Of one input of snnTorch's network, where its first layer is no Linear: (channels, height, width).
     inputs : "spikes" or "values"
@@ -207,3 +209,50 @@ def from_torch(
     if isinstance(module, NetworkModule):
         return module.network()
     return network_of_layers(layers_of(module), input_shape=input_shape, inputs=inputs, dt=dt)
+
+
+def to_snntorch(network: Network, *, dt: float = 1e-3) -> Any:
+    """Return a network as layers and neurons of snnTorch, to be trained or run there.
+
+    Parameters
+    ----------
+    network : Network
+        A chain from one source: populations of `Leaky`, of `CubaLIF`, or of `Alpha` that reset in the next
+        step, with projections of zero delay between them (dense, conv2d, or average pool2d of weight 1), and
+        perhaps one of a step within a population; constant inputs become biases.
+    dt : float
+        Seconds per step, on which a CubaLIF's decay depends.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Linear, Conv2d, AvgPool2d, and neurons that keep their state (`init_hidden=True`); it takes one step,
+        (batch, n) or (batch, channels, height, width), and the last neuron also gives its state.
+
+    Raises
+    ------
+    MissingExtra
+        If torch or snnTorch is not installed.
+    ConversionError
+        If the network is no such chain, or a neuron has what snnTorch has not: it is named.
+
+    Examples
+    --------
+    >>> import rheobase as rb
+    >>> net = rb.Network()
+    >>> x = net.add(rb.SpikeSource(2))
+    >>> y = net.add(rb.Population(3, rb.Leaky(0.9)))
+    >>> _ = net.add(rb.Projection(x, y, rb.dense(), weight=0.5, delay=0.0))
+    >>> to_snntorch(net)
+    Sequential(
+      (0): Linear(in_features=2, out_features=3, bias=False)
+      (1): Leaky()
+    )
+    """
+    for package in ("torch", "snntorch"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(package, "torch", "A network for snnTorch")
+    from .modules.to_layers import layers_of_network
+
+    _refuse(network)
+    return layers_of_network(make_plan(network, dt))

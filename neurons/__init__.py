@@ -2,6 +2,7 @@
 
 from .adaptive import ALIF
 from .adex import AdEx
+from .alpha import Alpha
 from .conductance import ConductanceLIF
 from .counting import operations, state_words
 from .cuba import CubaLI, CubaLIF
@@ -23,6 +24,7 @@ __all__ = [
     "LI",
     "LIF",
     "AdEx",
+    "Alpha",
     "AlphaLIF",
     "ConductanceLIF",
     "CubaLI",

@@ -13,11 +13,11 @@ from ...engine.connectivity import conv2d, dense, one_to_one, pool2d
 from ...engine.network import Network
 from ...engine.parts import Group, Population, Probe, Projection
 from ...engine.sources import CurrentSource, SpikeSource
-from ...neurons import CubaLIF, Leaky
+from ...neurons import Alpha, CubaLIF, Leaky
 from ...neurons.errors import ConversionError
 from ...neurons.model import NeuronModel
 
-_RESETS = {"subtract": "soft", "zero": "hard", "none": "none"}
+_RESETS: dict[str, Any] = {"subtract": "soft", "zero": "hard", "none": "none"}
 #: Beyond so many entries a chain of several linear layers is not written out as one matrix.
 _MOST_ENTRIES = 1 << 26
 _PASSED = (torch.nn.Identity, torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Flatten)
@@ -60,9 +60,11 @@ def network_of_layers(
     before: Group = net.add(source(shape, name="input"))
     for place, (chain, neuron) in enumerate(_stages(layers), 1):
         where = f"from_torch: layers {place} ({', '.join(type(one).__name__ for one in (*chain, neuron))})"
+        if place > 1 or inputs == "spikes":
+            before, chain = _pooled(net, before, chain, f"pool{place}", where)
         pattern, weight, bias, shape = _connection(chain, before.shape, where)
         recurrent = getattr(neuron, "recurrent", None)
-        back, again, more = _recurrence(recurrent, int(np.prod(shape)), where)
+        back, again, more = _recurrence(recurrent, shape, where)
         bias = bias if more is None else more if bias is None else bias + more
         name = f"{type(neuron).__name__.lower()}{place}"
         model, fed = _model(neuron, bias, dt, where)
@@ -106,6 +108,27 @@ def _first_shape(layers: Sequence[torch.nn.Module], given: tuple[int, ...] | Non
     )
 
 
+def _pooled(
+    net: Network, before: Group, chain: list[torch.nn.Module], name: str, where: str
+) -> tuple[Group, list[torch.nn.Module]]:
+    """Return what the largest spikes of windows make, and the layers behind them.
+
+    The largest of some spikes is one if any of them is: a neuron without memory fires for any.
+    """
+    first = next((k for k, layer in enumerate(chain) if not isinstance(layer, _PASSED)), len(chain))
+    pool = chain[first] if first < len(chain) else None
+    if not isinstance(pool, torch.nn.MaxPool2d):
+        return before, chain
+    if pool.padding not in (0, (0, 0)) or pool.dilation not in (1, (1, 1)) or pool.ceil_mode:
+        raise ConversionError(f"{where}: a MaxPool2d with padding, dilation or ceil_mode cannot be converted")
+    with torch.no_grad():
+        shape = tuple(pool(torch.zeros(1, *before.shape)).shape[1:])
+    any_of = net.add(Population(shape, Leaky(0.0, threshold=0.5, reset="none"), name=name))
+    pattern = pool2d(pool.kernel_size, stride=pool.stride, kind="sum")
+    net.add(Projection(before, any_of, pattern, weight=1.0, delay=0.0, name=f"into {name}"))
+    return _pooled(net, any_of, chain[first + 1 :], f"{name} again", where)
+
+
 def _connection(
     chain: list[torch.nn.Module], before: tuple[int, ...], where: str
 ) -> tuple[Any, Any, np.ndarray | None, tuple[int, ...]]:
@@ -114,7 +137,7 @@ def _connection(
     if others:
         raise ConversionError(
             f"{where}: {others} cannot be converted; allowed between neurons are Linear, Conv2d, AvgPool2d, "
-            "BatchNorm1d, BatchNorm2d, Flatten, Unflatten, Dropout and Identity"
+            "BatchNorm1d, BatchNorm2d, Flatten, Unflatten, Dropout and Identity, and MaxPool2d of spikes"
         )
     try:
         with torch.no_grad():
@@ -203,17 +226,18 @@ def _written_out(
     return rows.T.numpy(), bias.numpy()
 
 
-def _recurrence(recurrent: Any, n: int, where: str) -> tuple[Any, Any, np.ndarray | None]:
+def _recurrence(recurrent: Any, shape: tuple[int, ...], where: str) -> tuple[Any, Any, np.ndarray | None]:
     """Return pattern, weights and bias by which a layer hears itself."""
     if recurrent is None:
         return None, None, None
-    if isinstance(recurrent, torch.nn.Linear):
-        return dense(), _array(recurrent.weight), _spread(recurrent, (n,))
     if hasattr(recurrent, "V"):
-        return one_to_one(), np.broadcast_to(_array(recurrent.V), n).copy(), None
-    raise ConversionError(
-        f"{where}: a recurrent {type(recurrent).__name__} cannot be converted; use a Linear"
-    )
+        return one_to_one(), np.broadcast_to(_array(recurrent.V), int(np.prod(shape))).copy(), None
+    found = _native(recurrent, shape, shape)
+    if found is None:
+        raise ConversionError(
+            f"{where}: a recurrent {type(recurrent).__name__} cannot be converted; use a Linear or a Conv2d"
+        )
+    return found
 
 
 def _model(
@@ -221,15 +245,17 @@ def _model(
 ) -> tuple[NeuronModel, np.ndarray | None]:
     """Return a neuron's model, and the bias that must be fed to it."""
     kind = type(neuron).__name__
-    if kind not in ("Leaky", "RLeaky", "Synaptic", "RSynaptic"):
-        raise ConversionError(f"{where}: allowed are Leaky, RLeaky, Synaptic and RSynaptic")
-    reset, delayed = neuron.reset_mechanism, bool(neuron.reset_delay)
+    if kind not in ("Leaky", "RLeaky", "Synaptic", "RSynaptic", "Alpha"):
+        raise ConversionError(f"{where}: allowed are Leaky, RLeaky, Synaptic, RSynaptic and Alpha")
+    reset, delayed = neuron.reset_mechanism, bool(getattr(neuron, "reset_delay", True))
     refused = {
         "inhibition=True": neuron.inhibition,
         "state_quant": neuron.state_quant,
         "graded spikes": bool((torch.as_tensor(neuron.graded_spikes_factor) != 1).any()),
         "reset_delay=False with 'subtract', which may subtract twice": not delayed and reset == "subtract",
-        "reset to zero, which there takes away the input too": kind != "Leaky" and reset == "zero",
+        "reset to zero, which there takes away the input too": kind not in ("Leaky", "Alpha")
+        and reset == "zero",
+        "'subtract', which leaves its sums as they never were": kind == "Alpha" and reset == "subtract",
     }
     for what, found in refused.items():
         if found:
@@ -239,6 +265,9 @@ def _model(
         "strict": True,
     }  # fmt: skip
     beta = np.clip(_number(neuron.beta), 0.0, 1.0)
+    if kind == "Alpha":
+        alpha, threshold = _number(neuron.alpha), _number(neuron.threshold)
+        return Alpha(alpha, _plain(beta), threshold, reset=_RESETS[reset]), bias
     if "Synaptic" not in kind:
         drive: Any = 0.0 if bias is None else bias
         return Leaky(_plain(beta), drive=drive, **common), None

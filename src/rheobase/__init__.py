@@ -17,7 +17,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SpecError",
     ),
     "neurons": (
-        "ALIF", "IF", "LI", "LIF", "AdEx", "AlphaLIF", "ConductanceLIF", "CubaLI", "CubaLIF",
+        "ALIF", "IF", "LI", "LIF", "AdEx", "Alpha", "AlphaLIF", "ConductanceLIF", "CubaLI", "CubaLIF",
         "CurrentLI", "CurrentLIF", "EventNeuron", "ExpIF", "FirstSpike", "Izhikevich", "Leaky",
         "NeuronModel", "OrnsteinUhlenbeck", "Parameter", "ReLU", "Receptor", "SigmaDelta", "Sigmoid",
     ),
@@ -41,7 +41,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "hardware": ("Chip", "Energy", "compare_chips", "energy"),
     "conversion": (
         "Confident", "Converted", "Stable", "convert", "from_torch", "quantise_activations", "read_nir",
-        "read_sonata", "to_torch", "write_nir",
+        "read_sonata", "to_snntorch", "to_torch", "write_nir",
     ),
 }  # fmt: skip
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}

@@ -42,6 +42,10 @@ def variants():
     made["leaky"] += [rb.Leaky(0.9, leak=leak, drive=0.1) for leak in ("relax", "blend")]
     made["current"] = [rb.CurrentLIF(10e-3, 5e-3, **options) for options in firing[::4]]
     made["current"] += [rb.CubaLIF(10e-3, 5e-3, **options) for options in firing[::4]]
+    made["current"] += [
+        rb.Alpha(0.9, 0.8),
+        rb.Alpha(0.9, np.array([0.1, 0.2, 0.3]), reset="none", strict=False),
+    ]
     made["lif"] += [rb.LIF(np.array([1e-2, 2e-2, 3e-2]), refractory=np.array([0.0, 2e-3, 1e-3]))]
     made["adaptive"] = [rb.ALIF(2e-2, tau_lift=0.1, tau_w=0.2, a=0.5, **options) for options in firing[::3]]
     made["adaptive"] += [rb.ALIF(2e-2, tau_lift=0.1, reset="soft"), rb.ALIF(2e-2, tau_w=np.full(3, 0.1))]

@@ -263,7 +263,10 @@ def test_input_currents_and_graded_integrators_run_alike_everywhere(simulator):
     cells = net.add(rb.Population(3, rb.CubaLIF(4.0, 2.0, resistance=2.0, integration="euler", strict=True)))
     for pre, post in ((drive, filtered), (filtered, cells)):
         net.add(rb.Projection(pre, post, rb.one_to_one(), delay=0.0))
+    alphas = net.add(rb.Population(3, rb.Alpha(0.5, 0.25)))
+    net.add(rb.Projection(drive, alphas, rb.one_to_one(), delay=0.0))
     probes = net.add(rb.Probe(filtered, "v")), net.add(rb.Probe(cells)), net.add(rb.Probe(cells, "v"))
+    answers = net.add(rb.Probe(alphas, "v"))
     inputs = rng.integers(-8, 33, (40, 3)) / 4.0
     result = simulator(net, 1.0).run(40.0, inputs={drive: inputs})
     x, i, v, z = np.zeros((4, 40, 3), np.float32)
@@ -273,6 +276,13 @@ def test_input_currents_and_graded_integrators_run_alike_everywhere(simulator):
         v[t] = v[t - 1] * 3 / 4 + i[t] / 2
         z[t] = v[t] > 1
         v[t][z[t] == 1] = 0
+    a, b, answer = np.zeros((3, 40, 3), np.float32)
+    for t in range(40):
+        a[t], b[t] = a[t - 1] / 2 + inputs[t], b[t - 1] / 4 - inputs[t]
+        answer[t] = 2 * (a[t] + b[t])
+        a[t][answer[t - 1] > 1] = b[t][answer[t - 1] > 1] = answer[t][answer[t - 1] > 1] = 0
+    assert (answer > 1).sum() > 10
+    np.testing.assert_array_equal(result[answers].values, answer)
     assert z.sum() > 10
     np.testing.assert_array_equal(result[probes[0]].values, x)
     np.testing.assert_array_equal(result[probes[1]].steps, np.nonzero(z)[0])
