@@ -55,8 +55,8 @@ def _calculating() -> Mapping[str, frozenset[str]]:
     """Return the names of operators that only calculate, torch's and our own: no files, no printing."""
     import torch
 
-    from .operators import OWN
+    from .operators import NAMES
 
     taken_apart = {operator._opname for operator in torch.export.default_decompositions()}
     known = {*HANDLERS, *WIRES, *PROBED, *BY_SHAPE, *NOTHING, *_MAKERS, *_DENSE, *taken_apart}
-    return {"aten": frozenset(known - {*OWN}), "rheobase": frozenset(OWN)}
+    return {"aten": frozenset(known - NAMES), "rheobase": NAMES}

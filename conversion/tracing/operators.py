@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from ...learning.binding.staircase import staircase
+
 
 def gated_scan(q: Tensor, k: Tensor, v: Tensor, a: Tensor, *, backward: bool = False) -> Tensor:
     """Return o_t = q_t S_t for a state that fades and takes in, S_t = diag(a_t) S_(t-1) + k_t^T v_t.
@@ -59,34 +61,6 @@ def rational(x: Tensor, above: Tensor, below: Tensor) -> Tensor:
     return made
 
 
-def staircase(x: Tensor, threshold: Tensor, levels: int, low: int) -> Tensor:
-    """Return the whole number of steps nearest to each number, times a step; from low to `levels` of them.
-
-    A step is threshold / levels. Gradients pass as if nothing were rounded: between the ends that of x is 1,
-    and that of the threshold what rounding has added, as a part of it, (h - x) / threshold; beyond them x has
-    none, and the threshold that of the end, 1 or low / levels.
-
-    T. Bu et al., "Optimal ANN-SNN Conversion for High-accuracy and Ultra-low-latency Spiking Neural Networks"
-    (ICLR 2022), who call it quantization clip-floor-shift.
-
-    Parameters
-    ----------
-    x : Tensor
-        Of any shape.
-    threshold : Tensor ()
-        Above zero.
-    levels, low : int
-        The ends; low is zero or below.
-
-    Examples
-    --------
-    >>> staircase(torch.tensor([-0.3, 0.3, 0.4, 5.0]), torch.tensor(1.0), 4, 0).tolist()
-    [0.0, 0.25, 0.5, 1.0]
-    """
-    made: Tensor = torch.ops.rheobase.staircase(x, threshold, levels, low)
-    return made
-
-
 def _scanned(q: Tensor, k: Tensor, v: Tensor, a: Tensor, backward: bool) -> Tensor:
     tokens = range(q.shape[-2])
     state = v.new_zeros(*v.shape[:-2], k.shape[-1], v.shape[-1])
@@ -106,25 +80,16 @@ def _quotient(x: Tensor, above: Tensor, below: Tensor) -> Tensor:
     return top / (1 + bottom)
 
 
-def _steps(x: Tensor, threshold: Tensor, levels: int, low: int) -> Tensor:
-    step = threshold / levels
-    ratio = x / step
-    whole = torch.floor(ratio + 0.5).detach()
-    n = whole.clamp(low, levels)
-    # As a function of x and the step, what is free moves with x, and what was rounded off or on stands still.
-    free = torch.where((whole >= low) & (whole < levels), ratio, n)
-    soft = step * (free + (n - free).detach())
-    return (step * n).detach() + (soft - soft.detach())
-
-
 #: Name -> arguments, and what computes it. `aten.HANDLERS` says what each is in a graph.
 OWN: Mapping[str, tuple[str, Callable[..., Tensor]]] = {
     "gated_scan": ("Tensor q, Tensor k, Tensor v, Tensor a, bool backward", _scanned),
     "rational": ("Tensor x, Tensor above, Tensor below", _quotient),
-    "staircase": ("Tensor x, Tensor threshold, int levels, int low", _steps),
 }
 
 _LIBRARY = torch.library.Library("rheobase", "FRAGMENT")
 for _name, (_arguments, _compute) in OWN.items():
     _LIBRARY.define(f"{_name}({_arguments}) -> Tensor")
     _LIBRARY.impl(_name, _compute, "CompositeImplicitAutograd")
+
+#: All that are ours, with that of `learning`.
+NAMES = frozenset({*OWN, staircase.__name__})
