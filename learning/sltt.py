@@ -107,16 +107,31 @@ def sltt(
     >>> module.projections["w"].weight.grad.shape
     torch.Size([2, 3])
     """
+    return step_by_step(module.run, x, loss, k=k, generator=generator, online=online, state=state)
+
+
+def step_by_step(
+    run: Callable[[Any, Any], tuple[Any, Any]],
+    x: Any,
+    loss: StepLoss,
+    *,
+    k: int | None = None,
+    generator: torch.Generator | None = None,
+    online: torch.optim.Optimizer | None = None,
+    state: Any = None,
+    backward: Callable[[torch.Tensor], None] = torch.autograd.backward,
+) -> Stepwise:
+    """Do what `sltt` does, with what takes the place of a module's `run` and of a loss's `backward`."""
     steps, batch = _size(x)
     used = _drawn(steps, k, generator)
     total, summed = torch.zeros(()), None
     for t in range(steps):
         with torch.set_grad_enabled(t in used):
-            found, state = module.run(_step_of(x, t), state)
+            found, state = run(_step_of(x, t), state)
             output = _only_step(found, batch)
             if t in used:
                 part = loss(output, t) / steps
-                torch.autograd.backward(part)
+                backward(part)
                 total = total.to(part.device) + part.detach()
         state = state.detach()
         summed = _added(summed, output)

@@ -33,3 +33,38 @@ def learn():
         return np.array(history)
 
     return run
+
+
+class Saved:
+    """How many bytes graphs hold: at most, and now."""
+
+    def __init__(self):
+        self.now = self.most = 0
+
+    def pack(self, tensor):
+        return Kept(self, tensor)
+
+
+class Kept:
+    def __init__(self, saved, tensor):
+        self.saved, self.tensor, self.size = saved, tensor, tensor.numel() * tensor.element_size()
+        saved.now += self.size
+        saved.most = max(saved.most, saved.now)
+
+    def __del__(self):
+        self.saved.now -= self.size
+
+
+@pytest.fixture(scope="session")
+def most_bytes():
+    """Return how many bytes graphs hold at most while a function runs, and none after it."""
+    import torch
+
+    def measured(function):
+        saved = Saved()
+        with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda kept: kept.tensor):
+            function()
+        assert saved.now == 0
+        return saved.most
+
+    return measured

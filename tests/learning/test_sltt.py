@@ -109,35 +109,7 @@ def test_steps_are_drawn_uniformly_and_run_on_all_alike():
     assert np.abs(counts - 800 / 6).max() < 4 * np.sqrt(400 * 2 / 6 * 4 / 6)  # 4 standard deviations
 
 
-class Saved:
-    """How many bytes graphs hold: at most, and now."""
-
-    def __init__(self):
-        self.now = self.most = 0
-
-    def pack(self, tensor):
-        return Kept(self, tensor)
-
-
-class Kept:
-    def __init__(self, saved, tensor):
-        self.saved, self.tensor, self.size = saved, tensor, tensor.numel() * tensor.element_size()
-        saved.now += self.size
-        saved.most = max(saved.most, saved.now)
-
-    def __del__(self):
-        self.saved.now -= self.size
-
-
-def most_bytes(function):
-    saved = Saved()
-    with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda kept: kept.tensor):
-        function()
-    assert saved.now == 0
-    return saved.most
-
-
-def test_memory_for_gradients_does_not_grow_with_the_number_of_steps():
+def test_memory_for_gradients_does_not_grow_with_the_number_of_steps(most_bytes):
     module = network((30, 20, 20, 4), 1.1)
     found = {}
     for steps in (1, 32):
