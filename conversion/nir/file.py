@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ...datasets.hdf5 import LINK, fault_of, is_own
 from ...engine.memory import available_bytes
 from ...neurons.errors import FormatError
-from ..hdf5 import LINK, fault_of, is_own
 from .graph import DEEPEST, MOST_NODES
 
 #: Fields of all nodes together, and rows of texts that are read at a time.

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ...datasets.hdf5 import check_contents
+from ...engine.memory import available_bytes
 from ...neurons.errors import FormatError, MissingExtra, RheobaseError
-from ..hdf5 import check_contents
 
 _LARGEST_TEXT = 64 << 20
 
@@ -126,7 +127,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         raise FileNotFoundError(f"{path}: there is no such file")
     try:
         with h5py.File(path, "r") as store:
-            check_contents(store)
+            check_contents(store, available_bytes() / 4)
             yield store
     except (RheobaseError, FileNotFoundError):
         raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine.memory import available_bytes
 from ..neurons.errors import FormatError
 
 #: Filters that HDF5 and h5py bring along: deflate, shuffle, fletcher32, lzf.
@@ -38,8 +37,8 @@ def fault_of(data: Any, most_bytes: float) -> str | None:
     return None
 
 
-def check_contents(file: Any) -> None:
-    """Refuse a file of which anything lies elsewhere or is too large.
+def check_contents(file: Any, most_bytes: float) -> None:
+    """Refuse a file of which anything lies elsewhere or is larger than so many bytes.
 
     Raises
     ------
@@ -48,7 +47,7 @@ def check_contents(file: Any) -> None:
     """
     import h5py
 
-    most, seen, waiting = available_bytes() / 4, set(), [file]
+    seen, waiting = set(), [file]
     while waiting:
         group = waiting.pop()
         address = h5py.h5o.get_info(group.id).addr
@@ -62,7 +61,6 @@ def check_contents(file: Any) -> None:
             entry = group[name]
             if isinstance(entry, h5py.Group):
                 waiting.append(entry)
-            elif (
-                isinstance(entry, h5py.Dataset) and entry.shape is not None and (why := fault_of(entry, most))
-            ):
-                raise FormatError(f"{place}: {why}")
+            elif isinstance(entry, h5py.Dataset) and entry.shape is not None:
+                if why := fault_of(entry, most_bytes):
+                    raise FormatError(f"{place}: {why}")
