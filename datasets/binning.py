@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import MissingExtra, SpecError
-from .events import Events, steps_into
+from .events import Events
+from .times import steps_into
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +131,12 @@ class _Collate:
     clip: bool
     flat: bool
 
-    def __call__(self, samples: Sequence[tuple[Events, Any]]) -> tuple[Any, Any]:
+    def __call__(self, samples: Sequence[tuple[Events | Binned, Any]]) -> tuple[Any, Any]:
         try:
             import torch
         except ImportError:
             raise MissingExtra("torch", "torch", "A batch of events as a tensor") from None
-        binned = [bin_events(e, self.dt, self.steps, self.shape, clip=self.clip) for e, _ in samples]
+        binned = [self._binned(sample) for sample, _ in samples]
         shapes = {one.shape for one in binned}
         if len(shapes) != 1:
             raise SpecError(f"collate.shape: got samples of {sorted(shapes)}; give one that holds them all")
@@ -147,6 +148,16 @@ class _Collate:
         whole = all(isinstance(label, (int, np.integer)) for label in labels)
         tensor = torch.from_numpy(frames if self.flat else frames.reshape(*frames.shape[:2], *shape))
         return tensor, torch.tensor(labels, dtype=torch.int64) if whole else labels
+
+    def _binned(self, sample: Events | Binned) -> Binned:
+        if isinstance(sample, Events):
+            return bin_events(sample, self.dt, self.steps, self.shape, clip=self.clip)
+        if (sample.dt, sample.n_steps) != (self.dt, self.steps) or self.shape not in (None, sample.shape):
+            raise SpecError(
+                f"collate: got counts in {sample.n_steps} steps of {sample.dt:g} s, of shape {sample.shape}; "
+                f"wanted are {self.steps} of {self.dt:g} s" + (f", of {self.shape}" if self.shape else "")
+            )
+        return sample
 
 
 def collate(
@@ -173,8 +184,8 @@ def collate(
     Returns
     -------
     callable
-        From a list of (Events, label) to counts, float32 (steps, batch, n) or (steps, batch, *shape), and the
-        labels, int64 (batch,), or a list of them where they are no whole numbers.
+        From a list of (events or counts, label) to counts, float32 (steps, batch, n) or (steps, batch,
+        *shape), and the labels, int64 (batch,), or a list of them where they are no whole numbers.
 
     Raises
     ------

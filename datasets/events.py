@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import SpecError
+from .times import microseconds, steps_into
 
 #: The field of a structured array that each part of an event may go by.
 _FIELDS = {
@@ -272,38 +273,6 @@ def check_shape(where: str, shape: Any) -> tuple[int, ...]:
     if len(shape) == 3 and shape[0] > 2:
         raise SpecError(f"{where}: got {shape!r}; there are 1 or 2 polarities, and they stand first")
     return tuple(int(k) for k in shape)
-
-
-def microseconds(times: Any, unit: float = 1.0) -> Any:
-    """Return times, in units of so many seconds, as whole microseconds: the nearest, int64.
-
-    Half precision is widened first: as it stands, it ends at 65,504 microseconds.
-
-    Raises
-    ------
-    SpecError
-        If a time is not finite, or too large for a recording.
-
-    Examples
-    --------
-    >>> microseconds(np.array([0.25, 1.0], np.float16)).tolist()
-    [250000, 1000000]
-    """
-    scaled = np.asarray(times).astype(np.float64) * (unit * 1e6)
-    if not np.all(np.abs(scaled) < 2**62):
-        raise SpecError("times: allowed are finite numbers of seconds")
-    return np.round(scaled).astype(np.int64)
-
-
-def steps_into(t_us: np.ndarray, dt: float) -> np.ndarray:
-    """Return the step [k dt, (k + 1) dt) that each time falls into; exact where dt is whole microseconds."""
-    if not isinstance(dt, (int, float, np.number)) or not 1e-9 < dt < 1e9:
-        raise SpecError(f"dt: got {dt!r}; allowed is a number of seconds above 1e-9")
-    width = float(dt) * 1e6
-    if abs(width - round(width)) < 1e-9 * width:
-        return np.asarray(t_us // round(width))
-    # A time within rounding of the beginning of a step belongs to it.
-    return np.asarray(np.floor(t_us / width * (1 + 1e-12))).astype(np.int64)
 
 
 def _whole(name: str, values: Any, low: int, high: int) -> np.ndarray:

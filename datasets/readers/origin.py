@@ -1,0 +1,101 @@
+"""Where files come from, what is said where they are missing, and what where they are broken."""
+
+from __future__ import annotations
+
+import struct
+import tokenize
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...neurons.errors import FormatError, RheobaseError, SpecError
+
+#: What reading goes wrong with: bytes that make no sense, and what they then lead to.
+_BROKEN = (
+    AttributeError, EOFError, LookupError, MemoryError, OSError, OverflowError, RuntimeError, SyntaxError,
+    TypeError, ValueError, struct.error, tokenize.TokenError,
+)  # fmt: skip
+
+
+class MissingData(RheobaseError, FileNotFoundError):
+    """Files of a dataset are not there; the message says which, where they should lie and who has them."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a dataset is to be had. Nothing is ever downloaded by itself.
+
+    Attributes
+    ----------
+    name : str
+        What the reader is called.
+    page : str
+        The page from which people fetch it.
+    archives : tuple of (str, str)
+        Name of each archive there, and its MD5 checksum or its size, as far as it is known.
+    folder : str
+        The folder that tonic keeps it in: files may lie there too.
+    splits : tuple of str
+        Its parts.
+    """
+
+    name: str
+    page: str
+    archives: tuple[tuple[str, str], ...]
+    folder: str
+    splits: tuple[str, ...] = ("train", "test")
+
+    def check_split(self, split: Any) -> str:
+        """Return a part's name, or raise SpecError."""
+        if split not in self.splits:
+            raise SpecError(
+                f"datasets.{self.name}.split: got {split!r}; allowed is one of {list(self.splits)}"
+            )
+        return str(split)
+
+    def places(self, root: str | Path) -> tuple[Path, ...]:
+        """Return the folders in which files may lie, or raise SpecError."""
+        try:
+            folder = Path(root).expanduser()
+        except TypeError:
+            raise SpecError(
+                f"datasets.{self.name}.root: got {root!r}; allowed is the path of a folder"
+            ) from None
+        return folder, folder / self.folder
+
+    def find(self, root: str | Path, *names: str) -> Path:
+        """Return the first of several files or folders that is there, or raise MissingData."""
+        for place in self.places(root):
+            for name in names:
+                if (place / name).exists():
+                    return place / name
+        raise self.missing(root, *names)
+
+    def missing(self, root: str | Path, *names: str) -> MissingData:
+        """Return the error of files that are not there."""
+        folder = self.places(root)[0]
+        wanted = " or ".join(str(folder / name) for name in names)
+        packed = sorted(path.name for name, _ in self.archives for path in folder.glob(f"**/{name}"))
+        if packed:
+            how = f"{packed[0]} is there; unpack it, so that the files lie where they are looked for"
+        else:
+            archives = " or ".join(f"{name} ({what})" if what else name for name, what in self.archives)
+            how = f"nothing is downloaded by itself: put there what is in {archives} from {self.page}"
+        return MissingData(f"datasets.{self.name}: there is no {wanted}, nor in {self.folder}/ below; {how}")
+
+
+@contextmanager
+def broken(path: Path) -> Iterator[None]:
+    """Let what goes wrong while a file is read be a FormatError that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except FormatError as error:
+        if str(error).startswith(f"{path}:"):
+            raise
+        raise FormatError(f"{path}: {error}") from None
+    except _BROKEN as error:
+        raise FormatError(f"{path}: is truncated, damaged or of another kind: {str(error)[:160]}") from None
