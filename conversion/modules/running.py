@@ -79,8 +79,7 @@ class Run:
         self.traces: Traces = {}
         self._before = state.sent
         self._weights = {name: synapses.prepared() for name, synapses in projections.items()}
-        # What others hear of a group, after what they heard before as far as delays reach back.
-        self._events = {name: torch.cat([state.sent[name], sent]) for name, sent in given.items()}
+        self._events = {name: self._heard(name, sent) for name, sent in given.items()}
         self._sent = dict(given)
 
     def sent_by(self, name: str) -> torch.Tensor:
@@ -166,12 +165,16 @@ class Run:
         """Return what is left of what a population sends when some is dropped."""
         return self.dropouts[name](sent) if name in self.dropouts else sent
 
+    def _heard(self, name: str, passed: torch.Tensor) -> torch.Tensor:
+        """Return what others hear of a group, after what they heard before as far as delays reach back."""
+        return torch.cat([self._before[name], passed]) if len(self._before[name]) else passed
+
     def _keep(
         self, name: str, sent: torch.Tensor, passed: torch.Tensor, traces: Mapping[str, torch.Tensor]
     ) -> None:
         """Keep what a population sent, what of it was passed on, and its traces."""
         self._sent[name] = sent
-        self._events[name] = torch.cat([self._before[name], passed]) if len(self._before[name]) else passed
+        self._events[name] = self._heard(name, passed)
         self.traces |= {(name, variable): trace for variable, trace in traces.items()}
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
 import torch
 
-from ...engine.backends.sequence import Form
+from ...engine.backends.sequence import Form, Passage
 from ...learning.binding.cell import RESET, Cell, State
 from ...learning.surrogate import Surrogate
 from .loops import Loops, loops_on
@@ -56,7 +56,6 @@ class _Call:
         self.model, self.loops, self.now = cell.model, loops, now
         self.arriving, self.wanted = arriving, wanted
         self.states = tuple(state.name for state in self.model.used_states)
-        self.whole = {state.name for state in self.model.used_states if state.kind == "integer"}
         self.constants = {name: constants[name].detach() for name in self.model.constant_names}
         self.slopes = {f"surrogate_{n}": value for n, value in cell.surrogate.constants().items()}
         trained = tuple(n for n in self.model.constant_names if constants[n].requires_grad)
@@ -66,11 +65,12 @@ class _Call:
             arrays=frozenset(name for name in self.constants if name not in self.numbers),
             integers=frozenset(n for n, value in self.constants.items() if not value.is_floating_point()),
             arriving=arriving,
-            wanted=tuple(n for n in wanted if n not in self.whole),
+            wanted=wanted,
             apart=RESET if cell.detach_reset else (),
             surrogate=cell.surrogate.variant,
             trained=trained,
         )
+        self.passage = Passage.of(self.model, self.form)
 
     def arguments(self, steps: int, batch: int, n: int) -> dict[str, Any]:
         """Return what both kernels take: sizes and constants."""
@@ -87,42 +87,39 @@ class _Sequence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: _Call, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         inputs = [x.contiguous() for x in tensors[: len(call.arriving)]]
-        first = [x.contiguous() for x in tensors[len(inputs) : len(inputs) + len(call.states)]]
-        left = [torch.empty(inputs[0].shape, dtype=x.dtype, device=x.device) for x in first]
-        sent = torch.empty_like(inputs[0])
-        given = call.arguments(*sent.shape) | {"y": sent}
-        given |= _named("x_", call.arriving, inputs) | _named("s_", call.states, first)
-        call.loops.forward(call.model, call.form, given | _named("o_", call.states, left))
-        ctx.call, ctx.n_inputs = call, len(inputs)
-        ctx.save_for_backward(*inputs, *first, *left)
-        last = [x[-1].clone() for x in left]
-        traces = [left[call.states.index(name)] for name in call.wanted]
-        whole = [x for x in (*traces, *last) if not x.is_floating_point()]
+        shape, passage = inputs[0].shape, call.passage
+        state = [x.clone(memory_format=torch.contiguous_format) for x in tensors[len(inputs) :]]
+        state = state[: len(call.states)]
+        sent, like = torch.empty_like(inputs[0]), dict(zip(call.states, state, strict=True))
+        values = {name: like[name[3:]].new_empty(shape) for name in passage.traced}
+        given = call.arguments(*shape) | {"y": sent} | _named("o_", values)
+        given |= _named("x_", dict(zip(call.arriving, inputs, strict=True))) | _named("s_", like)
+        call.loops.forward(call.model, call.form, given)
+        values |= {f"in_{name}": x for name, x in zip(call.arriving, inputs, strict=True)}
+        ctx.call, ctx.shape = call, shape
+        ctx.save_for_backward(*(values[name] for name in passage.kept))
+        traces = [values[f"v3_{name}"] for name in call.wanted]
+        whole = [x for x in (*traces, *state) if not x.is_floating_point()]
         ctx.mark_non_differentiable(*whole)
-        return (sent, *traces, *last)
+        return (sent, *traces, *state)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         call: _Call = ctx.call
-        saved, n_states = ctx.saved_tensors, len(call.states)
-        inputs, first = saved[: ctx.n_inputs], saved[ctx.n_inputs : ctx.n_inputs + n_states]
+        passage, like = call.passage, gradients[0]
         traces = dict(zip(call.wanted, gradients[1:], strict=False))
         last = dict(zip(call.states, gradients[1 + len(call.wanted) :], strict=True))
-        back = {name: last[name].clone().contiguous() for name in call.states if name not in call.whole}
-        found = [torch.empty_like(x) for x in inputs]
-        trained = [torch.zeros_like(inputs[0][0]) for _ in call.form.trained]
-        given = call.arguments(*inputs[0].shape) | call.slopes | {"dy": gradients[0].contiguous()}
-        given |= _named("x_", call.arriving, inputs) | _named("s_", call.states, first)
-        given |= _named("o_", call.states, saved[ctx.n_inputs + n_states :])
-        given |= _named("do_", call.form.wanted, [traces[name].contiguous() for name in call.form.wanted])
-        given |= _named("d_", tuple(back), list(back.values())) | _named("dx_", call.arriving, found)
-        call.loops.backward(call.model, call.form, given | _named("dk_", call.form.trained, trained))
-        constants = [
-            x.sum(dim=0) if call.constants[name].ndim else x.sum()
-            for name, x in zip(call.form.trained, trained, strict=True)
-        ]
-        return (None, *found, *(back.get(name) for name in call.states), *constants)
+        back = {name: last[name].clone(memory_format=torch.contiguous_format) for name in passage.real}
+        found = {name: like.new_empty(ctx.shape) for name in call.arriving}
+        trained = {name: like.new_zeros(ctx.shape[1:]) for name in call.form.trained}
+        given = call.arguments(*ctx.shape) | call.slopes | {"dy": like.contiguous()}
+        given |= _named("o_", dict(zip(passage.kept, ctx.saved_tensors, strict=True)))
+        given |= _named("do_", {name: traces[name].contiguous() for name in passage.watched})
+        given |= _named("d_", back) | _named("dx_", found) | _named("dk_", trained)
+        call.loops.backward(call.model, call.form, given)
+        constants = (x.sum(dim=0) if call.constants[name].ndim else x.sum() for name, x in trained.items())
+        return (None, *found.values(), *(back.get(name) for name in call.states), *constants)
 
 
-def _named(prefix: str, names: Iterable[str], tensors: Iterable[torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {f"{prefix}{name}": x for name, x in zip(names, tensors, strict=True)}
+def _named(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"{prefix}{name}": x for name, x in tensors.items()}

@@ -9,7 +9,7 @@ a backend says where these are read and written, and what rules are called by.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ...neurons.adjoint import adjoint
@@ -30,7 +30,7 @@ class Form:
     arriving : tuple of str
         Receptors to which something comes.
     wanted : tuple of str
-        State variables of which there are gradients in every step.
+        State variables that are asked for of every step; those that are real numbers have gradients then.
     apart : tuple of str
         State variables whose gradients do not pass the spike.
     surrogate : Variant
@@ -58,9 +58,10 @@ class Form:
 class Passage:
     """One neuron's way through a step, and back, for a model and a form.
 
-    Lines name what they read and write: constants `p_`, state before the step `v0_` and after it `v3_`,
-    inputs `in_`, the step `step`, what is sent `event`; on the way back gradients of the state `g_` and of
-    what is sent `g_event`, those of inputs `gx_` and of trained constants `gp_`. They cast by `f4`, `i4`.
+    Lines name what they read and write: constants `p_`, state before the step `v0_`, after each rule `v1_`,
+    `v2_` and `v3_`, inputs `in_`, the step `step`, what is sent `event`; on the way back gradients of the
+    state `g_` and of what is sent `g_event`, those of inputs `gx_` and of trained constants `gp_`. They cast
+    by `f4`, `i4`.
 
     Attributes
     ----------
@@ -91,6 +92,10 @@ class Passage:
         written = tuple(model.written(rule) for rule in rules)
         return Passage(rules, states, model.constant_names, model.receptors, written, form)
 
+    def there(self) -> Passage:
+        """Return the passage as the way there has it: what differs in gradients alone shares a kernel."""
+        return replace(self, form=replace(self.form, wanted=(), apart=(), surrogate=None, trained=()))
+
     @property
     def real(self) -> tuple[str, ...]:
         """State variables that are real numbers."""
@@ -102,36 +107,59 @@ class Passage:
         return self.form.integers | {"now"} | {name for name, whole in self.states if whole}
 
     @cached_property
-    def adjoints(self) -> tuple[Variant, Variant, Variant]:
+    def adjoints(self) -> tuple[Variant, ...]:
         """The adjoints of the three rules."""
-        first, second, third = (_Back.of(k, self).variant for k in range(3))
-        return first, second, third
+        return tuple(one.variant for one in self._backs)
+
+    @cached_property
+    def kept(self) -> tuple[str, ...]:
+        """The names of what adjoints read of each step: all that the way back is given of the way there."""
+        known = {*dict(self.states), *self.form.arriving}
+        names = (
+            self._given(name, self._unchanged(name, k))
+            for k, one in enumerate(self._backs)
+            for name in one.variant.arguments
+            if name in known
+        )
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def traced(self) -> tuple[str, ...]:
+        """The names of what the way there writes of each step: states that are kept, and those wanted."""
+        wanted = (f"v3_{name}" for name in self.form.wanted)
+        return tuple(dict.fromkeys([*(name for name in self.kept if name.startswith("v")), *wanted]))
 
     def given(self) -> list[tuple[str, str, bool]]:
-        """Return the arguments of both kernels, each with its type and whether it is an array.
+        """Return the arguments of the way there, each with its type and whether it is an array.
 
-        They are constants `k_`, inputs `x_` [steps, total] (all samples' neurons side by side), first states
-        `s_` [total], and states at the end of each step, `o_` [steps, total], which one writes and the other
-        reads.
+        They are constants `k_`, inputs `x_` [steps, total] (all samples' neurons side by side), and states
+        `s_` [total], those before the first step, which become those after the last; what is written of
+        each step is `o_` [steps, total], as `v3_v` for v after the third rule, and what is sent, `y`.
         """
-        form, integers = self.form, self.integers
-        out = [(f"k_{n}", "i4" if n in integers else "f4", n in form.arrays) for n in self.constants]
-        out += [(f"x_{n}", "f4", True) for n in form.arriving]
-        return out + [
-            (f"{kind}_{n}", "i4" if whole else "f4", True) for kind in "so" for n, whole in self.states
+        return [
+            *self._constants(),
+            *((f"x_{name}", "f4", True) for name in self.form.arriving),
+            *((f"s_{name}", "i4" if whole else "f4", True) for name, whole in self.states),
+            *((f"o_{name}", self._type(name), True) for name in self.traced),
+            ("y", "f4", True),
         ]
 
     def given_back(self) -> list[tuple[str, str, bool]]:
-        """Return the arguments that the way back has besides.
+        """Return the arguments of the way back.
 
-        They are numbers of the surrogate, gradients of what was sent, `dy`, and of states, `do_` [steps,
-        total], those of the last state, `d_` [total], which become those of the first, and those of inputs,
-        `dx_` [steps, total], and of constants, `dk_` [total].
+        They are constants, what is kept, numbers of the surrogate, gradients of what was sent, `dy`, and of
+        states, `do_` [steps, total], those of the last state, `d_` [total], which become those of the first,
+        and those of inputs, `dx_` [steps, total], and of constants, `dk_` [total].
         """
         form = self.form
-        arrays = ["dy", *(f"do_{n}" for n in form.wanted), *(f"d_{n}" for n in self.real)]
+        arrays = ["dy", *(f"do_{n}" for n in self.watched), *(f"d_{n}" for n in self.real)]
         arrays += [*(f"dx_{n}" for n in form.arriving), *(f"dk_{n}" for n in form.trained)]
-        return [(n, "f4", False) for n in form.slopes] + [(n, "f4", True) for n in arrays]
+        return [
+            *self._constants(),
+            *((f"o_{name}", self._type(name), True) for name in self.kept),
+            *((name, "f4", False) for name in form.slopes),
+            *((name, "f4", True) for name in arrays),
+        ]
 
     def forward(self, rules: int = 3) -> list[str]:
         """Return the lines that run the first rules: state variables `v0_` become `v1_`, `v2_`, `v3_`."""
@@ -150,16 +178,17 @@ class Passage:
         return lines
 
     def back(self) -> list[str]:
-        """Return the lines that take gradients back through one step."""
+        """Return the lines that take gradients back through one step, from what is kept of it."""
         form = self.form
-        lines = self.forward(2) + [f"gx_{name} = f4(0.0)" for name in form.arriving]
+        lines = self.forward(0) + [f"gx_{name} = f4(0.0)" for name in form.arriving]
         lines += [f"gp_{name} = f4(0.0)" for name in form.trained]
         for k in (2, 1, 0):
-            one = _Back.of(k, self)
+            one = self._backs[k]
             left = ", ".join(f"n_{name}" for name in one.wrt)
             if left:
                 given = ", ".join(
-                    one.seeds.get(name) or self._given(name, k) for name in one.variant.arguments
+                    one.seeds.get(name) or self._given(name, self._unchanged(name, k))
+                    for name in one.variant.arguments
                 )
                 lines.append(f"{left} = rule_{one.variant.name}({given})")
             for name in self.real:
@@ -171,6 +200,29 @@ class Passage:
                 found = [name for name in names if name in one.wrt]
                 lines += [f"{prefix}_{name} = f4({prefix}_{name} + n_{name})" for name in found]
         return lines
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """State variables that have gradients in every step."""
+        return tuple(name for name in self.form.wanted if name in self.real)
+
+    @cached_property
+    def _backs(self) -> tuple[_Back, ...]:
+        return tuple(_Back.of(k, self) for k in range(3))
+
+    def _unchanged(self, name: str, k: int) -> int:
+        """Return after how many rules a state variable is at last still as it is after k of them."""
+        while k < 3 and name not in self.written[k]:
+            k += 1
+        return k
+
+    def _constants(self) -> list[tuple[str, str, bool]]:
+        whole, arrays = self.integers, self.form.arrays
+        return [(f"k_{n}", "i4" if n in whole else "f4", n in arrays) for n in self.constants]
+
+    def _type(self, value: str) -> str:
+        """Return the type of a value of a step, such as `v3_v`."""
+        return "i4" if dict(self.states).get(value.partition("_")[2]) else "f4"
 
     def _given(self, name: str, k: int) -> str:
         """Return what the k-th rule takes under a name."""

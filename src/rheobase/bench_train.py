@@ -7,107 +7,28 @@ have the same spikes and the same gradients is measured before the times are.
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from . import __version__
+from .bench_learner import Case, Training, memory_of, values_of
 from .bench_ours import turn
 from .bench_peer import check_peer, find_script, in_turns, told_alone
-from .engine.result import peak_mb
-from .learning.surrogate import ATan
-from .models.learners import BETA, learner, spikes_to_learn
+from .models.learners import BETA
 from .neurons.errors import MissingExtra, SpecError
-
-if TYPE_CHECKING:
-    import torch
 
 #: Steps and samples, where nothing else is asked for.
 SIZES = {"dense": (100, 64), "recurrent": (100, 64), "conv": (20, 32)}
 #: Peers whose neurons are reset at once, not in the step after the spike.
 AT_ONCE = ("spikingjelly",)
-#: Steps of training before memory is read: buffers have their final size after the second.
-_SETTLED = 3
 _FACTS = ("build_s",)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is trained, on how many steps, and how.
-
-    Attributes
-    ----------
-    model : str
-        See `rheobase.models.learners.learner`.
-    steps, batch : int
-        Of the input.
-    activity : float
-        Share of input channels that fire in a step.
-    seed : int
-        Of weights and input.
-    threads : int
-        Of torch.
-    at_once : bool
-        Whether neurons are reset in the step of the spike.
-    """
-
-    model: str
-    steps: int
-    batch: int
-    activity: float
-    seed: int
-    threads: int
-    at_once: bool = False
-
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the input and the labels."""
-        net = learner(self.model, seed=self.seed)
-        return spikes_to_learn(
-            net, steps=self.steps, batch=self.batch, activity=self.activity, seed=self.seed
-        )
-
-
-class Training:
-    """Our side: a module, and a step of its training."""
-
-    def __init__(self, case: Case) -> None:
-        import torch
-
-        from .conversion import to_torch
-
-        torch.set_num_threads(case.threads)
-        self.network = learner(case.model, seed=case.seed, reset_delay=not case.at_once)
-        x, labels = case.arrays()
-        self.x, self.labels = torch.from_numpy(x).float(), torch.from_numpy(labels)
-        self.module = to_torch(self.network, surrogate=ATan(2.0))
-
-    def run(self) -> float:
-        """Go forward and back once; return the wall seconds."""
-        from torch.nn.functional import cross_entropy
-
-        began = time.perf_counter()
-        self.module.zero_grad()
-        cross_entropy(self.module(self.x).sum(dim=0), self.labels).backward()  # type: ignore[no-untyped-call]
-        return time.perf_counter() - began
-
-    def spikes(self) -> dict[str, np.ndarray]:
-        """Return what each population sends, (steps, batch, n)."""
-        import torch
-
-        from .conversion import to_torch
-
-        names = [part.label for part in self.network.populations]
-        with torch.no_grad():
-            found = to_torch(self.network, outputs=names)(self.x)
-        return {name: _numpy(found[name]) for name in names}
 
 
 def bench_training(
@@ -154,10 +75,10 @@ def bench_training(
     -------
     dict
         `spikes_per_step` are shares of neurons that fire, by population. `peak_mb` is the most memory that
-        a process held that did nothing else, `base_mb` what it had held before its first step, with torch
-        loaded. A peer's figures begin with `peer_`; `ratio` is its time over ours, `spikes_differ` counts
-        spikes of all layers that only one side has, and `gradients_differ` is the largest difference of a
-        weight's gradient, over the largest gradient of that projection.
+        a process held that did nothing else, `base_mb` what it had held after training on a single step of
+        the input, with all code loaded. A peer's figures begin with `peer_`; `ratio` is its time over ours,
+        `spikes_differ` counts spikes of all layers that only one side has, and `gradients_differ` is the
+        largest difference of a weight's gradient, over the largest gradient of that projection.
 
     Raises
     ------
@@ -230,21 +151,13 @@ def _check(model: str, activity: float, **numbers: int | None) -> None:
 def _memory(case: Case) -> dict[str, Any]:
     """Return what a process holds that does nothing but train."""
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-        return alone.submit(_train_alone, case).result()
-
-
-def _train_alone(case: Case) -> dict[str, Any]:
-    ours = Training(case)
-    base = peak_mb()
-    for _ in range(_SETTLED):
-        ours.run()
-    return {"base_mb": base, "peak_mb": peak_mb()}
+        return alone.submit(memory_of, case).result()
 
 
 def _arguments(ours: Training, case: Case, folder: Path) -> list[str]:
     """Write a case for a peer, and return the arguments of its script."""
     x, labels = case.arrays()
-    given: dict[str, Any] = {f"weight {k}": _numpy(w) for k, w in enumerate(ours.module.parameters())}
+    given: dict[str, Any] = {f"weight {k}": values_of(w) for k, w in enumerate(ours.module.parameters())}
     np.savez(folder / "case.npz", x=x, labels=labels, beta=BETA, **given)
     named: dict[str, object] = {"case": folder / "case.npz", "found": folder / "found.npz"}
     named |= {"model": case.model, "threads": case.threads}
@@ -255,7 +168,7 @@ def _differences(ours: Training, spikes: Mapping[str, np.ndarray], found: Path) 
     """Return how many spikes of a peer differ from ours, and by how much its gradients do."""
     ours.run()
     with np.load(found, allow_pickle=False) as theirs:
-        pairs = [(_numpy(w.grad), theirs[f"gradient {k}"]) for k, w in enumerate(ours.module.parameters())]
+        pairs = [(values_of(w.grad), theirs[f"gradient {k}"]) for k, w in enumerate(ours.module.parameters())]
         rasters = [(sent, theirs[f"spikes {k}"]) for k, sent in enumerate(spikes.values())]
     away = [float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs]
     differ = sum(int(np.unpackbits(np.packbits(a != 0) ^ b).sum()) for a, b in rasters)
@@ -266,8 +179,3 @@ def _times(walls: Sequence[float], batch: int) -> dict[str, float]:
     wall = median(walls)
     line = {"wall_s": wall, "wall_min_s": min(walls), "wall_max_s": max(walls)}
     return line | {"samples_per_s": batch / wall}
-
-
-def _numpy(x: torch.Tensor | None) -> np.ndarray:
-    assert x is not None
-    return x.detach().numpy()

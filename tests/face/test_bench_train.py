@@ -9,7 +9,8 @@ import pytest
 
 import rheobase as rb
 from rheobase import bench_all, bench_train, cli
-from rheobase.bench_train import Case, Training, bench_training
+from rheobase.bench_learner import Case, Training
+from rheobase.bench_train import bench_training
 
 torch = pytest.importorskip("torch")
 PEERS = Path(__file__).resolve().parents[2] / "benchmarks" / "peers"

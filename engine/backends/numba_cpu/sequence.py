@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 
 from ....neurons.model import NeuronModel
@@ -19,15 +18,14 @@ CHUNK = 2048
 def forward_kernel(model: NeuronModel, form: Form) -> Kernel:
     """Return the kernel that runs through all steps, neurons from `first` to before `last` of a `total`.
 
-    Its other arguments are `Passage.given`, and what is sent, `y` [steps, total], which it writes; `now` is
-    the number of the first step.
+    Its other arguments are `Passage.given`; `now` is the number of the first step.
     """
-    # Gradients are none of its business: what differs in them alone shares a kernel.
-    return _forward(Passage.of(model, replace(form, wanted=(), apart=(), surrogate=None, trained=())))
+    passage = Passage.of(model, form)
+    return _forward(passage.there(), tuple(passage.given()), passage.traced)
 
 
 def backward_kernel(model: NeuronModel, form: Form) -> Kernel:
-    """Return the kernel that goes back through all steps; it takes also `Passage.given_back`."""
+    """Return the kernel that goes back through all steps; it takes `Passage.given_back`."""
     return _backward(Passage.of(model, form))
 
 
@@ -36,75 +34,59 @@ def _arguments(given: Iterable[tuple[str, str, bool]]) -> tuple[Argument, ...]:
     return (*sizes, *(Argument(*one) for one in given))
 
 
-def _begin(passage: Passage, order: str) -> list[str]:
-    """Return the loops over chunks and steps, with what both kernels read."""
-    form = passage.form
-    lines = [
+def _begin(arguments: Iterable[Argument], order: str) -> list[str]:
+    """Return the loops over chunks and steps, with the stretches of arrays that belong to each."""
+    stepped = ("x_", "o_", "y", "dy", "do_", "dx_")
+    arrays = [argument.name for argument in arguments if argument.array]
+    return [
         f"    for chunk in range(first, last, {CHUNK}):",
         f"        size = min({CHUNK}, last - chunk)",
+        *(f"        a_{n} = stretch({n}, chunk, size)" for n in arrays if not n.startswith(stepped)),
         f"        for t in range({order}):",
         "            here = t * total + chunk",
         "            step = i4(now + t)",
+        *(f"            a_{n} = stretch({n}, here, size)" for n in arrays if n.startswith(stepped)),
+        "            for i in range(size):",
     ]
-    more = [
-        f"a_k_{name} = stretch(k_{name}, chunk, size)" for name in passage.constants if name in form.arrays
-    ]
-    more += [f"a_x_{name} = stretch(x_{name}, here, size)" for name in form.arriving]
-    for name, _ in passage.states:
-        before = f"stretch(o_{name}, here - total, size)"
-        more.append(f"b_{name} = stretch(s_{name}, chunk, size) if t == 0 else {before}")
-    return lines + [f"            {line}" for line in more]
 
 
-def _read(passage: Passage) -> list[str]:
-    """Return the lines that read what the i-th neuron has and gets."""
-    form = passage.form
-    lines = [f"p_{name} = {constant_of(name, form.arrays, 'a_', 'i')}" for name in passage.constants]
-    lines += [f"v0_{name} = b_{name}[i]" for name, _ in passage.states]
-    return lines + [f"in_{name} = a_x_{name}[i]" for name in form.arriving]
+def _constants(passage: Passage) -> list[str]:
+    """Return the lines that read the i-th neuron's constants."""
+    arrays = passage.form.arrays
+    return [f"p_{name} = {constant_of(name, arrays, 'a_', 'i')}" for name in passage.constants]
 
 
 @lru_cache(maxsize=256)
-def _forward(passage: Passage) -> Kernel:
+def _forward(passage: Passage, given: tuple[tuple[str, str, bool], ...], traced: tuple[str, ...]) -> Kernel:
     names = [name for name, _ in passage.states]
-    arguments = _arguments([*passage.given(), ("y", "f4", True)])
-    lines = [f"def forward(now, {', '.join(a.name for a in arguments)}):"]
-    lines += _begin(passage, "steps")
-    lines += [f"            c_{name} = stretch(o_{name}, here, size)" for name in names]
-    lines += ["            a_y = stretch(y, here, size)", "            for i in range(size):"]
-    body = [*_read(passage), *passage.forward()]
-    body += [*(f"c_{name}[i] = v3_{name}" for name in names), "a_y[i] = f4(event)"]
-    lines += [f"                {line}" for line in body]
+    arguments = _arguments(given)
+    body = [*_constants(passage), *(f"v0_{name} = a_s_{name}[i]" for name in names)]
+    body += [f"in_{name} = a_x_{name}[i]" for name in passage.form.arriving] + passage.forward()
+    body += [f"a_o_{name}[i] = {name}" for name in traced]
+    body += [*(f"a_s_{name}[i] = v3_{name}" for name in names), "a_y[i] = f4(event)"]
+    lines = [*_begin(arguments, "steps"), *(f"                {line}" for line in body)]
     return _kernel("forward", passage, passage.rules, lines, arguments)
 
 
 @lru_cache(maxsize=256)
 def _backward(passage: Passage) -> Kernel:
-    form = passage.form
-    arguments = _arguments([*passage.given(), *passage.given_back()])
-    lines = [f"def backward(now, {', '.join(a.name for a in arguments)}):"]
-    lines += _begin(passage, "steps - 1, -1, -1")
-    read = {"a_dy": "dy", **{f"a_do_{n}": f"do_{n}" for n in form.wanted}}
-    read |= {f"a_dx_{n}": f"dx_{n}" for n in form.arriving}
-    lines += [f"            {here} = stretch({array}, here, size)" for here, array in read.items()]
-    lines += [f"            a_d_{name} = stretch(d_{name}, chunk, size)" for name in passage.real]
-    lines += [f"            a_dk_{name} = stretch(dk_{name}, chunk, size)" for name in form.trained]
-    lines.append("            for i in range(size):")
-    body = [*_read(passage), "g_event = a_dy[i]"]
+    arguments = _arguments(passage.given_back())
+    body = [*_constants(passage), *(f"{name} = a_o_{name}[i]" for name in passage.kept)]
+    body.append("g_event = a_dy[i]")
     for name in passage.real:
-        trace = f" + a_do_{name}[i]" if name in form.wanted else ""
+        trace = f" + a_do_{name}[i]" if name in passage.watched else ""
         body.append(f"g_{name} = a_d_{name}[i]{trace}")
     body += [*passage.back(), *(f"a_d_{name}[i] = g_{name}" for name in passage.real)]
-    body += [f"a_dx_{name}[i] = gx_{name}" for name in form.arriving]
-    body += [f"a_dk_{name}[i] += gp_{name}" for name in form.trained]
-    lines += [f"                {line}" for line in body]
-    rules = (*passage.rules[:2], *passage.adjoints)
-    return _kernel("backward", passage, rules, lines, arguments)
+    body += [f"a_dx_{name}[i] = gx_{name}" for name in passage.form.arriving]
+    body += [f"a_dk_{name}[i] += gp_{name}" for name in passage.form.trained]
+    lines = [*_begin(arguments, "steps - 1, -1, -1"), *(f"                {line}" for line in body)]
+    return _kernel("backward", passage, passage.adjoints, lines, arguments)
 
 
 def _kernel(
     name: str, passage: Passage, rules: tuple[Variant, ...], lines: list[str], arguments: tuple[Argument, ...]
 ) -> Kernel:
     functions = [rule_of(rule, (), passage.integers).source for rule in rules]
-    source = "\n".join([*(f"{INTO_LOOP}\n{function}" for function in functions), "", *lines, "    return 0"])
+    head = f"def {name}(now, {', '.join(a.name for a in arguments)}):"
+    source = "\n".join([*(f"{INTO_LOOP}\n{f}" for f in functions), "", head, *lines, "    return 0"])
     return kernel_from_source(name, source, arguments, {"REAL": "f4", "f4": "f4", "i4": "i4"})

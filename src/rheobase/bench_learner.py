@@ -1,0 +1,109 @@
+"""What `rheobase bench train` times of ours: a network, its input, and a step of training.
+
+It imports nothing else, so that a process of its own shows what training alone takes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .engine.result import peak_mb
+from .learning.surrogate import ATan
+from .models.learners import learner, spikes_to_learn
+
+if TYPE_CHECKING:
+    import torch
+
+#: Steps of training before memory is read: buffers have their final size after the second.
+_SETTLED = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained, on how many steps, and how.
+
+    Attributes
+    ----------
+    model : str
+        See `rheobase.models.learners.learner`.
+    steps, batch : int
+        Of the input.
+    activity : float
+        Share of input channels that fire in a step.
+    seed : int
+        Of weights and input.
+    threads : int
+        Of torch.
+    at_once : bool
+        Whether neurons are reset in the step of the spike.
+    """
+
+    model: str
+    steps: int
+    batch: int
+    activity: float
+    seed: int
+    threads: int
+    at_once: bool = False
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the input and the labels."""
+        net = learner(self.model, seed=self.seed)
+        return spikes_to_learn(
+            net, steps=self.steps, batch=self.batch, activity=self.activity, seed=self.seed
+        )
+
+
+class Training:
+    """Our side: a module, and a step of its training."""
+
+    def __init__(self, case: Case) -> None:
+        import torch
+
+        from .conversion import to_torch
+
+        torch.set_num_threads(case.threads)
+        self.network = learner(case.model, seed=case.seed, reset_delay=not case.at_once)
+        x, labels = case.arrays()
+        self.x, self.labels = torch.from_numpy(x).float(), torch.from_numpy(labels)
+        self.module = to_torch(self.network, surrogate=ATan(2.0))
+
+    def run(self, steps: int | None = None) -> float:
+        """Go forward and back once, through so many steps of the input or all; return wall seconds."""
+        from torch.nn.functional import cross_entropy
+
+        began = time.perf_counter()
+        self.module.zero_grad()
+        cross_entropy(self.module(self.x[:steps]).sum(dim=0), self.labels).backward()  # type: ignore[no-untyped-call]
+        return time.perf_counter() - began
+
+    def spikes(self) -> dict[str, np.ndarray]:
+        """Return what each population sends, (steps, batch, n)."""
+        import torch
+
+        from .conversion import to_torch
+
+        names = [part.label for part in self.network.populations]
+        with torch.no_grad():
+            found = to_torch(self.network, outputs=names)(self.x)
+        return {name: values_of(found[name]) for name in names}
+
+
+def memory_of(case: Case) -> dict[str, float | None]:
+    """Train a few steps; return the most that this process held once all was loaded, and in all, in MB."""
+    ours = Training(case)
+    ours.run(1)
+    base = peak_mb()
+    for _ in range(_SETTLED):
+        ours.run()
+    return {"base_mb": base, "peak_mb": peak_mb()}
+
+
+def values_of(x: torch.Tensor | None) -> np.ndarray:
+    """Return a tensor that is there as an array."""
+    assert x is not None
+    return x.detach().numpy()
