@@ -12,6 +12,7 @@ from ..learning.surrogate import ATan, Surrogate
 from ..neurons.errors import ConversionError, MissingExtra, SpecError
 
 if TYPE_CHECKING:
+    from ..learning.delays import LearnedDelays
     from .modules.module import NetworkModule
 
 
@@ -38,6 +39,7 @@ def to_torch(
     train: Mapping[Any, Any] | None = None,
     batch_norm: Any = None,
     dropout: Mapping[Any, float] | None = None,
+    delays: Mapping[Any, LearnedDelays] | None = None,
 ) -> NetworkModule:
     """Return a network as a torch module, to be trained in any torch loop.
 
@@ -71,6 +73,16 @@ def to_torch(
     train : dict, optional
         Population, or its name -> parameters of its model to be trained beside the weights, as
         {"hidden": ["tau", "threshold"]}: one number, or one per neuron where the model has an array.
+    batch_norm : projection, population, name, or several of these, optional
+        Projections whose sums are normalised, over steps and batch, for each neuron, or each channel of a
+        convolution; of a population all that are neither constant nor pooling. In training statistics are
+        those of what is computed at once: of single steps where something feeds back. In evaluation, and in
+        the network, they are running ones, and lie in the weights and a constant input.
+    dropout : dict, optional
+        Population, or its name -> share of its spikes that others do not get in training.
+    delays : dict, optional
+        Projection, or its name -> `rheobase.learning.delays.LearnedDelays`: each of its synapses has a
+        parameter `position` besides `weight`, which begins at the delay that it has in the network.
 
     Returns
     -------
@@ -116,15 +128,17 @@ def to_torch(
     except ImportError:
         raise MissingExtra("torch", "torch", "A network as a torch module") from None
     from ..learning.binding.cell import refuse_untrainable
+    from .modules.learned import with_own_delays
     from .modules.module import NetworkModule
-    from .modules.options import dropped_of, normed_of, trained_of
+    from .modules.options import dropped_of, learned_of, normed_of, trained_of
     from .modules.outputs import outputs_of
 
     _refuse(network)
     for population in network.populations:
         refuse_untrainable(population.label, population.model)
+    learned = learned_of(network, delays)
     return NetworkModule(
-        make_plan(network, dt, precision=precision),
+        make_plan(with_own_delays(network, learned, dt), dt, precision=precision),
         outputs_of(network, outputs),
         precision=precision,
         surrogate=surrogate,
@@ -133,6 +147,7 @@ def to_torch(
         train=trained_of(network, train),
         batch_norm=normed_of(network, batch_norm),
         dropout=dropped_of(network, dropout),
+        delays=learned,
     )
 
 

@@ -190,7 +190,7 @@ def check_projection(projection: Projection) -> tuple[Any, Any]:
     _check_sign(projection, weight, longest)
     if projection.delay is None:
         return weight, None
-    delays = (*shape,) if c.kind in ("one_to_one", "explicit", "sparse") else ()
+    delays = (*shape,) if c.kind in ("one_to_one", "explicit", "sparse", "dense") else ()
     delay: Any = projection.delay
     if isinstance(delay, ByDistance):
         lowest = check_array(f"{label}.delay", delay.table(longest), (1 << TABLE_BITS,)).min()

@@ -209,7 +209,8 @@ class Projection(Part):
         [c_out, c_in / groups, kh, kw]; explicit: one per pair; one_to_one: one per neuron; random patterns:
         a number or distribution.
     delay : number, array, distribution or conduction(velocity), optional
-        Seconds, rounded to whole steps; one step if left out; 0 where projections form no cycle.
+        Seconds, rounded to whole steps; one step if left out; 0 where projections form no cycle. An array
+        has one for each synapse, as weights do: [n_post, n_pre] of dense ones, one per pair or neuron.
     correlation : float, optional
         Of weight and delay, where both are distributions: their quantiles are those of two normal numbers
         with this correlation (a Gaussian copula). With 1 both take the same quantile, with -1 opposite

@@ -198,7 +198,7 @@ def _choose_storage(p: Projection, orders: Orders) -> tuple[Storage, str]:
     if kind == "dense":
         if p.delivery == "sparse":
             return "sparse", "stored as asked"
-        if isinstance(p.delay, (Distribution, ByDistance)):
+        if isinstance(p.delay, (Distribution, ByDistance, np.ndarray)):
             return "sparse", "its delays differ"
         if isinstance(p.weight, ByDistance):
             return "sparse", "its weights depend on distance"

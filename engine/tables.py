@@ -40,7 +40,7 @@ def delays_in_seconds(projection: Projection) -> tuple[np.ndarray, bool]:
         return delay.table(check_space(projection)), True
     if isinstance(delay, Distribution):
         return delay.table(), True
-    return np.atleast_1d(np.asarray(delay, dtype=np.float64)), False
+    return np.asarray(delay, dtype=np.float64).reshape(-1), False
 
 
 def delay_table(

@@ -17,14 +17,16 @@ from ...engine.planning import make_plan
 from ...engine.sources import CurrentSource, FrameSource, Source
 from ...learning.binding.cell import Cell, State
 from ...learning.binding.words import Spike
+from ...learning.delays import LearnedDelays
 from ...learning.surrogate import Surrogate
 from ...neurons.errors import SpecError
+from .learned import LearnedSynapses
 from .norm import Norm, add_constant
 from .outputs import Output
 from .running import ModuleState, Run
 from .sequence import SequenceCell
 from .stages import stages_of
-from .synapses import step_of, synapses_of
+from .synapses import Synapses, step_of, synapses_of
 
 
 class NetworkModule(torch.nn.Module):
@@ -52,13 +54,21 @@ class NetworkModule(torch.nn.Module):
         train: Mapping[str, Sequence[str]],
         batch_norm: Collection[str],
         dropout: Mapping[str, float],
+        delays: Mapping[str, LearnedDelays],
     ) -> None:
         super().__init__()
         self.plan, self.outputs, self.precision = plan, outputs, precision
         self.stages = stages_of(plan)
         options: Any = {"dt": plan.dt, "surrogate": surrogate, "detach_reset": detach_reset}
         kind = SequenceCell if compiled else Cell
-        self._synapses = {p.name: synapses_of(plan, p, compiled=compiled) for p in plan.projections.values()}
+        self.reach = dict(plan.reach)
+        self._synapses: dict[str, Synapses] = {}
+        for name, p in plan.projections.items():
+            if name in delays:
+                learned = self._synapses[name] = LearnedSynapses(plan, p, delays[name])
+                self.reach[learned.source] = max(self.reach[learned.source], learned.longest)
+            else:
+                self._synapses[name] = synapses_of(plan, p, compiled=compiled)
         for name in batch_norm:
             self._synapses[name].norm = Norm(plan.projections[name])
         self._dropouts = {name: torch.nn.Dropout(share) for name, share in dropout.items()}
@@ -100,7 +110,7 @@ class NetworkModule(torch.nn.Module):
         self._follow_grids()
         wanted = {name: self._wanted(name) for name in self._cells}
         begin = self.initial(next(iter(given.values())).shape[1]) if state is None else state
-        run = Run(self.plan, self._synapses, self._cells, self._dropouts, wanted, begin, given)
+        run = Run(self.plan, self.reach, self._synapses, self._cells, self._dropouts, wanted, begin, given)
         for stage in self.stages:
             run.go_through(stage)
         found = {output.name: output.of(run) for output in self.outputs}
@@ -108,7 +118,7 @@ class NetworkModule(torch.nn.Module):
 
     def initial(self, batch: int) -> ModuleState:
         """Return the state at step 0 of so many copies, before anything was sent."""
-        like, reach = self._like(), self.plan.reach
+        like, reach = self._like(), self.reach
         sent = {name: like.new_zeros(reach[name], batch, group.n) for name, group in self.plan.groups.items()}
         cells = {g.name: first_state(self.plan, g, batch, like) for g in self.plan.populations}
         return ModuleState(0, cells, sent)
@@ -123,10 +133,13 @@ class NetworkModule(torch.nn.Module):
         A normalisation, as it is in evaluation, becomes part of the weights and a source of constant input.
         """
         now = {name: s.folded().detach().cpu().numpy() for name, s in self._synapses.items()}
-        changed = {name: w for name, w in now.items() if not np.array_equal(w, self._given[name])}
+        moved = {name: s for name, s in self._synapses.items() if isinstance(s, LearnedSynapses) and s.moved}
+        changed = {n: w for n, w in now.items() if n in moved or not np.array_equal(w, self._given[n])}
         network = self.plan.network.with_weights(
             {name: w.astype(np.float64) if w.ndim else float(w) for name, w in changed.items()}
         )
+        for name, learned in moved.items():
+            network = network.with_part(learned.delayed(network, name))
         for name, cell in self._cells.items():
             model = None if cell.trained is None else cell.trained.model()
             if model is not None and model != cell.model:
@@ -178,7 +191,7 @@ class NetworkModule(torch.nn.Module):
 
     def _versions(self) -> list[tuple[int, int]]:
         """Return what changes whenever weights do that lie on a grid."""
-        gridded = [s for s in self._synapses.values() if s.step]
+        gridded = [s for s in self._synapses.values() if s.step and not s.soft]
         parts = [x for s in gridded for x in (*s.parameters(), *s.buffers())]
         return [(x.data_ptr(), x._version) for x in parts]
 

@@ -10,6 +10,7 @@ from ...engine.groups import Part
 from ...engine.network import Network
 from ...engine.parts import Population, Projection
 from ...engine.sources import CurrentSource, FrameSource
+from ...learning.delays import LearnedDelays
 from ...neurons.errors import ConversionError, SpecError
 
 P = TypeVar("P", bound=Part)
@@ -61,6 +62,32 @@ def normed_of(network: Network, batch_norm: Any) -> tuple[str, ...]:
                 f"to_torch.batch_norm: got {one!r}; allowed are projections and populations of the network"
             )
     return tuple(found)
+
+
+def learned_of(network: Network, delays: Any) -> dict[str, LearnedDelays]:
+    """Return which projections learn their delays, and how.
+
+    Raises
+    ------
+    SpecError
+        If there is no such projection.
+    ConversionError
+        If synapses of a projection share their delay.
+    """
+    given = _by_part("delays", network, delays, Projection, "LearnedDelays")
+    for label, learned in given.items():
+        kind = network[label].connectivity.kind  # type: ignore[attr-defined]
+        if kind in ("conv2d", "pool2d", "rows"):
+            raise ConversionError(
+                f"to_torch.delays: {label} is {kind}, whose synapses share a delay; allowed are projections "
+                "with a synapse for each pair, such as dense()"
+            )
+        if not isinstance(learned, LearnedDelays):
+            raise SpecError(
+                f"to_torch.delays of {label}: got {learned!r}; allowed is a LearnedDelays, such as "
+                "rb.learning.delays.LearnedDelays(longest=24e-3)"
+            )
+    return given
 
 
 def _unfit(p: Projection) -> str | None:

@@ -50,6 +50,8 @@ class Run:
     ----------
     plan : Plan
         The network.
+    reach : dict
+        Group -> the longest delay, in steps, by which what it sends arrives anywhere.
     projections, cells : dict
         Its modules, by name.
     dropouts : dict
@@ -65,6 +67,7 @@ class Run:
     def __init__(
         self,
         plan: Plan,
+        reach: Mapping[str, int],
         projections: Mapping[str, Synapses],
         cells: Mapping[str, Cell],
         dropouts: Mapping[str, torch.nn.Module],
@@ -73,7 +76,7 @@ class Run:
         given: Mapping[str, torch.Tensor],
     ) -> None:
         self.plan, self.projections, self.cells, self.wanted = plan, projections, cells, wanted
-        self.dropouts = dropouts
+        self.dropouts, self.reach = dropouts, reach
         self.now, self.states = state.now, dict(state.cells)
         self.steps = len(next(iter(given.values())))
         self.traces: Traces = {}
@@ -88,7 +91,7 @@ class Run:
 
     def state(self) -> ModuleState:
         """Return the state at the end."""
-        sent = {name: events[len(events) - self.plan.reach[name] :] for name, events in self._events.items()}
+        sent = {name: events[len(events) - self.reach[name] :] for name, events in self._events.items()}
         return ModuleState(self.now + self.steps, self.states, sent)
 
     def go_through(self, stage: Stage) -> None:
@@ -116,7 +119,7 @@ class Run:
         total: Sums = {}
         for p in self._arriving(stage, name, outside=True):
             source = p.part.source.label
-            self._add(total, p, partial(_window, self._events[source], self.plan.reach[source], self.steps))
+            self._add(total, p, partial(_window, self._events[source], self.reach[source], self.steps))
         like = next(x for x in self.states[name].values() if x.is_floating_point())
         for p in self.plan.projections.values():
             constant = self.projections[p.name].constant() if p.part.target.label == name else None
@@ -135,7 +138,7 @@ class Run:
 
     def _loop(self, stage: Stage, outside: Mapping[str, Sums]) -> None:
         """Run populations that hear one another, step by step."""
-        reach = self.plan.reach
+        reach = self.reach
         inside = {name: self._arriving(stage, name, outside=False) for name in stage.names}
         heard = {name: list(self._before[name]) for name in stage.names}
         sent: dict[str, list[torch.Tensor]] = {name: [] for name in stage.names}

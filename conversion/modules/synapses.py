@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from ...engine.backends.numba_cpu.products import Events, add_events, list_events, weigh_events
-from ...engine.connections import described_connections, is_matrix
+from ...engine.connections import Connections, described_connections, is_matrix
 from ...engine.connectivity import Conv2d, Pool2d
 from ...engine.groups import image_of
 from ...engine.layout import described_weights
@@ -57,6 +57,11 @@ class Synapses(Weighing):
         self.shape = (p.part.post.n, p.part.pre.n)
         self.n_target = p.part.target.n
 
+    @property
+    def soft(self) -> bool:
+        """Whether they count otherwise now than in a network, so that a grid would mean nothing."""
+        return self.norm is not None and self.norm.training
+
     def folded(self) -> torch.Tensor:
         """Return the weights as a network has them: a normalisation, as it is in evaluation, is in them."""
         return self.weight if self.norm is None else self.scaled(self.norm.scale())
@@ -70,10 +75,9 @@ class Synapses(Weighing):
 
         Gradients pass as if nothing was rounded.
         """
-        if self.norm is not None and self.norm.training:
-            return self.weight
-        weight = self.folded()
-        if self.step is None:
+        normed = self.norm is not None and self.norm.training
+        weight = self.weight if normed else self.folded()
+        if self.step is None or self.soft:
             return weight
         return weight + (torch.round(weight / self.step) * self.step - weight).detach()
 
@@ -290,13 +294,17 @@ def synapses_of(plan: Plan, p: ProjectionPlan, *, compiled: bool) -> Synapses:
     if p.storage == "pool2d":
         return Pooling(plan, p, np.asarray(float(p.part.weight)))  # type: ignore[arg-type]
     listed = described_connections(plan, p)
-    weights = listed.weight
-    if is_matrix(p):
-        weights = np.zeros(listed.shape)
-        weights[listed.post, listed.pre] = listed.weight
-    if kind == "one_to_one" and len(p.delays) == 1:
-        return OneToOne(plan, p, weights)
-    return Listed(plan, p, weights)
+    kind_of_list = OneToOne if kind == "one_to_one" and len(p.delays) == 1 else Listed
+    return kind_of_list(plan, p, listed_weights(p, listed))
+
+
+def listed_weights(p: ProjectionPlan, listed: Connections) -> np.ndarray:
+    """Return the weights of listed synapses in the shape in which their projection describes them."""
+    if not is_matrix(p):
+        return listed.weight
+    weights = np.zeros(listed.shape)
+    weights[listed.post, listed.pre] = listed.weight
+    return weights
 
 
 def step_of(plan: Plan, p: ProjectionPlan) -> float | None:

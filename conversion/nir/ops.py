@@ -210,7 +210,7 @@ def _matrices(p: Projection, delay: float, plan: Callable[[], Plan]) -> list[tup
         )
     rows, columns = ids_of(p.post), ids_of(p.pre)
     c = p.connectivity
-    if isinstance(c, Dense) and c.self_connections and not _drawn(p.delay):
+    if isinstance(c, Dense) and c.self_connections and isinstance(p.delay, float | None):
         matrix = np.zeros(shape)
         if _drawn(p.weight):
             planned = plan().projections[p.label]
@@ -220,7 +220,7 @@ def _matrices(p: Projection, delay: float, plan: Callable[[], Plan]) -> list[tup
         else:
             block = np.asarray(p.weight)
         matrix[np.ix_(rows, columns)] = block
-        return [(delay if p.delay is None else float(p.delay), matrix)]  # type: ignore[arg-type]
+        return [(delay if p.delay is None else float(p.delay), matrix)]
     synapses = plan().synapses(p.label)
     steps, weights = synapses.delay_steps(), synapses.weight_values()
     pre, post = columns[synapses.sources()], rows[synapses.targets]

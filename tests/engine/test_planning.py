@@ -85,6 +85,36 @@ def test_precision_is_chosen_per_projection_or_as_asked(precision, again, read, 
     assert plan.real == np.dtype(state)
 
 
+def test_synapses_of_a_matrix_may_each_have_their_own_delay():
+    rng, found = np.random.default_rng(0), []
+    weight, delay = rng.normal(0.5, 0.3, (6, 5)), rng.integers(1, 9, (6, 5)) * 1e-3
+    post, pre = np.indices(weight.shape).reshape(2, -1)
+    x = (rng.random((2, 60, 5)) < 0.3).astype(int)
+    for pattern, shape in ((rb.dense(), (6, 5)), (rb.explicit(pre, post), (30,))):
+        net = rb.Network()
+        source, cells = net.add(rb.SpikeSource(5, name="x")), net.add(rb.Population(6, rb.LIF(10e-3)))
+        values = {"weight": weight.reshape(shape), "delay": delay.reshape(shape)}
+        p = net.add(rb.Projection(source, cells, pattern, **values))
+        probe = net.add(rb.Probe(cells))
+        sim = rb.Simulator(net, dt=1e-3, backend="reference", batch=2)
+        np.testing.assert_allclose(sim.synapses(p).to_scipy("delay").toarray(), delay)
+        record = sim.run(60e-3, inputs={"x": x})[probe]
+        found.append((record.steps.tolist(), record.trials.tolist(), record.ids.tolist()))
+    assert found[0] == found[1]
+    assert len(found[0][0]) > 50
+    assert (
+        "its delays differ"
+        in make_plan(
+            net.with_part(rb.Projection(source, cells, rb.dense(), weight=weight, delay=delay, name=p.name)),
+            1e-3,
+        )
+        .projections[p.name]
+        .reason
+    )
+    with pytest.raises(rb.SpecError, match=r"delay: got shape \(5, 6\)"):
+        rb.Projection(source, cells, rb.dense(), delay=delay.T)
+
+
 def test_a_network_too_big_for_memory_is_refused_with_an_estimate():
     net = rb.Network()
     pop = net.add(rb.Population(1_000_000, rb.LIF(20e-3), name="pop"))

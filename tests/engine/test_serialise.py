@@ -93,6 +93,8 @@ def everything():
     add(rb.Projection(empty, exc, rb.one_to_one(), weight=np.arange(20.0), delay=np.full(20, 1e-3)))
     add(rb.Projection(drive, exc, rb.dense(), weight=rng.normal(size=(20, 20)).astype(np.float32)))
     add(rb.Projection(varied, exc, rb.all_to_all(), weight=0.25, delay=0.0))
+    late = rng.integers(1, 9, (20, 20)) * 1e-3
+    add(rb.Projection(exc, exc, rb.dense(), weight=rng.normal(size=(20, 20)), delay=late, name="late"))
     add(rb.Projection(frame, image, rb.conv2d(stride=1), weight=rng.normal(size=(3, 2, 3, 3)), delay=0.0))
     add(rb.Projection(image, small, rb.pool2d(2), weight=1.0))
     turned = rb.rows(4, order=np.arange(20).reshape(5, 4).T.reshape(-1))
