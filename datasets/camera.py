@@ -41,7 +41,9 @@ class EventCamera:
     floor : float
         What dark current adds to every intensity, so that the logarithm of black is finite.
 
-    Notes ----- Sources: P. Lichtsteiner, C. Posch and T. Delbruck, IEEE Journal of Solid-State Circuits 43
+    Notes
+    -----
+    Sources: P. Lichtsteiner, C. Posch and T. Delbruck, IEEE Journal of Solid-State Circuits 43
     (2008) (pixel); H. Rebecq, D. Gehrig and D. Scaramuzza, Conference on Robot Learning (2018) (times
     between frames); Y. Hu, S.-C. Liu and T. Delbruck, CVPR workshops (2021) (mismatch, noise, bandwidth).
 

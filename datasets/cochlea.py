@@ -50,7 +50,9 @@ class Cochlea:
     tau : float
         Time constant of the bushy cells, in seconds.
 
-    Notes ----- Sources: R. D. Patterson et al., APU report 2341 (1987), and V. Hohmann, Acta Acustica 88
+    Notes
+    -----
+    Sources: R. D. Patterson et al., APU report 2341 (1987), and V. Hohmann, Acta Acustica 88
     (2002) (gammatone filters as four complex ones of first order); B. R. Glasberg and B. C. J. Moore,
     Hearing Research 47 (1990) (ERB); R. Meddis, Journal of the Acoustical Society of America 79 (1986) and
     83 (1988) (hair cell); B. Cramer, Y. Stradmann, J. Schemmel and F. Zenke, IEEE Transactions on Neural

@@ -285,6 +285,8 @@ def _whole(name: str, values: Any, low: int, high: int) -> np.ndarray:
             f"Events.{name}: got {array.dtype} of shape {array.shape}; allowed is a list of whole numbers"
             + (" of microseconds" if name == "t_us" else "")
         )
-    if array.dtype.kind != "b" and (array.min() < low or array.max() > high):
+    if array.dtype.kind == "b" or (np.iinfo(array.dtype).min >= low and np.iinfo(array.dtype).max <= high):
+        return array  # of a type that holds nothing else, as those of files often are
+    if array.min() < low or array.max() > high:
         raise SpecError(f"Events.{name}: got {array.min()} to {array.max()}; allowed are {low} to {high}")
     return array
