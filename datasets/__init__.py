@@ -13,6 +13,7 @@ from .cochlea import Cochlea
 from .digits import Digits, calibration_digits, digits
 from .events import Events
 from .mnist import read_mnist
+from .moving_digits import moving_digits
 from .readers import (
     BinnedDataset,
     EventDataset,
@@ -33,6 +34,7 @@ from .readers import (
     write_ntidigits,
     write_shd,
 )
+from .spoken_digits import spoken_digits
 
 __all__ = [
     "Binned",
@@ -50,6 +52,7 @@ __all__ = [
     "digits",
     "dvs_gesture",
     "encoding",
+    "moving_digits",
     "ncaltech101",
     "nmnist",
     "nomniglot",
@@ -58,6 +61,7 @@ __all__ = [
     "read_bin",
     "read_mnist",
     "shd",
+    "spoken_digits",
     "ssc",
     "write_aedat4",
     "write_bin",

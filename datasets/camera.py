@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,27 +135,10 @@ class EventCamera:
 
     def _crossings(self, light: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return time, pixel and polarity of every crossing of a threshold."""
-        up, down = self._thresholds(light.shape[1])
-        memory, ready = light[0].copy(), np.full(light.shape[1], -np.inf)
+        pixels = _Pixels(light[0], *self._thresholds(light.shape[1]), self.refractory)
         found = [(np.empty(0), np.empty(0, np.intp), np.empty(0, np.int8))]
-        for start, stop, before, after in zip(at[:-1], at[1:], light[:-1], light[1:], strict=True):
-            slope = (after - before) / (stop - start)
-            waking = np.flatnonzero((ready >= start) & (ready < stop))
-            memory[waking] = before[waking] + slope[waking] * (ready[waking] - start)
-            beyond = (after >= memory + up) | (after <= memory - down)
-            active = np.flatnonzero(beyond & (ready < stop))
-            while len(active):
-                rising = after[active] > memory[active]
-                goal = np.where(rising, memory[active] + up[active], memory[active] - down[active])
-                reached = np.where(rising, after[active] >= goal, after[active] <= goal)
-                active, rising, goal = active[reached], rising[reached], goal[reached]
-                t = start + (goal - before[active]) / slope[active]
-                found.append((t, active, rising.astype(np.int8)))
-                memory[active] = goal
-                if self.refractory:
-                    ready[active] = t + self.refractory
-                    active = active[ready[active] < stop]
-                    memory[active] = before[active] + slope[active] * (ready[active] - start)
+        for piece in map(_Piece, at[:-1], at[1:], light[:-1], light[1:]):
+            found.extend(pixels.follow(piece))
         t, pixel, p = (np.concatenate(part) for part in zip(*found, strict=True))
         return t, pixel, p
 
@@ -165,6 +148,63 @@ class EventCamera:
         count = rng.poisson(self.noise * n * (at[-1] - at[0]))
         polarity = rng.integers(0, 2, count, dtype=np.int8)
         return rng.uniform(at[0], at[-1], count), rng.integers(0, n, count), polarity
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What pixels see from one frame to the next: a straight line each."""
+
+    start: float
+    stop: float
+    before: np.ndarray
+    after: np.ndarray
+
+    def seen(self, pixels: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """Return what some pixels see at a time each."""
+        before, share = self.before[pixels], (t - self.start) / (self.stop - self.start)
+        return np.asarray(before + share * (self.after[pixels] - before))
+
+    def when(self, pixels: np.ndarray, level: np.ndarray) -> np.ndarray:
+        """Return when some pixels see a level each."""
+        before = self.before[pixels]
+        share = (level - before) / (self.after[pixels] - before)
+        return np.asarray(self.start + share * (self.stop - self.start))
+
+
+class _Pixels:
+    """Pixels with the level that each told last, and those that are blind with the time when they wake."""
+
+    def __init__(self, light: np.ndarray, up: np.ndarray, down: np.ndarray, refractory: float) -> None:
+        self.up, self.down, self.refractory = up, down, refractory
+        self.memory, self.ready = light.copy(), np.zeros(len(light))
+        self.blind = np.empty(0, np.intp)
+
+    def follow(self, piece: _Piece) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield time, pixel and polarity of the first events between two frames, of the second, and so on."""
+        self._wake(piece)
+        beyond = (piece.after >= self.memory + self.up) | (piece.after <= self.memory - self.down)
+        beyond[self.blind] = False
+        active = np.flatnonzero(beyond)
+        while len(active):
+            told, after = self.memory[active], piece.after[active]
+            rising = after > told
+            goal = np.where(rising, told + self.up[active], told - self.down[active])
+            reached = np.where(rising, after >= goal, after <= goal)
+            active, rising, goal = active[reached], rising[reached], goal[reached]
+            t = piece.when(active, goal)
+            yield t, active, rising.astype(np.int8)
+            self.memory[active] = goal
+            if self.refractory:
+                self.ready[active] = t + self.refractory
+                self.blind = np.union1d(self.blind, active)
+                active = self._wake(piece)
+
+    def _wake(self, piece: _Piece) -> np.ndarray:
+        """Let pixels whose blind time ends between two frames begin with what they see then; return them."""
+        ends = self.ready[self.blind] < piece.stop
+        waking, self.blind = self.blind[ends], self.blind[~ends]
+        self.memory[waking] = piece.seen(waking, self.ready[waking])
+        return waking
 
 
 def _low_passed(light: np.ndarray, at: np.ndarray, tau: float) -> np.ndarray:
