@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakSet
 
-import torch
+from ..neurons.errors import MissingExtra, RunError, SpecError, nearest
 
-from ..neurons.errors import SpecError, nearest
+try:
+    import torch
+except ImportError:
+    raise MissingExtra("torch", "torch", "Continual learning with HLOP") from None
+
+from .binding.layers import Layer, key_of, layer_of, readable
 from .lateral import Lateral
-from .layers import Layer, key_of, layer_of, readable
 
 __all__ = ["HLOP", "Lateral", "ProtectionWarning"]
 
@@ -186,7 +190,7 @@ class HLOP(torch.nn.Module):
             if self._told:
                 self._heard = {name: [] for name in self._heard}
                 self._told = False
-            heard = _Heard(inputs[0].detach(), output)
+            heard = _Heard(inputs[0].detach())
             self._heard[name].append(heard)
             if self[name].levels is not None:
                 output.register_hook(heard.take)  # type: ignore[no-untyped-call]
@@ -203,8 +207,8 @@ class HLOP(torch.nn.Module):
 class _Heard:
     """One call of a layer: its input, and the error at its output once that is known."""
 
-    def __init__(self, x: torch.Tensor, output: torch.Tensor) -> None:
-        self.x, self._shape = x, output.shape
+    def __init__(self, x: torch.Tensor) -> None:
+        self.x = x
         self._error: torch.Tensor | None = None
 
     def take(self, error: torch.Tensor) -> None:
@@ -213,8 +217,13 @@ class _Heard:
 
     @property
     def error(self) -> torch.Tensor:
-        """The error; zero where none came back."""
-        return self.x.new_zeros(self._shape) if self._error is None else self._error
+        """The error."""
+        if self._error is None:
+            raise RunError(
+                "HLOP.project: with levels= it needs the error at the output of each call of a layer; got "
+                "none; call backward first, and leave out levels= where errors go other ways (OTTT)"
+            )
+        return self._error
 
 
 def _warn_of_unprotected(module: torch.nn.Module, layers: Iterable[Layer]) -> None:

@@ -192,15 +192,37 @@ def test_what_comes_to_a_layer_is_what_the_layers_before_have_sent():
     assert torch.equal(hlop.activity("x->hidden"), patches)
 
 
-def test_a_trace_takes_the_place_of_events():
+def test_online_training_through_time_is_protected_and_its_traces_learned():
+    from rheobase.learning.traces import ottt
+
     module = rb.to_torch(network(), outputs=["hidden", "out"], compiled=False)
-    hlop = HLOP(module, {"hidden->out": 2}, trace=0.5)
-    sent = module(spikes())["hidden"]
+    hlop = HLOP(module, {"x->hidden": 6, "hidden->out": 4}, trace=0.5)
+    hlop.next_task({"hidden->out": 3})
+    ottt(module, spikes(), lambda sent, step: (sent["out"] - 0.5).square().sum(), decay=0.5)
+    hlop.project()
+    sent = module.eval()(spikes())["hidden"].detach()
     expected, e = [], torch.zeros(sent.shape[1:])
     for s in sent:
         e = 0.5 * e + s
         expected.append(e)
     torch.testing.assert_close(hlop.activity("hidden->out"), torch.cat(expected))
+    for name in ("x->hidden", "hidden->out"):
+        gradient = module.projections[name].weight.grad
+        assert gradient.norm() > 0.01
+        assert (gradient @ hlop[name].old.T).norm() < 1e-6 * gradient.norm()
+    before = hlop["hidden->out"].new.clone()
+    hlop.learn()
+    assert not torch.equal(hlop["hidden->out"].new, before)
+
+
+def test_errors_that_never_came_back_are_named():
+    net = torch.nn.Sequential(torch.nn.Linear(6, 4, bias=False))
+    hlop = HLOP(net, {"0": 2}, levels=40)
+    hlop.next_task({})
+    net(torch.rand(3, 6)).sum().backward()
+    net(torch.rand(3, 6))
+    with pytest.raises(rb.RheobaseError, match=r"HLOP\.project: with levels= it needs the error"):
+        hlop.project()
 
 
 def test_only_the_last_batch_in_training_is_learned():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from ..neurons.errors import SpecError, nearest
+from ...neurons.errors import SpecError, nearest
 
 #: From x, what a layer was given, to the rows (N, n) that its weights are multiplied with.
 Rows = Callable[[torch.Tensor], torch.Tensor]
