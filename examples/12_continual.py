@@ -1,13 +1,13 @@
 """Learn digits, then the same digits with their pixels shuffled, and again, without forgetting the first.
 
-    python examples/12_continual.py [--tasks 6] [--epochs 12] [--data PATH] [--images 4000]
+    python examples/12_continual.py [--tasks 6] [--epochs 14] [--data PATH] [--images 4000]
 
 A spiking network with two hidden layers is trained by backpropagation through time on one task after another,
 once as it is, and once with Hebbian lateral connections that learn what the tasks so far have used and keep
 it from being changed. Without PATH, a folder with MNIST, it is trained on the 1,000 digits that ship, and
 scored on 400 others.
 
-Needs torch; takes some three minutes on one core.
+Needs torch; takes two to three minutes on one core.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def digits(folder: Path | None = None, n: int = 4000) -> Task:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--tasks", type=int, default=6)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="folder with MNIST")
     parser.add_argument("--images", type=int, default=4000, help="how many of MNIST to train on")
