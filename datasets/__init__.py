@@ -12,6 +12,7 @@ from .camera import EventCamera
 from .cochlea import Cochlea
 from .digits import Digits, calibration_digits, digits
 from .events import Events
+from .filters import denoise, refractory, time_surface
 from .mnist import read_mnist
 from .moving_digits import moving_digits
 from .readers import (
@@ -20,6 +21,7 @@ from .readers import (
     MissingData,
     cifar10_dvs,
     dvs_gesture,
+    gsc,
     ncaltech101,
     nmnist,
     nomniglot,
@@ -49,9 +51,11 @@ __all__ = [
     "calibration_digits",
     "cifar10_dvs",
     "collate",
+    "denoise",
     "digits",
     "dvs_gesture",
     "encoding",
+    "gsc",
     "moving_digits",
     "ncaltech101",
     "nmnist",
@@ -60,9 +64,11 @@ __all__ = [
     "read_aedat4",
     "read_bin",
     "read_mnist",
+    "refractory",
     "shd",
     "spoken_digits",
     "ssc",
+    "time_surface",
     "write_aedat4",
     "write_bin",
     "write_dvs_gesture",

@@ -102,7 +102,7 @@ def bin_events(
     >>> bin_events(events, dt=1e-3).dense().tolist()
     [[2, 0], [0, 1], [0, 1]]
     """
-    shape = events._shaped(shape)
+    shape = events.shape_of(shape)
     ids, index = events.ids(shape), steps_into(events.t_us, dt)
     needed = int(index[-1]) + 1 if len(index) else 0
     n_steps = needed if steps is None else steps

@@ -81,7 +81,7 @@ class Events:
             object.__setattr__(self, name, own)
         if self.shape is not None:
             object.__setattr__(self, "shape", check_shape("Events.shape", self.shape))
-            self._check_inside(self._shaped(None))
+            self._check_inside(self.shape_of())
 
     def __len__(self) -> int:
         return len(self.t_us)
@@ -110,6 +110,13 @@ class Events:
     def seconds(self) -> np.ndarray:
         """Times in seconds, float64."""
         return np.asarray(self.t_us / 1e6)
+
+    def shape_of(self, shape: tuple[int, ...] | None = None) -> tuple[int, ...]:
+        """Return a given shape, checked, or else that of these events; SpecError where none is known."""
+        chosen = self.shape if shape is None else check_shape("Events.shape", shape)
+        if chosen is None:
+            raise SpecError("Events.shape: is not known; give (channels,) or (polarities, height, width)")
+        return chosen
 
     def between(self, start: float, stop: float) -> Events:
         """Return the events from `start` to before `stop`, both in seconds; their times stay.
@@ -145,7 +152,7 @@ class Events:
         SpecError
             If no shape is known, or an event lies outside.
         """
-        shape = self._shaped(shape)
+        shape = self.shape_of(shape)
         self._check_inside(shape)
         if len(shape) == 1:
             return self.x.astype(np.int64)
@@ -248,12 +255,6 @@ class Events:
         for name in order:
             array[name] = parts[name]
         return array
-
-    def _shaped(self, shape: tuple[int, ...] | None) -> tuple[int, ...]:
-        chosen = self.shape if shape is None else check_shape("Events.ids.shape", shape)
-        if chosen is None:
-            raise SpecError("Events.shape: is not known; give (channels,) or (polarities, height, width)")
-        return chosen
 
     def _check_inside(self, shape: tuple[int, ...]) -> None:
         limits = {"x": shape[-1], "y": shape[-2] if len(shape) == 3 else 1}

@@ -5,6 +5,7 @@ from .dataset import BinnedDataset, EventDataset
 from .davis import cifar10_dvs, nomniglot
 from .dvs_gesture import dvs_gesture, write_dvs_gesture
 from .forty_bits import read_bin, write_bin
+from .gsc import gsc
 from .heidelberg import shd, ssc, write_shd
 from .ntidigits import ntidigits, write_ntidigits
 from .origin import MissingData
@@ -16,6 +17,7 @@ __all__ = [
     "MissingData",
     "cifar10_dvs",
     "dvs_gesture",
+    "gsc",
     "ncaltech101",
     "nmnist",
     "nomniglot",

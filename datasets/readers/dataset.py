@@ -47,8 +47,8 @@ class Files:
             return self.decode(self.paths[index])
 
     def identity(self, index: int) -> tuple[Any, ...]:
-        """Return a file's place, size and time of change."""
-        return identity_of(self.paths[index])
+        """Return a file's place, size and time of change, and how it is decoded."""
+        return *identity_of(self.paths[index]), self.decode
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +103,8 @@ class EventDataset(Sequence[tuple[Any, Any]]):
         Takes a structured array with the fields x, y, t (microseconds) and p, or t, x and p where there is
         but one row, as tonic's transforms do. What it returns is the sample: events, where it is again such
         an array.
+    functions : tuple of callables
+        What a sample goes through after that, see `through`.
     """
 
     name: str
@@ -113,6 +115,7 @@ class EventDataset(Sequence[tuple[Any, Any]]):
     shape: tuple[int, ...]
     about: Mapping[str, np.ndarray] = field(default_factory=dict)
     transform: Callable[[np.ndarray], Any] | None = None
+    functions: tuple[Callable[[Any], Any], ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -142,7 +145,13 @@ class EventDataset(Sequence[tuple[Any, Any]]):
             sample = self.transform(sample.to_structured(order))
             if getattr(getattr(sample, "dtype", None), "names", None):
                 sample = Events.from_structured(sample, shape=self.shape)
+        for function in self.functions:
+            sample = function(sample)
         return sample, label.item() if isinstance(label, np.generic) else label
+
+    def through(self, function: Callable[[Any], Any]) -> EventDataset:
+        """Return the dataset whose samples are what a function makes of them: `denoise`, for example."""
+        return replace(self, functions=(*self.functions, function))
 
     @property
     def speakers(self) -> np.ndarray:
@@ -226,7 +235,7 @@ class BinnedDataset(Sequence[tuple[Binned, Any]]):
             return self._counted(events), label
         data, row = self.data, range(len(self))[index]
         how = self.dt, self.steps, self.shape, self.clip
-        key = key_of(data.recordings.identity(row), data.shape, data.transform, how)
+        key = key_of(data.recordings.identity(row), data.shape, data.transform, data.functions, how)
         found = self.store.get(key)
         if found is None or found.keys() != {"steps", "ids", "counts"}:
             binned = self._counted(data[row][0])

@@ -87,6 +87,8 @@ def _told(value: Any, depth: int) -> Iterable[bytes]:
         for one in value:
             yield from _told(one, depth + 1)
         yield b"end"
+    elif isinstance(value, (set, frozenset)):
+        yield from sorted(key_of(one).encode() for one in value)
     elif isinstance(value, (dict, types.MappingProxyType)):
         yield from _told([*value.items()], depth + 1)
     elif isinstance(value, (types.FunctionType, types.CodeType, types.MethodType)):

@@ -131,6 +131,13 @@ def test_a_transform_of_a_cochlea_gets_no_rows(tmp_path, spoken):
     assert names == [("t", "x", "p")]
 
 
+def test_samples_go_through_functions(seen):
+    clean = seen.through(functools.partial(data.denoise, within=5e-3))
+    assert [events for events, _ in clean] == [data.denoise(events, 5e-3) for events, _ in seen]
+    assert [len(events) for events, _ in clean.through(lambda events: events[:3])] == [3] * 4
+    pickle.dumps(clean)
+
+
 class Later:
     """A transform that counts its calls on the side."""
 
@@ -227,6 +234,7 @@ def test_transforms_of_which_nobody_can_say_whether_they_changed_are_not_kept(tm
             "nmnist",
             r"no .*Train, nor in NMNIST/ .* train.zip \(MD5 20959b8e.*garrickorchard.com/datasets/n-mnist",
         ),
+        ("gsc", r"no .*validation_list.txt .* speech_commands_v0.02.tar.gz \(2.3 GB\)"),
         ("ncaltech101", r"no .*Caltech101, nor in NCALTECH101/"),
         ("ntidigits", r"n-tidigits.hdf5 \(MD5 360a2d11"),
         ("dvs_gesture", r"no .*ibmGestureTrain, nor .* ibmGestureTrain.tar.gz"),
