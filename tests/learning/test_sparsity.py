@@ -56,6 +56,16 @@ def test_the_engine_counts_k_times_d_weights_for_each_token():
     np.testing.assert_allclose(sim.state(out)["v"], expected, rtol=1e-6)
 
 
+def test_the_density_of_a_module_is_the_share_of_weights_that_the_engine_counts():
+    model, tokens = mlp().eval(), torch.randn(9, 6)
+    spiking = rb.convert(model, tokens.numpy(), law="value")
+    result = spiking.run(tokens.numpy(), backend="reference").result
+    second = result.counts.projections[-1]
+    assert (
+        second.events == round(density(model, tokens)["1"] * 9 * 16) * 5 < second.dense_events == 9 * 16 * 5
+    )
+
+
 def test_hooks_go_when_the_with_ends_and_calls_are_told_apart():
     shared = nn.ReLU()
     model = nn.Sequential(nn.Linear(3, 3), shared, nn.Linear(3, 3), shared)
