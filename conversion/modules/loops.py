@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,9 +13,8 @@ import torch
 from ...engine.backends.cuda.compile import numba_cuda
 from ...engine.backends.numba_cpu import sequence as on_cpu
 from ...engine.backends.numba_cpu.kernel import Kernel
-from ...engine.backends.sequence import Form
+from ...engine.backends.sequence import Passage
 from ...engine.workers import side_by_side, stretches
-from ...neurons.model import NeuronModel
 
 if TYPE_CHECKING:
     from ...engine.backends.cuda.sequence import SequenceKernel
@@ -30,42 +29,44 @@ Given = Mapping[str, Any]
 class Loops(ABC):
     """Loops over steps on one kind of device.
 
-    What they are given is `Passage.given`, `now` (the number of the first step), `steps`, `total` (neurons of
-    all samples), and `y` forward, `Passage.given_back` on the way back: tensors and numbers.
+    What is given to a run is `Passage.given` there and `Passage.given_back` on the way back, with `now` (the
+    number of the first step), `steps`, and `total` (neurons of all samples): tensors and numbers.
     """
 
     @abstractmethod
-    def forward(self, model: NeuronModel, form: Form, given: Given) -> None:
-        """Run a population through all steps."""
+    def there(self, passage: Passage) -> Callable[[Given], None]:
+        """Return what runs a population through steps."""
 
     @abstractmethod
-    def backward(self, model: NeuronModel, form: Form, given: Given) -> None:
-        """Go back through all steps."""
+    def back(self, passage: Passage) -> Callable[[Given], None]:
+        """Return what goes back through them."""
 
 
 class CpuLoops(Loops):
     """Compiled loops that torch's threads share."""
 
-    def forward(self, model: NeuronModel, form: Form, given: Given) -> None:
-        """Run: see `Loops`."""
-        self._share(on_cpu.forward_kernel(model, form), given)
+    def there(self, passage: Passage) -> Callable[[Given], None]:
+        """Return what runs: see `Loops`."""
+        return partial(self._share, on_cpu.forward_kernel(passage))
 
-    def backward(self, model: NeuronModel, form: Form, given: Given) -> None:
-        """Go back: see `Loops`."""
-        self._share(on_cpu.backward_kernel(model, form), given)
+    def back(self, passage: Passage) -> Callable[[Given], None]:
+        """Return what goes back: see `Loops`."""
+        return partial(self._share, on_cpu.backward_kernel(passage))
 
     @staticmethod
     def _share(kernel: Kernel, given: Given) -> None:
         total, worth = given["total"], given["steps"] * given["total"] // WORTH
         threads = max(1, min(torch.get_num_threads(), worth))
-        pieces = stretches(total, -(-total // threads))
         arguments = {name: x.detach().numpy() if torch.is_tensor(x) else x for name, x in given.items()}
         now = int(arguments.pop("now"))
+        if threads == 1:
+            kernel.run(now, first=0, last=total, **arguments)
+            return
 
         def work(piece: tuple[int, int]) -> None:
             kernel.run(now, first=piece[0], last=piece[1], **arguments)
 
-        side_by_side([work] * threads, pieces)
+        side_by_side([work] * threads, stretches(total, -(-total // threads)))
 
 
 class CudaLoops(Loops):
@@ -77,13 +78,13 @@ class CudaLoops(Loops):
         self._kernels = sequence
         self._cuda = numba_cuda()
 
-    def forward(self, model: NeuronModel, form: Form, given: Given) -> None:
-        """Run: see `Loops`."""
-        self._launch(self._kernels.forward_kernel(model, form), given)
+    def there(self, passage: Passage) -> Callable[[Given], None]:
+        """Return what runs: see `Loops`."""
+        return partial(self._launch, self._kernels.forward_kernel(passage))
 
-    def backward(self, model: NeuronModel, form: Form, given: Given) -> None:
-        """Go back: see `Loops`."""
-        self._launch(self._kernels.backward_kernel(model, form), given)
+    def back(self, passage: Passage) -> Callable[[Given], None]:
+        """Return what goes back: see `Loops`."""
+        return partial(self._launch, self._kernels.backward_kernel(passage))
 
     def _launch(self, kernel: SequenceKernel, given: Given) -> None:
         vectors = {name: x.detach().reshape(-1) for name, x in given.items() if torch.is_tensor(x)}

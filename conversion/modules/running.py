@@ -10,8 +10,10 @@ import torch
 
 from ...engine.plan import Plan, ProjectionPlan
 from ...learning.binding.cell import Cell, State
+from .recurrent import Back, run_recurrent
+from .sequence import SequenceCell
 from .stages import Stage
-from .synapses import Synapses
+from .synapses import Dense, Synapses
 
 #: (population, state variable) -> values (steps, batch, n).
 Traces = dict[tuple[str, str], torch.Tensor]
@@ -82,8 +84,8 @@ class Run:
         self.traces: Traces = {}
         self._before = state.sent
         self._weights = {name: synapses.prepared() for name, synapses in projections.items()}
-        self._events = {name: self._heard(name, sent) for name, sent in given.items()}
-        self._sent = dict(given)
+        self._sent, self._passed = dict(given), dict(given)
+        self._heard: dict[str, torch.Tensor] = {}
 
     def sent_by(self, name: str) -> torch.Tensor:
         """Return what a group has sent in this run, (steps, batch, n)."""
@@ -91,14 +93,15 @@ class Run:
 
     def state(self) -> ModuleState:
         """Return the state at the end."""
-        sent = {name: events[len(events) - self.reach[name] :] for name, events in self._events.items()}
+        sent = {name: self._last(name) for name in self._passed}
         return ModuleState(self.now + self.steps, self.states, sent)
 
     def go_through(self, stage: Stage) -> None:
         """Run all steps of a stage."""
         outside = {name: self._from_outside(stage, name) for name in stage.names}
         if stage.cyclic:
-            self._loop(stage, outside)
+            if not self._recur(stage, outside):
+                self._loop(stage, outside)
             return
         (name,) = stage.names
         sent, traces, self.states[name] = self.cells[name](
@@ -118,8 +121,7 @@ class Run:
         """Return what arrives from outside of a stage, (steps, batch, n), and what is constant."""
         total: Sums = {}
         for p in self._arriving(stage, name, outside=True):
-            source = p.part.source.label
-            self._add(total, p, partial(_window, self._events[source], self.reach[source], self.steps))
+            self._add(total, p, partial(self._window, p.part.source.label))
         like = next(x for x in self.states[name].values() if x.is_floating_point())
         for p in self.plan.projections.values():
             constant = self.projections[p.name].constant() if p.part.target.label == name else None
@@ -135,6 +137,29 @@ class Run:
         added = self.projections[p.name].arriving(sent, self._weights[p.name])
         key = p.part.receptor_name, p.arithmetic
         total[key] = total[key] + added if key in total else added
+
+    def _recur(self, stage: Stage, outside: Mapping[str, Sums]) -> bool:
+        """Run one population that hears itself alone, by kernels; False if that is not possible."""
+        name, cell = stage.names[0], self.cells[stage.names[0]]
+        inside = self._arriving(stage, name, outside=False)
+        back = {p.name: self.projections[p.name] for p in inside}
+        # Sums of different precision are added at last, not in order.
+        apart = len({p.arithmetic for p in inside} | {kind for _, kind in outside[name]}) > 1
+        if len(stage.names) > 1 or name in self.dropouts or apart or not isinstance(cell, SequenceCell):
+            return False
+        if self.steps < 2 or not all(type(s) is Dense and s.plain for s in back.values()):
+            return False
+        inputs = _by_receptor(outside[name])
+        like = next(iter(inputs.values()))
+        for p in inside:
+            inputs.setdefault(p.part.receptor_name, like.new_zeros(1, 1, 1).expand(like.shape))
+        call = cell.call(inputs, self.states[name], self.now, self.wanted[name])
+        if call is None:
+            return False
+        backs = [Back(p.part.receptor_name, p.delays[0], self._weights[p.name]) for p in inside]
+        sent, traces, self.states[name] = run_recurrent(call, backs, inputs, self._before[name])
+        self._keep(name, sent, sent, traces)
+        return True
 
     def _loop(self, stage: Stage, outside: Mapping[str, Sums]) -> None:
         """Run populations that hear one another, step by step."""
@@ -168,22 +193,28 @@ class Run:
         """Return what is left of what a population sends when some is dropped."""
         return self.dropouts[name](sent) if name in self.dropouts else sent
 
-    def _heard(self, name: str, passed: torch.Tensor) -> torch.Tensor:
-        """Return what others hear of a group, after what they heard before as far as delays reach back."""
-        return torch.cat([self._before[name], passed]) if len(self._before[name]) else passed
+    def _window(self, name: str, delay: int) -> torch.Tensor:
+        """Return what others hear of a group that was sent so many steps ago, in all steps."""
+        if not delay:
+            return self._passed[name]
+        if name not in self._heard:
+            self._heard[name] = torch.cat([self._before[name], self._passed[name]])
+        first = self.reach[name] - delay
+        return self._heard[name][first : first + self.steps]
+
+    def _last(self, name: str) -> torch.Tensor:
+        """Return what a group has sent in the last steps, in memory of its own."""
+        reach, passed = self.reach[name], self._passed[name]
+        if reach <= self.steps:
+            return passed[self.steps - reach :].clone()
+        return torch.cat([self._before[name][self.steps :], passed])
 
     def _keep(
         self, name: str, sent: torch.Tensor, passed: torch.Tensor, traces: Mapping[str, torch.Tensor]
     ) -> None:
         """Keep what a population sent, what of it was passed on, and its traces."""
-        self._sent[name] = sent
-        self._events[name] = self._heard(name, passed)
+        self._sent[name], self._passed[name] = sent, passed
         self.traces |= {(name, variable): trace for variable, trace in traces.items()}
-
-
-def _window(events: torch.Tensor, first: int, steps: int, delay: int) -> torch.Tensor:
-    """Return what was sent so many steps before those of a run, the first of which stands at `first`."""
-    return events[first - delay : first - delay + steps]
 
 
 def _step_of(events: list[torch.Tensor], now: int, delay: int) -> torch.Tensor:

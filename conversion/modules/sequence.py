@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,17 +21,22 @@ class SequenceCell(Cell):
         self, inputs: Mapping[str, torch.Tensor], state: State, now: int, wanted: Collection[str] = ()
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], State]:
         """Run through the steps of an input: see `Cell.forward`."""
+        call = self.call(inputs, state, now, wanted)
+        if call is None:
+            return super().forward(inputs, state, now, wanted)
+        found = _Sequence.apply(call, *inputs.values(), *call.state, *call.trained)
+        return found[0], *call.sorted(found[1:])
+
+    def call(
+        self, inputs: Mapping[str, torch.Tensor], state: State, now: int, wanted: Collection[str]
+    ) -> Call | None:
+        """Return what runs through the steps of an input at once; None where torch's own operations must."""
         everything = (*inputs.values(), *state.values())
         loops = loops_on(everything[0].device.type)
         double = any(x.dtype == torch.float64 for x in everything)
         if loops is None or double or not isinstance(self.surrogate, Surrogate):
-            return super().forward(inputs, state, now, wanted)
-        constants = self.constants()
-        call = _Call(self, loops, constants, tuple(inputs), tuple(wanted), now)
-        first, trained = (state[name] for name in call.states), (constants[n] for n in call.form.trained)
-        found = _Sequence.apply(call, *inputs.values(), *first, *trained)
-        traces = dict(zip(wanted, found[1:], strict=False))
-        return found[0], traces, dict(zip(call.states, found[1 + len(wanted) :], strict=True))
+            return None
+        return Call(self, loops, state, tuple(inputs), tuple(wanted), now)
 
     @cached_property
     def numbers(self) -> dict[str, int | float]:
@@ -40,43 +45,104 @@ class SequenceCell(Cell):
         return {name: value.cpu().item() for name, value in buffers.items() if not value.ndim}
 
 
-class _Call:
-    """One run of a cell, without its numbers."""
+class Call:
+    """One run of a cell.
+
+    Attributes
+    ----------
+    passage : Passage
+        A neuron's way through a step.
+    loops : Loops
+        What runs it.
+    arriving, wanted : tuple of str
+        Receptors that have inputs, and state variables asked for.
+    states : tuple of str
+        State variables.
+    state : list of tensors (batch, n)
+        Their values at the beginning.
+    trained : list of tensors
+        Constants that have gradients.
+    slopes : dict
+        Numbers of the surrogate.
+    """
 
     def __init__(
         self,
         cell: SequenceCell,
         loops: Loops,
-        constants: Mapping[str, torch.Tensor],
+        state: State,
         arriving: tuple[str, ...],
         wanted: tuple[str, ...],
         now: int,
     ) -> None:
         assert isinstance(cell.surrogate, Surrogate)
-        self.model, self.loops, self.now = cell.model, loops, now
+        model, self.loops, self.now, constants = cell.model, loops, now, cell.constants()
         self.arriving, self.wanted = arriving, wanted
-        self.states = tuple(state.name for state in self.model.used_states)
-        self.constants = {name: constants[name].detach() for name in self.model.constant_names}
+        self.states = tuple(variable.name for variable in model.used_states)
+        self.state = [state[name] for name in self.states]
         self.slopes = {f"surrogate_{n}": value for n, value in cell.surrogate.constants().items()}
-        trained = tuple(n for n in self.model.constant_names if constants[n].requires_grad)
+        trained = tuple(n for n in model.constant_names if constants[n].requires_grad)
+        self.trained = [constants[name] for name in trained]
+        self._constants = {name: constants[name].detach() for name in model.constant_names}
         # One number of all neurons is given as a number, unless only the device knows it.
-        self.numbers = {n: value for n, value in cell.numbers.items() if n not in trained}
-        self.form = Form(
-            arrays=frozenset(name for name in self.constants if name not in self.numbers),
-            integers=frozenset(n for n, value in self.constants.items() if not value.is_floating_point()),
+        self._numbers = {n: value for n, value in cell.numbers.items() if n not in trained}
+        form = Form(
+            arrays=frozenset(name for name in self._constants if name not in self._numbers),
+            integers=frozenset(n for n, value in self._constants.items() if not value.is_floating_point()),
             arriving=arriving,
             wanted=wanted,
             apart=RESET if cell.detach_reset else (),
             surrogate=cell.surrogate.variant,
             trained=trained,
         )
-        self.passage = Passage.of(self.model, self.form)
+        self.passage = Passage.of(model, form)
 
-    def arguments(self, steps: int, batch: int, n: int) -> dict[str, Any]:
-        """Return what both kernels take: sizes and constants."""
+    def sorted(self, found: Sequence[torch.Tensor]) -> tuple[dict[str, torch.Tensor], State]:
+        """Return traces and last states by name, from both in order."""
+        traces = dict(zip(self.wanted, found, strict=False))
+        return traces, dict(zip(self.states, found[len(self.wanted) :], strict=True))
+
+    def begin(self) -> dict[str, torch.Tensor]:
+        """Return the state in memory of its own."""
+        copies = (x.detach().clone(memory_format=torch.contiguous_format) for x in self.state)
+        return dict(zip(self.states, copies, strict=True))
+
+    def room(self, steps: int) -> dict[str, torch.Tensor]:
+        """Return tensors (steps, batch, n) for what the way there writes of each step."""
+        like = dict(zip(self.states, self.state, strict=True))
+        return {
+            name: like[name.partition("_")[2]].new_empty(steps, *self.state[0].shape)
+            for name in self.passage.traced
+        }
+
+    def returned(
+        self, ctx: Any, values: Mapping[str, torch.Tensor], state: State
+    ) -> tuple[torch.Tensor, ...]:
+        """Return traces and the state, told to autograd."""
+        found = (*(values[f"v3_{name}"] for name in self.wanted), *state.values())
+        ctx.mark_non_differentiable(*(x for x in found if not x.is_floating_point()))
+        return found
+
+    def last(self, gradients: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return gradients of the last state in memory of their own, from those of what `returned` gave."""
+        _, last = self.sorted(gradients)
+        return {n: last[n].clone(memory_format=torch.contiguous_format) for n in self.passage.real}
+
+    def watched(self, gradients: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return gradients of traces."""
+        traces, _ = self.sorted(gradients)
+        return {name: traces[name].contiguous() for name in self.passage.watched}
+
+    def sums(self, by_neuron: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+        """Return gradients of trained constants, from those of each neuron."""
+        return [x.sum(dim=0) if self._constants[name].ndim else x.sum() for name, x in by_neuron.items()]
+
+    def arguments(self, steps: int) -> dict[str, Any]:
+        """Return what both ways take: sizes and constants."""
+        batch, n = self.state[0].shape
         given: dict[str, Any] = {"now": self.now, "steps": steps, "total": batch * n}
-        for name, value in self.constants.items():
-            number = self.numbers.get(name)
+        for name, value in self._constants.items():
+            number = self._numbers.get(name)
             given[f"k_{name}"] = value.expand(batch, n).contiguous().view(-1) if number is None else number
         return given
 
@@ -85,41 +151,31 @@ class _Sequence(torch.autograd.Function):
     """All steps of a cell: inputs, states and constants in; what is sent, traces and last states out."""
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        inputs = [x.contiguous() for x in tensors[: len(call.arriving)]]
-        shape, passage = inputs[0].shape, call.passage
-        state = [x.clone(memory_format=torch.contiguous_format) for x in tensors[len(inputs) :]]
-        state = state[: len(call.states)]
-        sent, like = torch.empty_like(inputs[0]), dict(zip(call.states, state, strict=True))
-        values = {name: like[name[3:]].new_empty(shape) for name in passage.traced}
-        given = call.arguments(*shape) | {"y": sent} | _named("o_", values)
-        given |= _named("x_", dict(zip(call.arriving, inputs, strict=True))) | _named("s_", like)
-        call.loops.forward(call.model, call.form, given)
-        values |= {f"in_{name}": x for name, x in zip(call.arriving, inputs, strict=True)}
-        ctx.call, ctx.shape = call, shape
-        ctx.save_for_backward(*(values[name] for name in passage.kept))
-        traces = [values[f"v3_{name}"] for name in call.wanted]
-        whole = [x for x in (*traces, *state) if not x.is_floating_point()]
-        ctx.mark_non_differentiable(*whole)
-        return (sent, *traces, *state)
+    def forward(ctx: Any, call: Call, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        inputs = {n: x.contiguous() for n, x in zip(call.arriving, tensors, strict=False)}
+        steps, sent = len(tensors[0]), torch.empty_like(tensors[0], memory_format=torch.contiguous_format)
+        state, values = call.begin(), call.room(steps)
+        given = call.arguments(steps) | {"y": sent} | named("o_", values)
+        call.loops.there(call.passage)(given | named("x_", inputs) | named("s_", state))
+        ctx.call, ctx.steps = call, steps
+        values |= named("in_", inputs)
+        ctx.save_for_backward(*(values[name] for name in call.passage.kept))
+        return (sent, *call.returned(ctx, values, state))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        call: _Call = ctx.call
-        passage, like = call.passage, gradients[0]
-        traces = dict(zip(call.wanted, gradients[1:], strict=False))
-        last = dict(zip(call.states, gradients[1 + len(call.wanted) :], strict=True))
-        back = {name: last[name].clone(memory_format=torch.contiguous_format) for name in passage.real}
-        found = {name: like.new_empty(ctx.shape) for name in call.arriving}
-        trained = {name: like.new_zeros(ctx.shape[1:]) for name in call.form.trained}
-        given = call.arguments(*ctx.shape) | call.slopes | {"dy": like.contiguous()}
-        given |= _named("o_", dict(zip(passage.kept, ctx.saved_tensors, strict=True)))
-        given |= _named("do_", {name: traces[name].contiguous() for name in passage.watched})
-        given |= _named("d_", back) | _named("dx_", found) | _named("dk_", trained)
-        call.loops.backward(call.model, call.form, given)
-        constants = (x.sum(dim=0) if call.constants[name].ndim else x.sum() for name, x in trained.items())
-        return (None, *found.values(), *(back.get(name) for name in call.states), *constants)
+        call: Call = ctx.call
+        passage, like, rest = call.passage, gradients[0].contiguous(), gradients[1:]
+        found = {name: torch.empty_like(like) for name in call.arriving}
+        trained = {name: torch.zeros_like(like[0]) for name in passage.form.trained}
+        last = call.last(rest)
+        given = call.arguments(ctx.steps) | call.slopes | {"dy": like}
+        given |= named("o_", dict(zip(passage.kept, ctx.saved_tensors, strict=True)))
+        given |= named("do_", call.watched(rest)) | named("d_", last)
+        call.loops.back(passage)(given | named("dx_", found) | named("dk_", trained))
+        return (None, *found.values(), *(last.get(name) for name in call.states), *call.sums(trained))
 
 
-def _named(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def named(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return tensors by the names that kernels have for them."""
     return {f"{prefix}{name}": x for name, x in tensors.items()}

@@ -142,17 +142,32 @@ class Dense(Synapses):
 
     def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Multiply."""
-        worth = self.compiled and sent.numel() >= WORTH and sent.device.type == "cpu"
-        if worth and sent.dtype == weights.dtype == torch.float32:
-            rows = sent.detach().reshape(-1, sent.shape[-1]).contiguous().numpy()
-            events = list_events(rows, SPARSE)
-            if events is not None:
-                return _Events.apply(sent, weights, events)
-        return functional.linear(sent, weights)
+        events = events_of(sent) if self.compiled and weights.dtype == torch.float32 else None
+        return functional.linear(sent, weights) if events is None else _Events.apply(sent, weights, events)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one product for all neurons at both ends, of which nothing takes hold."""
+        whole = self.pre is None and self.post is None and len(self.delays) == 1
+        hooked = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks
+        return whole and not hooked and (self.norm is None or not self.norm.training)
 
     def rows(self, sent: torch.Tensor) -> torch.Tensor:
         """Return events as the rows (N, n) that a row of weights is multiplied with."""
         return sent.reshape(-1, sent.shape[-1])
+
+
+def events_of(sent: torch.Tensor) -> Events | None:
+    """Return the events of rows (..., n) on a CPU; None where a product of matrices is faster."""
+    if sent.numel() < WORTH or sent.device.type != "cpu" or sent.dtype != torch.float32:
+        return None
+    return list_events(sent.detach().reshape(-1, sent.shape[-1]).contiguous().numpy(), SPARSE)
+
+
+def weighed(events: Events, gradient: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of weights [m, n] from that of what events added (..., m)."""
+    flat = gradient.reshape(-1, gradient.shape[-1]).contiguous()
+    return torch.from_numpy(weigh_events(events, flat.numpy(), torch.get_num_threads())).T
 
 
 class _Events(torch.autograd.Function):
@@ -172,13 +187,10 @@ class _Events(torch.autograd.Function):
         d_sent = gradient @ weights if ctx.needs_input_grad[0] else None
         d_weights = None
         if ctx.needs_input_grad[1]:
-            flat = gradient.reshape(-1, len(weights)).contiguous()
             if ctx.events is not None:
-                d_weights = torch.from_numpy(
-                    weigh_events(ctx.events, flat.numpy(), torch.get_num_threads())
-                ).T
+                d_weights = weighed(ctx.events, gradient)
             else:
-                d_weights = flat.T @ sent[0].reshape(len(flat), -1)
+                d_weights = gradient.reshape(-1, len(weights)).T @ sent[0].reshape(-1, sent[0].shape[-1])
         return d_sent, d_weights, None
 
 

@@ -212,7 +212,7 @@ def test_every_kind_of_network_becomes_machine_code_without_fused_operations(nam
 def test_whole_sequences_forward_and_back_become_machine_code_without_fused_operations(model):
     from rheobase.engine.backends.cuda import compile as compiler
     from rheobase.engine.backends.cuda.sequence import backward_kernel, forward_kernel
-    from rheobase.engine.backends.sequence import Form
+    from rheobase.engine.backends.sequence import Form, Passage
     from rheobase.learning.surrogate import ATan
 
     constants = {name: np.asarray(value) for name, value in model.constants(1e-3).items()}
@@ -224,7 +224,8 @@ def test_whole_sequences_forward_and_back_become_machine_code_without_fused_oper
         apart=("v",),
         surrogate=ATan().variant,
     )
-    for kernel in (forward_kernel(model, form), backward_kernel(model, form)):
+    passage = Passage.of(model, form)
+    for kernel in (forward_kernel(passage), backward_kernel(passage)):
         code = compiler.machine_code(kernel.function.py_func, kernel.types(), (9, 0))
         assert code.spilled == 0
         assert "fma." not in code.ptx

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ....neurons.model import NeuronModel
 from ....neurons.specialise import Variant
-from ..sequence import Form, Passage
+from ..sequence import Passage
 from .kernel import load_kernel
 from .source import device_function
 
@@ -54,15 +53,14 @@ class SequenceKernel:
         self.function[blocks, BLOCK, stream](*(given[name] for name, _, _ in self.arguments))
 
 
-def forward_kernel(model: NeuronModel, form: Form) -> SequenceKernel:
+def forward_kernel(passage: Passage) -> SequenceKernel:
     """Return the kernel that runs through all steps: see that of `numba_cpu`."""
-    passage = Passage.of(model, form)
     return _forward(passage.there(), tuple(passage.given()), passage.traced)
 
 
-def backward_kernel(model: NeuronModel, form: Form) -> SequenceKernel:
+def backward_kernel(passage: Passage) -> SequenceKernel:
     """Return the kernel that goes back through all steps: see that of `numba_cpu`."""
-    return _backward(Passage.of(model, form))
+    return _backward(passage)
 
 
 @lru_cache(maxsize=256)

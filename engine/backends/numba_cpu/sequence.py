@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from ....neurons.model import NeuronModel
 from ....neurons.specialise import Variant
-from ..sequence import Form, Passage
+from ..sequence import Passage
 from .kernel import INTO_LOOP, Argument, Kernel, kernel_from_source
 from .rules import constant_of, rule_of
 
@@ -15,18 +14,17 @@ from .rules import constant_of, rule_of
 CHUNK = 2048
 
 
-def forward_kernel(model: NeuronModel, form: Form) -> Kernel:
+def forward_kernel(passage: Passage) -> Kernel:
     """Return the kernel that runs through all steps, neurons from `first` to before `last` of a `total`.
 
     Its other arguments are `Passage.given`; `now` is the number of the first step.
     """
-    passage = Passage.of(model, form)
     return _forward(passage.there(), tuple(passage.given()), passage.traced)
 
 
-def backward_kernel(model: NeuronModel, form: Form) -> Kernel:
+def backward_kernel(passage: Passage) -> Kernel:
     """Return the kernel that goes back through all steps; it takes `Passage.given_back`."""
-    return _backward(Passage.of(model, form))
+    return _backward(passage)
 
 
 def _arguments(given: Iterable[tuple[str, str, bool]]) -> tuple[Argument, ...]:
