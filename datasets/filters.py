@@ -131,8 +131,8 @@ def time_surface(
     Examples
     --------
     >>> surface = time_surface(Events([500], x=[1], shape=(2,)), tau=1e-3, dt=1e-3, steps=2)
-    >>> surface.round(3).tolist()
-    [[0.0, 0.607], [0.0, 0.223]]
+    >>> (100 * surface).astype(int).tolist()
+    [[0, 60], [0, 22]]
     """
     _span("time_surface.tau", tau)
     units = events.shape_of(shape)

@@ -103,8 +103,8 @@ def bells(position: torch.Tensor, sigma: torch.Tensor | float, longest: int) -> 
 
     Examples
     --------
-    >>> bells(torch.tensor([2.0]), 0.5, 4).flatten()
-    tensor([1.0649e-01, 7.8676e-01, 1.0649e-01, 2.6393e-04])
+    >>> (1000 * bells(torch.tensor([2.0]), 0.5, 4)).flatten().round().int().tolist()
+    [106, 787, 106, 0]
     """
     delay = torch.arange(1, longest + 1, device=position.device, dtype=position.dtype)
     away = (delay.reshape(-1, *[1] * position.ndim) - position) / sigma
@@ -132,8 +132,8 @@ def delayed_sums(sent: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
     Examples
     --------
     >>> sent = torch.tensor([1.0, 0.0, 2.0, 0.0, 0.0]).reshape(5, 1, 1)
-    >>> delayed_sums(sent, torch.tensor([1.0, 10.0]).reshape(2, 1, 1)).flatten()
-    tensor([10.,  2., 20.,  0.])
+    >>> delayed_sums(sent, torch.tensor([1.0, 10.0]).reshape(2, 1, 1)).flatten().round().int().tolist()
+    [10, 2, 20, 0]
     """
     longest, n_post, n_pre = taps.shape
     steps, batch = len(sent) - longest + 1, sent.shape[1]
