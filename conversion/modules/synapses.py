@@ -18,6 +18,7 @@ from ...engine.layout import described_weights
 from ...engine.plan import Plan, ProjectionPlan
 from ...learning.binding.weighing import Weighing
 from .norm import Norm
+from .pooling import sum_windows
 
 #: Up to so many entries a list of synapses is multiplied as a matrix; beyond, one by one.
 MOST_ENTRIES = 1 << 24
@@ -226,9 +227,7 @@ class Pooling(Synapses):
         c = p.part.connectivity
         assert isinstance(c, Pool2d)
         self.image, self.share = image_of(p.part.pre), c.share
-        self.options: dict[str, Any] = {
-            "kernel_size": c.size, "stride": c.stride, "padding": c.padding, "divisor_override": 1,
-        }  # fmt: skip
+        self.windows = c.size, c.stride, c.padding
 
     def stored(self) -> torch.Tensor:
         """Return the one weight times the share of a neuron in its window, as the engine stores it."""
@@ -239,7 +238,7 @@ class Pooling(Synapses):
 
     def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Add up windows, and weigh their sums."""
-        out = functional.avg_pool2d(sent.reshape(-1, *self.image), **self.options)
+        out = sum_windows(sent.reshape(-1, *self.image), *self.windows)
         return out.reshape(*sent.shape[:-1], -1) * weights
 
 

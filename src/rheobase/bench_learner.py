@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class Case:
         Of torch.
     at_once : bool
         Whether neurons are reset in the step of the spike.
+    method : "bptt" or "sltt"
+        Back through all steps, or within each: see `rheobase.learning.sltt`.
     """
 
     model: str
@@ -49,6 +51,7 @@ class Case:
     seed: int
     threads: int
     at_once: bool = False
+    method: Literal["bptt", "sltt"] = "bptt"
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the input and the labels."""
@@ -67,6 +70,7 @@ class Training:
         from .conversion import to_torch
 
         torch.set_num_threads(case.threads)
+        self.method = case.method
         self.network = learner(case.model, seed=case.seed, reset_delay=not case.at_once)
         x, labels = case.arrays()
         self.x, self.labels = torch.from_numpy(x).float(), torch.from_numpy(labels)
@@ -76,9 +80,14 @@ class Training:
         """Go forward and back once, through so many steps of the input or all; return wall seconds."""
         from torch.nn.functional import cross_entropy
 
+        from .learning.sltt import sltt
+
         began = time.perf_counter()
         self.module.zero_grad()
-        cross_entropy(self.module(self.x[:steps]).sum(dim=0), self.labels).backward()  # type: ignore[no-untyped-call]
+        if self.method == "sltt":
+            sltt(self.module, self.x[:steps], lambda sent, step: cross_entropy(sent, self.labels))
+        else:
+            cross_entropy(self.module(self.x[:steps]).sum(dim=0), self.labels).backward()  # type: ignore[no-untyped-call]
         return time.perf_counter() - began
 
     def spikes(self) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,6 +40,7 @@ def bench_training(
     repeats: int = 5,
     threads: int = 1,
     seed: int = 0,
+    method: Literal["bptt", "sltt"] = "bptt",
     peer: str | None = None,
     peer_python: str | None = None,
     peer_script: str | Path | None = None,
@@ -62,6 +63,9 @@ def bench_training(
         Threads of torch, on both sides.
     seed : int
         Seed of weights and input.
+    method : "bptt" or "sltt"
+        Gradients through all steps, or within each, which takes the same memory for any number of them: see
+        `rheobase.learning.sltt.sltt`. Peers train by the first.
     peer : "snntorch" or "spikingjelly", optional
         Train with this one too, in turns: "spikingjelly" for all but "recurrent".
     peer_python : str, optional
@@ -91,14 +95,14 @@ def bench_training(
         check_peer(peer, "train", peer_device)
         if peer_device not in (None, "cpu"):
             raise SpecError(f"bench.peer_device: got {peer_device!r}; for train allowed is 'cpu'")
-        if why := refused(model, peer):
+        if why := refused(model, peer) or (method != "bptt" and "peers train by 'bptt' only"):
             raise SpecError(f"bench.peer: {why}")
-    _check(model, activity, steps=steps, batch=batch, repeats=repeats)
+    _check(model, activity, method, steps=steps, batch=batch, repeats=repeats)
     few, samples = (given or usual for given, usual in zip((steps, batch), SIZES[model], strict=True))
-    case = Case(model, few, samples, activity, seed, threads, peer in AT_ONCE)
+    case = Case(model, few, samples, activity, seed, threads, peer in AT_ONCE, method)
     line: dict[str, Any] = {"benchmark": "train", "model": model, "backend": "torch", "threads": threads}
     line |= {"version": __version__, "steps": few, "batch": samples, "activity": activity}
-    line |= {"seed": seed, "repeats": repeats} | _memory(case)
+    line |= {"method": method, "seed": seed, "repeats": repeats} | _memory(case)
     ours = Training(case)
     spikes = ours.spikes()
     line["spikes_per_step"] = {name: float(sent.mean()) for name, sent in spikes.items()}
@@ -121,7 +125,7 @@ def bench_training(
 
 def in_words(line: Mapping[str, Any]) -> str:
     """Return how long a step takes, and how much memory, as a line of text."""
-    text = f"{line['model']}, {line['steps']} steps: {line['wall_s'] * 1e3:.3g} ms"
+    text = f"{line['model']} by {line['method']}, {line['steps']} steps: {line['wall_s'] * 1e3:.3g} ms"
     text += f" [{line['wall_min_s'] * 1e3:.3g} to {line['wall_max_s'] * 1e3:.3g}], {line['peak_mb']:.0f} MB"
     if line.get("ratio") is not None:
         text += f", {line['peer']} takes {line['ratio']:.3g} times as long and {line['peer_peak_mb']:.0f} MB"
@@ -136,9 +140,11 @@ def refused(model: str, peer: str | None) -> str | None:
     return None
 
 
-def _check(model: str, activity: float, **numbers: int | None) -> None:
+def _check(model: str, activity: float, method: str, **numbers: int | None) -> None:
     if model not in SIZES:
         raise SpecError(f"bench.model: got {model!r}; for train there are {[*SIZES]}")
+    if method not in ("bptt", "sltt"):
+        raise SpecError(f"bench.method: got {method!r}; allowed are 'bptt' and 'sltt'")
     if not 0 <= activity <= 1:
         raise SpecError(f"bench.activity: got {activity!r}; allowed is a share from 0 to 1")
     for field, number in numbers.items():

@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", default="rheobase-demo", metavar="FOLDER", help="default: ./rheobase-demo")
     command.add_argument("--digits", type=_count, metavar="N", help="how many of the digits; default: 800")
+    command.add_argument("--method", metavar="NAME", help="bptt or sltt, for train")
     command.add_argument("--steps", type=_count, metavar="N", help="sweeps per digit")
     _machine(command)
 
@@ -174,6 +175,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--bits", type=_count, metavar="N", help="bits of what a neuron tells, for convert")
     command.add_argument("--events", metavar="NAME", help="pow2, unit or graded, for convert")
     command.add_argument("--images", type=_count, metavar="N", help="digits to score, for convert")
+    command.add_argument("--method", metavar="NAME", help="bptt or sltt, for train")
     command.add_argument("--steps", type=_count, metavar="N", help="steps of the input, for train")
     _machine(command)
     command.add_argument(

@@ -75,7 +75,7 @@ def test_a_line_says_how_long_and_whether_both_sides_agree(tmp_path, monkeypatch
     largest = max(float((w.grad - 1).abs().max()) for w in ours.module.parameters())
     assert line["gradients_differ"] == pytest.approx(largest)
     text = bench_all.summary(line)
-    assert text.startswith("train          batch 2   threads 1  dense, 3 steps: ")
+    assert text.startswith("train          batch 2   threads 1  dense by bptt, 3 steps: ")
     assert f"snntorch takes {line['ratio']:.3g} times as long and 200 MB" in text
 
 
@@ -92,6 +92,8 @@ def test_memory_is_that_of_a_process_that_does_nothing_else():
     [
         (["--model", "resnet"], "bench.model: got 'resnet'"),
         (["--activity", "2"], "bench.activity"),
+        (["--method", "magic"], "bench.method: got 'magic'"),
+        (["--method", "sltt", "--peer", "snntorch"], "peers train by 'bptt' only"),
         (["--scale", "2"], "train takes no --scale"),
         (["--bits", "4"], "train takes no --bits"),
         (["--peer", "nest"], "nest runs"),
