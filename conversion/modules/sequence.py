@@ -38,6 +38,16 @@ class SequenceCell(Cell):
             return None
         return Call(self, loops, state, tuple(inputs), tuple(wanted), now)
 
+    def passage(self, form: Form) -> Passage:
+        """Return a neuron's way through a step, made once for each form."""
+        if form not in self._passages:
+            self._passages[form] = Passage.of(self.model, form)
+        return self._passages[form]
+
+    @cached_property
+    def _passages(self) -> dict[Form, Passage]:
+        return {}
+
     @cached_property
     def numbers(self) -> dict[str, int | float]:
         """The constants that are one number for all neurons, as they were at first: a device is not asked."""
@@ -95,7 +105,7 @@ class Call:
             surrogate=cell.surrogate.variant,
             trained=trained,
         )
-        self.passage = Passage.of(model, form)
+        self.passage = cell.passage(form)
 
     def sorted(self, found: Sequence[torch.Tensor]) -> tuple[dict[str, torch.Tensor], State]:
         """Return traces and last states by name, from both in order."""

@@ -68,7 +68,10 @@ def add_events(events: Events, weights: np.ndarray, threads: int = 1) -> np.ndar
         )  # fmt: skip
 
     threads = max(1, min(threads, events.ids.size * m // WORTH))
-    side_by_side([work] * threads, row_stretches(events.starts, max(1, events.ids.size // threads)))
+    if threads == 1:
+        work((0, rows))
+    else:
+        side_by_side([work] * threads, row_stretches(events.starts, max(1, events.ids.size // threads)))
     return y
 
 
