@@ -140,6 +140,13 @@ def check_rule(projection: Projection) -> None:
             f"{label}.rule: got {rule!r}; allowed is a PlasticityRule such as STDP(...), or a ShortTermRule "
             "such as TsodyksMarkram(...)"
         )
+    if isinstance(rule, PlasticityRule) and rule.modulated != (projection.modulator is not None):
+        allowed = "a population or source of the network" if rule.modulated else "None"
+        raise SpecError(
+            f"{label}.modulator: got {projection.modulator!r}; allowed for {type(rule).__name__} is {allowed}"
+        )
+    if not isinstance(rule, PlasticityRule) and projection.modulator is not None:
+        raise SpecError(f"{label}.modulator: there is no rule that listens to one; allowed is None")
     if not isinstance(rule, ShortTermRule):
         return
     # An integer is a number of spikes where a source sends it; that of a neuron may be negative.

@@ -240,7 +240,7 @@ def trained_name(key: str) -> str:
 def _moved(part: Part, parts: Mapping[str, Part]) -> Part:
     """Return a part that refers to parts of these names; itself where it does so already."""
     moved: dict[str, Any] = {}
-    for name in ("pre", "post", "target"):
+    for name in ("pre", "post", "modulator", "target"):
         end = vars(part).get(name)
         if isinstance(end, (Group, Slice)) and (to := parts[group_of(end).label]) is not group_of(end):
             assert isinstance(to, Group)
@@ -257,7 +257,7 @@ def _moved(part: Part, parts: Mapping[str, Part]) -> Part:
 
 def _ends(part: Part) -> tuple[Part, ...]:
     if isinstance(part, Projection):
-        return part.source, part.target
+        return part.source, part.target, *([] if part.modulator is None else [part.modulator])
     if isinstance(part, Probe):
         return (part.subject,)
     if isinstance(part, Operator):

@@ -219,6 +219,8 @@ class Projection(Part):
         The target's receptor; its first if left out.
     rule : PlasticityRule or ShortTermRule, optional
         How the weights change (STDP), or how strongly each spike of a source counts (TsodyksMarkram).
+    modulator : Group, optional
+        Whose events a rule such as RewardSTDP listens to: those of all its neurons are added up.
     delivery : str, optional
         "sparse" or "dense" storage where both are possible; the plan chooses if left out.
 
@@ -238,6 +240,7 @@ class Projection(Part):
     correlation: float | None = field(default=None, kw_only=True)
     receptor: str | None = field(default=None, kw_only=True)
     rule: PlasticityRule | ShortTermRule | None = field(default=None, kw_only=True)
+    modulator: Group | None = field(default=None, kw_only=True)
     delivery: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -261,6 +264,10 @@ class Projection(Part):
             raise SpecError(
                 f"{self.label}.receptor: got {self.receptor!r}; "
                 f"{self.target.label} has {self.target.receptors}"
+            )
+        if self.modulator is not None and not isinstance(self.modulator, Group):
+            raise SpecError(
+                f"{self.label}.modulator: got {self.modulator!r}; allowed is a whole group, or None"
             )
         check_rule(self)
         if self.delivery not in (None, "sparse", "dense"):

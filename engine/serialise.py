@@ -223,7 +223,7 @@ def _part(decoder: Decoder, net: Network, section: str, table: dict[str, Any], w
 
 
 def _entry(decoder: Decoder, net: Network, key: str, value: Any, where: str) -> Any:
-    if key in ("pre", "post", "target", "output"):
+    if key in ("pre", "post", "modulator", "target", "output"):
         return _resolve(decoder, net, value, where)
     if key == "inputs":
         entries = value if isinstance(value, list) else [value]

@@ -14,11 +14,23 @@ which a spike arrives, then `on_post` for each synapse onto a neuron that fired,
 that know nothing yet of this step's spikes; then the traces of the spiking neurons are bumped. Delays
 are axonal: with a delay of d steps a spike of step n acts, and bumps its trace, in step n + d. A rule
 sees that an event came, not its payload.
+
+A rule may do more where it needs to:
+
+* each synapse keeps numbers of its own, named in `synaptic`, which the functions get and return after
+  the weight;
+* a trace of the side "modulator" is one number for the whole projection, to which the events of its
+  `modulator` add what they carry;
+* numbers that all synapses have in common are named in `shared`; `on_step` returns them anew at the end of
+  each step, before the traces of the modulator decay;
+* `on_sweep` returns the weight, and what the synapse keeps, of every synapse each `sweep_every` seconds, at
+  the end of a step, after which `shared` begins anew. It may ask for traces of the target and for `total`,
+  the sum of the weights of all synapses of the projection onto it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -29,7 +41,7 @@ from ..neurons.parameters import Parameterised
 from ..neurons.specialise import Variant, specialise
 from ..neurons.vocabulary import DRAWS, maximum, where
 
-Side = Literal["pre", "post"]
+Side = Literal["pre", "post", "modulator"]
 Pairing = Literal["all", "nearest"]
 
 
@@ -42,7 +54,8 @@ class Trace:
     name
         How the rule's functions call it.
     side
-        Whose spikes it remembers: those of the "pre" or of the "post" synaptic neuron.
+        Whose spikes it remembers: those of the "pre" or of the "post" synaptic neuron; or what the events
+        of the projection's "modulator" carry, which adds up in one number for all synapses.
     tau
         Time constant in seconds.
     pairing
@@ -71,8 +84,9 @@ class Trace:
 
     @cached_property
     def bump(self) -> Variant:
-        """The function trace -> trace of one spike, or (trace, added) -> trace if it adds another."""
-        return specialise(bump, {"pairing": self.pairing, "follows": self.adds is not None})
+        """The function trace -> trace of one spike, or (trace, added) -> trace if it adds a number."""
+        follows = self.adds is not None or self.side == "modulator"
+        return specialise(bump, {"pairing": self.pairing, "follows": follows})
 
 
 def fade(trace: Any, decay: Any) -> Any:
@@ -94,10 +108,12 @@ def bump(trace: Any, added: Any, pairing: Any, follows: Any) -> Any:
 
 @dataclass(frozen=True)
 class LearningRules:
-    """The two functions of one variant of a rule, with their options folded."""
+    """The functions of one variant of a rule, with their options folded; None where it has none."""
 
     on_pre: Variant
     on_post: Variant
+    on_step: Variant | None = None
+    on_sweep: Variant | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +151,12 @@ class PlasticityRule(Parameterised):
 
     on_pre: ClassVar[Callable[..., Any]]
     on_post: ClassVar[Callable[..., Any]]
+    on_step: ClassVar[Callable[..., Any] | None] = None
+    on_sweep: ClassVar[Callable[..., Any] | None] = None
+    #: What each synapse keeps besides its weight, 0 at first.
+    synaptic: ClassVar[tuple[str, ...]] = ()
+    #: What all synapses have in common, with its value at first and after each sweep.
+    shared: ClassVar[Mapping[str, float]] = {}
 
     _: KW_ONLY
     w_min: float = Parameter(0.0, scalar=True)
@@ -169,6 +191,20 @@ class PlasticityRule(Parameterised):
         return ()
 
     @property
+    def modulated(self) -> bool:
+        """Whether it listens to a modulator."""
+        return any(trace.side == "modulator" for trace in self.traces)
+
+    @property
+    def sweep_every(self) -> float | None:
+        """Seconds between two sweeps over all synapses; None if there are none."""
+        return None
+
+    def sweep_steps(self, elapsed: float) -> int:
+        """Return the whole number of steps between two sweeps, 0 without sweeps."""
+        return 0 if self.sweep_every is None else max(round(self.sweep_every / elapsed), 1)
+
+    @property
     def bumped(self) -> tuple[Trace, ...]:
         """The traces in the order in which they take a spike: those that add others, then these."""
         return tuple(sorted(self.traces, key=lambda trace: trace.adds is None))
@@ -185,30 +221,41 @@ class PlasticityRule(Parameterised):
 
     @cached_property
     def rules(self) -> LearningRules:
-        """The two functions with this rule's options folded.
+        """The functions with this rule's options folded.
 
         Raises
         ------
         SpecError
-            If a function returns anything but one weight, or asks for a random number.
+            If a function returns anything but what it should, or asks for a random number.
         """
-        options = self.options()
-        variants = [specialise(function, options) for function in (type(self).on_pre, type(self).on_post)]
-        for variant in variants:
+        kept = ("the new weight", *self.synaptic)
+        wanted = {"on_pre": kept, "on_post": kept, "on_step": tuple(self.shared), "on_sweep": kept}
+        found: dict[str, Variant] = {}
+        for name, returned in wanted.items():
+            function = getattr(type(self), name)
+            if function is None:
+                continue
+            found[name] = variant = specialise(function, self.options())
             where_ = f"{type(self).__name__}.{variant.name}"
-            if variant.n_returned != 1:
+            if variant.n_returned != len(returned):
                 raise SpecError(
-                    f"{where_}: returns {variant.n_returned} values; allowed is one, the new weight"
+                    f"{where_}: returns {variant.n_returned} values; allowed is one for each of {returned}"
                 )
             for word in sorted(variant.words & set(DRAWS)):
                 raise SpecError(f"{where_}: uses {word}(); a synapse draws no random numbers, take it out")
-        return LearningRules(*variants)
+        return LearningRules(**found)
+
+    @cached_property
+    def functions(self) -> tuple[Variant, ...]:
+        """Those of the functions that there are."""
+        rules = self.rules
+        return tuple(v for v in (rules.on_pre, rules.on_post, rules.on_step, rules.on_sweep) if v is not None)
 
     @cached_property
     def constant_names(self) -> tuple[str, ...]:
         """The constants that the functions of this variant read, in order of first use."""
-        known = {"weight"} | {trace.name for trace in self.traces}
-        names = [*self.rules.on_pre.arguments, *self.rules.on_post.arguments]
+        known = {"weight", "total", *self.synaptic, *self.shared} | {trace.name for trace in self.traces}
+        names = [name for variant in self.functions for name in variant.arguments]
         return tuple(dict.fromkeys(name for name in names if name not in known))
 
     def constants(self, elapsed: float) -> dict[str, float]:

@@ -43,6 +43,7 @@ def _is_private(plan: Plan, p: ProjectionPlan) -> bool:
         and p.rule is None
         and p.arithmetic == "fixed"
         and sum(q.part.source is source for q in plan.projections.values()) == 1
+        and not any(q.part.modulator is source for q in plan.projections.values())
         and p.part.pre is source
         and p.part.post is p.part.target
         and plan.group_of(source).order is None

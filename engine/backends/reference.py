@@ -195,8 +195,10 @@ class ReferenceMachine(Machine):
 
     def _learn(self, step: Step, index: int, now: int) -> None:
         (name,) = step.names
-        fired, _ = self._trials[index].events(self.plan.projections[name].part.target.label, now)
-        self._plastic[name].learn(index, self._arriving(name, index, now), fired)
+        part, trial = self.plan.projections[name].part, self._trials[index]
+        fired, _ = trial.events(part.target.label, now)
+        payloads = np.zeros(0) if part.modulator is None else trial.events(part.modulator.label, now)[1]
+        self._plastic[name].learn(index, now, self._arriving(name, index, now), fired, payloads)
 
     def _record(self, step: Step, index: int, now: int) -> None:
         (name,) = step.names
@@ -285,8 +287,7 @@ class ReferenceMachine(Machine):
             if reach:
                 taken |= flight(name, [trial.sent[name] for trial in self._trials])
         for name, synapses in self._plastic.items():
-            taken[f"weights/{name}"] = synapses.weights.copy()
-            taken |= {f"trace/{name}/{key}": trace.copy() for key, trace in synapses.traces.items()}
+            taken |= {key: values.copy() for key, values in synapses.kept(name).items()}
         return taken
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
@@ -307,6 +308,5 @@ class ReferenceMachine(Machine):
                 kind = self.plan.real if self.plan.groups[name].part.payload == "real" else np.dtype(np.int32)
                 trial.sent[name] = landed(snapshot, name, index, kind) if reach else {}
         for name, synapses in self._plastic.items():
-            synapses.weights[:] = snapshot[f"weights/{name}"]
-            for key, trace in synapses.traces.items():
-                trace[:] = snapshot[f"trace/{name}/{key}"]
+            for key, values in synapses.kept(name).items():
+                values[:] = snapshot[key]

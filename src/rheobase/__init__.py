@@ -22,7 +22,9 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "NeuronModel", "OrnsteinUhlenbeck", "Parameter", "ReLU", "Receptor", "SigmaDelta", "Sigmoid",
     ),
     "neurons.units": ("mV", "ms", "nS", "pA", "pF", "us"),
-    "learning": ("BCM", "STDP", "Hebb", "Oja", "PlasticityRule", "TripletSTDP", "TsodyksMarkram"),
+    "learning": (
+        "BCM", "STDP", "Hebb", "Oja", "PlasticityRule", "RewardSTDP", "TripletSTDP", "TsodyksMarkram",
+    ),
     "engine.network": ("Network",),
     "engine.parts": ("Operator", "Population", "Probe", "Projection", "Read"),
     "engine.sources": ("CurrentSource", "FrameSource", "PoissonSource", "RateSource", "SpikeSource"),

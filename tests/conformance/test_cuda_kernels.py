@@ -150,12 +150,13 @@ def stdp(pairing, dependence, a_pre=0.01):
 
 
 def learning():
-    """Return a network with every variant of STDP, and every other rule."""
+    """Return a network with each option of STDP, with each of the others, and every other rule."""
     net = rb.Network()
     noise = net.add(rb.PoissonSource(8, rate=20.0))
     out = net.add(rb.Population(8, rb.LIF(10e-3)))
-    for options in itertools.product(("all", "nearest"), ("additive", "multiplicative"), (0.01, -0.01)):
-        net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=stdp(*options)))
+    for pairing, dependence in itertools.product(("all", "nearest"), ("additive", "multiplicative")):
+        rule = stdp(pairing, dependence, 0.01 if (pairing == "all") == (dependence == "additive") else -0.01)
+        net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=rule))
     for rule in (
         rb.TripletSTDP.preset("visual cortex", w_max=1.0),
         rb.Hebb(20e-3, lr=0.01, w_max=1.0),
@@ -163,6 +164,8 @@ def learning():
         rb.BCM(20e-3, 1.0, lr=0.01, rate=10.0, w_max=1.0),
     ):
         net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=rule))
+    reward = rb.RewardSTDP(20e-3, 20e-3, 1.0, 0.2, a_pre=0.1, a_post=-0.1, w_max=1.0)
+    net.add(rb.Projection(noise, out, rb.dense(), weight=0.5, rule=reward, modulator=out))
     return net
 
 

@@ -198,7 +198,8 @@ class Binder:
             phases.append(self._task(f.COMPUTE, level))
             phases.append([*self._task(f.UPDATE, level), *self._task(f.CHANGE, level)])
         phases.append([*self._pushes("delayed"), *self._task(f.ON_PRE, 0)])
-        return [*phases, self._task(f.ON_POST, 0), self._task(f.BUMP, 0)]
+        last = [*self._task(f.BUMP, 0), *self._task(f.SETTLE, 0)]
+        return [*phases, self._task(f.ON_POST, 0), last, self._task(f.SWEEP, 0)]
 
     def _task(self, kind: int, level: int) -> list[Task]:
         units = self.tasks.get((kind, level), [])
@@ -229,7 +230,7 @@ class Binder:
 
     def parallel(self) -> int:
         """Return how many threads have something to do where there is most of it."""
-        alone, tiles = dict.fromkeys((f.COMPUTE, f.FADE, f.BUMP), 1), LANES * self.strip
+        alone, tiles = dict.fromkeys((f.COMPUTE, f.FADE, f.BUMP, f.SETTLE, f.SWEEP), 1), LANES * self.strip
         wide = alone | dict.fromkeys((f.PULL_FIXED, f.PULL_FLOAT), tiles)
         each = [
             len(units) * self.plan.trials * wide.get(kind, LANES) for (kind, _), units in self.tasks.items()

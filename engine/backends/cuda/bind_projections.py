@@ -235,7 +235,7 @@ def _bind_plastic(binder: Binder, p: ProjectionPlan, pulls: dict[tuple[str, str,
         *(constants[c] for c in rule.constant_names),
     ]
     record = store.fill(
-        store.record(f.K_TRACES + len(rule.traces)),
+        store.record(f.K_TRACES + len(rule.traces) + len(rule.shared) + len(rule.synaptic)),
         {
             f.K_RULE: binder.rules.setdefault(rule_source(rule), len(binder.rules)),
             f.K_SOURCE: binder.groups[source.name], f.K_TARGET: binder.groups[target.name], f.K_N: n,
@@ -249,7 +249,8 @@ def _bind_plastic(binder: Binder, p: ProjectionPlan, pulls: dict[tuple[str, str,
             f.K_IN_STARTS: store.put("longs", np.searchsorted(targets[incoming], np.arange(target.n + 1))),
             f.K_IN_SYNAPSES: store.put("wholes", incoming),
             f.K_PRE: store.put("wholes", slots * source.n + sources), f.K_CHANGES: changes.start,
-            f.K_CONSTANTS: store.put("reals", values or [0.0]),
+            f.K_CONSTANTS: store.put("reals", values or [0.0]), f.K_EVERY: rule.sweep_steps(plan.dt),
+            f.K_MODULATOR: -1 if p.part.modulator is None else binder.groups[p.part.modulator.label],
         },
     )  # fmt: skip
     binder.synapse_bytes += weights.size * plan.real.itemsize + 12 * n
@@ -261,18 +262,43 @@ def _bind_plastic(binder: Binder, p: ProjectionPlan, pulls: dict[tuple[str, str,
     binder.add(f.ON_PRE, 0, units)
     binder.add(f.ON_POST, 0, [(record, k) for k in range(-(-target.n // 32))])
     _bind_traces(binder, p, record, delays.size)
+    _bind_kept(binder, p, record, n)
 
 
 def _bind_traces(binder: Binder, p: ProjectionPlan, record: int, n_delays: int) -> None:
     """Bind the traces of a rule: of arrivals, one for each delay and source, or of the targets' spikes."""
     plan, store, rule = binder.plan, binder.store, p.rule
     assert rule is not None
-    shapes = {"pre": (n_delays, plan.group_of(p.part.source).n), "post": (plan.group_of(p.part.target).n,)}
+    shapes = {
+        "pre": (n_delays, plan.group_of(p.part.source).n),
+        "post": (plan.group_of(p.part.target).n,),
+        "modulator": (1,),
+    }
     for k, trace in enumerate(rule.traces):
         place = store.place("reals", None, (plan.trials, *shapes[trace.side]))
         binder.places["trace", p.name, trace.name] = place
         store.fill(record, {f.K_TRACES + k: place.start})
-    longest = max((math.prod(shapes[trace.side]) for trace in rule.traces), default=0)
+    longest = max((math.prod(shapes[trace.side]) for trace in rule.traces), default=int(bool(rule.shared)))
     numbers = [(record, i) for i in range(longest)]
     binder.add(f.FADE, 0, numbers)
     binder.add(f.BUMP, 0, numbers)
+
+
+def _bind_kept(binder: Binder, p: ProjectionPlan, record: int, n: int) -> None:
+    """Bind what all synapses have in common and what each keeps, and the tasks that end a step."""
+    plan, store, rule = binder.plan, binder.store, p.rule
+    assert rule is not None
+    first = f.K_TRACES + len(rule.traces)
+    for k, (name, value) in enumerate(rule.shared.items()):
+        place = store.place("reals", np.full((plan.trials, 1), value), (plan.trials, 1))
+        binder.places["shared", p.name, name] = place
+        store.fill(record, {first + k: place.start})
+    for k, name in enumerate(rule.synaptic, start=len(rule.shared)):
+        place = store.place("reals", None, (plan.trials, n))
+        binder.places["synapse", p.name, name] = place
+        binder.synapse_bytes += place.size * plan.real.itemsize
+        store.fill(record, {first + k: place.start})
+    if rule.modulated or rule.sweep_every is not None:
+        binder.add(f.SETTLE, 0, [(record, 0)])
+    if rule.sweep_every is not None:
+        binder.add(f.SWEEP, 0, [(record, k) for k in range(plan.group_of(p.part.target).n)])

@@ -32,7 +32,8 @@ def estimate_bytes(plan: Plan) -> float:
     for p in plan.projections.values():
         grid = plan.receptor(p).grid
         if p.rule is not None:
-            total += p.expected * (plan.trials * real + _LISTED + 4)
+            each_trial = real * (1 + len(p.rule.synaptic))
+            total += p.expected * (plan.trials * each_trial + _LISTED + 4)
         elif p.storage == "sparse":
             total += p.expected * (_PUSHED[grid.bits] if p.arithmetic == "fixed" and grid else real + _LISTED)
         elif p.storage == "dense":

@@ -17,8 +17,8 @@ from __future__ import annotations
 (TASK_KIND, TASK_COUNT, TASK_AT, TASK_MEET, TASK) = range(5)
 (
     UPDATE, EMIT_NOISE, EMIT_SPIKES, EMIT_VALUES, PULL_FIXED, PULL_FLOAT, PUSH, ARRIVE, FADE, ON_PRE, ON_POST,
-    BUMP, LOOK, COMPUTE, CHANGE, N_KINDS,
-) = range(16)  # fmt: skip
+    BUMP, SETTLE, SWEEP, LOOK, COMPUTE, CHANGE, N_KINDS,
+) = range(18)  # fmt: skip
 
 #: A group: its size, the ring of its events (a bit for each neuron), what an event carries, who wants it.
 (
@@ -61,11 +61,12 @@ S_FEED = G_OWN
 ) = range(28)  # fmt: skip
 DENSE, CONV, LISTED = range(3)
 
-#: A projection that learns: whose events it reads, its rows by source and delay, and its incoming synapses.
+#: A projection that learns: whose events it reads, its rows by source and delay, its incoming synapses, its
+#: modulator (-1 if none), steps between sweeps; then where traces, shared numbers and those of synapses lie.
 (
     K_RULE, K_SOURCE, K_TARGET, K_N, K_SOURCES, K_DELAYS, K_N_DELAYS, K_STARTS, K_WEIGHTS, K_TARGETS, K_CELL,
-    K_STEP, K_IN_STARTS, K_IN_SYNAPSES, K_PRE, K_CHANGES, K_CONSTANTS, K_TRACES,
-) = range(18)  # fmt: skip
+    K_STEP, K_IN_STARTS, K_IN_SYNAPSES, K_PRE, K_CHANGES, K_CONSTANTS, K_MODULATOR, K_EVERY, K_TRACES,
+) = range(20)  # fmt: skip
 
 #: An operator: how much it reads in a trial, where that and what has changed of it lie, its output unit by
 #: unit and as it is stored, which element of the output each place holds, how many numbers a unit writes, how

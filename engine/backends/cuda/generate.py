@@ -21,7 +21,7 @@ from numba import cuda, int64
 from {package}.emit import drawn_bits, emit_noise, emit_spikes, emit_values, private_count
 from {package}.fields import *
 from {package}.operate import change, has_moved, slice_of, take_over
-from {package}.plastic import arrivals, arrive, row_of
+from {package}.plastic import arrivals, arrive, carried, row_of
 from {package}.pull import pull_fixed, pull_float
 from {package}.push import push
 from {package}.rings import Run, fixed_cells, float_cells, goes_on, ring_word
@@ -127,12 +127,13 @@ def _by_tile(tasks: Collection[int]) -> str:
 
 
 def _by_thread(kinds: Kinds) -> str:
-    """Return what a single thread does for one unit: a unit of an operator, or one number of a trace."""
+    """Return what a single thread does for one unit: a unit of an operator, a number of a trace, a target."""
     cases = {}
     if f.COMPUTE in kinds.tasks:
         call = "compute_{k}(t, m, g, part, trial)"
         cases[str(f.COMPUTE)] = _choose("t[g + O_KIND]", len(kinds.operators), call)
-    for kind, name in ((f.FADE, "fade"), (f.BUMP, "bump")):
+    rules = ((f.FADE, "fade"), (f.BUMP, "bump"), (f.SETTLE, "settle"), (f.SWEEP, "sweep"))
+    for kind, name in rules:
         if kind in kinds.tasks:
             call = f"{name}_{{k}}(t, m, g, part, trial, run)"
             cases[str(kind)] = _choose("t[g + K_RULE]", len(kinds.rules), call)
@@ -141,7 +142,7 @@ def _by_thread(kinds: Kinds) -> str:
 
 def _do(tasks: Collection[int]) -> str:
     """Return the function that does one task of a strip; units are pairs of a record and a part of it."""
-    pulls, alone = {f.PULL_FIXED, f.PULL_FLOAT}, {f.COMPUTE, f.FADE, f.BUMP}
+    pulls, alone = {f.PULL_FIXED, f.PULL_FLOAT}, {f.COMPUTE, f.FADE, f.BUMP, f.SETTLE, f.SWEEP}
     ways = [(_DO_PUSH, {f.PUSH}), (_DO_TILES, pulls), (_DO_ALONE, alone)]
     ways.append((_DO_WARPS, set(range(f.N_KINDS)) - {f.PUSH} - pulls - alone))
     lines = [

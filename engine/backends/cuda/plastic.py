@@ -10,8 +10,10 @@ from typing import Any
 
 from .fields import (
     G_PAYLOAD,
+    G_WORDS,
     K_CELL,
     K_DELAYS,
+    K_MODULATOR,
     K_N,
     K_N_DELAYS,
     K_SOURCE,
@@ -19,10 +21,11 @@ from .fields import (
     K_STEP,
     K_TARGETS,
     K_WEIGHTS,
+    REAL,
     UNIT,
 )  # fmt: skip
 from .rings import fixed_cells, payload_ring, ring_word
-from .words import LANES, atomic_add, device, i4, i8, lowest, parted, rounded, u4
+from .words import LANES, atomic_add, device, i4, i8, lowest, mul, parted, rounded, u4
 
 
 @device
@@ -57,3 +60,23 @@ def arrive(t: Any, m: Any, p: Any, unit: Any, trial: Any, lane: Any, run: Any) -
         for k in range(begin + lane, end, LANES):
             weight = rounded(m.reals[t[p + K_WEIGHTS] + trial * t[p + K_N] + k] / step)
             atomic_add(m.wholes, cells + m.wholes[t[p + K_TARGETS] + k], i4(weight * payload))
+
+
+@device
+def carried(t: Any, m: Any, p: Any, trial: Any, now: Any, zero: Any, one: Any) -> Any:
+    """Return the sum of what the events of a projection's modulator carry in this step; both are reals."""
+    g, total = t[p + K_MODULATOR], zero
+    if g >= 0:
+        kind, ring = t[g + G_PAYLOAD], payload_ring(t, g, trial, now)
+        for w in range(t[g + G_WORDS]):
+            word = m.bits[ring_word(t, g, trial, now, w)]
+            while word != 0:
+                at = ring + w * 32 + lowest(word)
+                word = u4(word & (word - u4(1)))
+                if kind == UNIT:
+                    total += one
+                elif kind == REAL:
+                    total += m.reals[at]
+                else:
+                    total += mul(one, m.wholes[at])
+    return total

@@ -34,8 +34,8 @@ def take_snapshot(machine: CudaMachine) -> dict[str, np.ndarray]:
     for (kind, owner, name), place in binder.places.items():
         if kind == "weights":
             saved[f"weights/{owner}"] = machine.read(place)
-        elif kind == "trace":
-            saved[f"trace/{owner}/{name}"] = machine.read(place)
+        elif kind in ("trace", "shared", "synapse"):
+            saved[f"{kind}/{owner}/{name}"] = machine.read(place)
     return saved
 
 
@@ -88,7 +88,8 @@ def put_snapshot(machine: CudaMachine, snapshot: dict[str, np.ndarray]) -> None:
     for (kind, owner, name), place in machine.binder.places.items():
         key = {
             "state": f"state/{owner}/{name}", "operator": f"{name}/{owner}", "weights": f"weights/{owner}",
-            "trace": f"trace/{owner}/{name}",
+            "trace": f"trace/{owner}/{name}", "shared": f"shared/{owner}/{name}",
+            "synapse": f"synapse/{owner}/{name}",
         }.get(kind)  # fmt: skip
         if kind == "cells" or (kind == "list" and name == "counts"):
             machine.clear(place)

@@ -1,14 +1,15 @@
-"""Kernels of plastic projections: one that delivers weights as they are now, and one that changes them.
+"""Kernels of plastic projections: one that delivers weights as they are now, and two that change them.
 
-`learn` is one function for every rule: the generated module supplies `constants_of`, `fade_traces`,
-`apply_pre`, `apply_post`, `bump_pre` and `bump_post`, written by `learning_source` from the rule's own
-functions. A part owns the synapses onto its own targets and traces of its own; nothing is shared but
-the lists of events, so learning needs no agreement among threads.
+`learn` and `settle` are the same for every rule: the generated module supplies what they call, such as
+`apply_pre`, written by `learning_source` from the rule's own functions. A part owns the synapses onto its own
+targets and traces of its own; nothing is shared but the lists of events, so learning needs no agreement
+among threads.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -23,10 +24,12 @@ from .types_of_kernels import I8, Cells, I4s, I8s, Payloads, Real, Reals, U4s
 UNIT: Any = None  # these are given by the options of the kernels
 DENSE: Any = None
 ROUNDED: Any = None
+TOTALS: Any = None
 REAL: Any = None
 CELL: Any = None
 constants_of: Any = None  # these stand for the functions of the rule, for readers and type checkers
 fade_traces = apply_pre = apply_post = bump_pre = bump_post = constants_of
+begin_anew = bump_modulator = pass_step = apply_sweep = constants_of
 
 
 def deliver_plastic(
@@ -69,15 +72,18 @@ def learn(
     now: I8, ring_ids: I4s, ring_counts: I4s, first: I8s, n: I8, length: I8, post_ids: I4s,
     post_counts: I4s, post_n: I8, post_length: I8, low: I8, delays: I8s,
     row_start: I8s, offsets: U4s, targets: U4s, columns: I8, first_row: I8, rows: I8,
-    first_column: I8, in_start: I8s, in_synapse: I8s, in_trace: I8s, weights: Reals,
-    x: Reals, y: Reals, own: I8, constants: Reals, changes: I8s,
+    first_column: I8, in_start: I8s, in_synapse: I8s, in_trace: I8s, weights: Reals, kept: Reals,
+    x: Reals, y: Reals, z: Reals, own: I8, constants: Reals, every: I8, changes: I8s,
 ) -> int:  # fmt: skip
     """Let traces decay, learn from what arrived, then from what fired, and let the traces take both.
 
     Trace t of the source side is x[t * n * delays.size + d * n + source] for the d-th delay; trace t of
-    the target side is y[t * own + target], with targets counted from the part's first.
+    the target side is y[t * own + target], with targets counted from the part's first. What all synapses have
+    in common is z, traces of the modulator first; the i-th number of a synapse is kept[i * synapses + s].
     """
     k, width, parts, changed = constants_of(constants), n * delays.size, first.size, 0
+    if every > 0 and now % every == 0:
+        begin_anew(z)
     fade_traces(x, width, y, own, k)
     for d in range(delays.size):
         slot = (now - delays[d]) % length
@@ -96,7 +102,7 @@ def learn(
                 for i in range(stop - start):
                     s = np.uint64(start + i)
                     target = first_column + i if DENSE else np.int64(targets[s])
-                    weights[s] = apply_pre(weights[s], x, width, trace, y, own, target, k)
+                    apply_pre(weights, kept, s, x, width, trace, y, own, target, z, k)
     slot = now % post_length
     fired, n_fired = slot * post_n + low, post_counts[slot]
     for j in range(n_fired):
@@ -107,12 +113,12 @@ def learn(
                 changed += rows
                 for row in range(rows):
                     s = np.uint64(row * columns + column)
-                    weights[s] = apply_post(weights[s], x, width, first_row + row, y, own, target, k)
+                    apply_post(weights, kept, s, x, width, first_row + row, y, own, target, z, k)
         else:
             changed += in_start[target + 1] - in_start[target]
             for i in range(in_start[target], in_start[target + 1]):
                 s = np.uint64(in_synapse[i])
-                weights[s] = apply_post(weights[s], x, width, in_trace[i], y, own, target, k)
+                apply_post(weights, kept, s, x, width, in_trace[i], y, own, target, z, k)
     for d in range(delays.size):
         slot = (now - delays[d]) % length
         for q in range(parts):
@@ -125,24 +131,84 @@ def learn(
     return 0
 
 
+def settle(
+    now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
+    targets: U4s, columns: I8, rows: I8, first_column: I8, weights: Reals, kept: Reals, y: Reals, z: Reals,
+    own: I8, constants: Reals, every: I8, totals: Reals, changes: I8s,
+) -> int:  # fmt: skip
+    """Take the modulator's events, let time pass until the next step, go over all synapses if it is time.
+
+    Sparse synapses are one row.
+    """
+    k, slot, added = constants_of(constants), now % length, REAL(0.0)
+    for q in range(first.size):
+        begin = slot * n + first[q]
+        for j in range(ring_counts[q * length + slot]):
+            added += REAL(1.0) if UNIT else REAL(ring_payload[begin + j])
+    bump_modulator(z, added)
+    pass_step(z, k)
+    if every == 0 or (now + 1) % every != 0:
+        return 0
+    if TOTALS:
+        totals[:] = REAL(0.0)
+        for row in range(rows):
+            for i in range(columns):
+                s = np.uint64(row * columns + i)
+                totals[np.uint64(first_column + i) if DENSE else np.uint64(targets[s])] += weights[s]
+    for row in range(rows):
+        for i in range(columns):
+            s = np.uint64(row * columns + i)
+            target = first_column + i if DENSE else np.int64(targets[s])
+            apply_sweep(weights, kept, s, y, own, target, z, totals, k)
+    changes[0] += weights.size
+    return 0
+
+
 def learning_source(rule: PlasticityRule) -> str:
     """Return the functions that `learn` calls, made from those of a rule."""
     names = [*rule.constant_names, *(f"decay_{t.name}" for t in rule.traces)]
     sides: dict[str, list[Trace]] = {
-        side: [t for t in rule.traces if t.side == side] for side in ("pre", "post")
+        side: [t for t in rule.traces if t.side == side] for side in ("pre", "post", "modulator")
     }
-    values = {name: f"k[{i}]" for i, name in enumerate(names)} | {"weight": "weight"}
+    values = {name: f"k[{i}]" for i, name in enumerate(names)}
     values |= {t.name: f"x[np.uint64({i} * width + trace)]" for i, t in enumerate(sides["pre"])}
     values |= {t.name: f"y[np.uint64({i} * own + target)]" for i, t in enumerate(sides["post"])}
+    common = [*(t.name for t in sides["modulator"]), *rule.shared]
+    values |= {name: f"z[{i}]" for i, name in enumerate(common)} | {"total": "totals[np.uint64(target)]"}
+    kept = {name: f"kept[np.uint64({i} * weights.size) + s]" for i, name in enumerate(rule.synaptic)}
+    kept = {"weight": "weights[s]", **kept}
+    values |= kept
     functions = []
 
     def write(head: str, *lines: str) -> None:
         functions.append("\n    ".join([f"{INLINE}\ndef {head}:", *(lines or ("pass",))]))
 
+    def assign(variant: Variant, entries: Iterable[str]) -> list[str]:
+        """Return the lines that call a function and keep what it returns."""
+        functions.append(_function(variant, f"rule_{variant.name}"))
+        left = [f"new_{i}" for i, _ in enumerate(entries)]
+        call = f"rule_{variant.name}({', '.join(values[argument] for argument in variant.arguments)})"
+        lines = [f"{', '.join(left)} = {call}"]
+        return [*lines, *(f"{e} = REAL({new})" for e, new in zip(entries, left, strict=True))]
+
+    common_arguments = "y, own, target, z"
     for variant, name in ((rule.rules.on_pre, "pre"), (rule.rules.on_post, "post")):
-        functions.append(_function(variant, f"rule_{name}"))
-        call = f"rule_{name}({', '.join(values[argument] for argument in variant.arguments)})"
-        write(f"apply_{name}(weight, x, width, trace, y, own, target, k)", f"return REAL({call})")
+        lines = assign(variant, kept.values())
+        write(f"apply_{name}(weights, kept, s, x, width, trace, {common_arguments}, k)", *lines)
+    sweep = rule.rules.on_sweep
+    lines = [] if sweep is None else assign(sweep, kept.values())
+    write(f"apply_sweep(weights, kept, s, {common_arguments}, totals, k)", *lines)
+    write("begin_anew(z)", *(f"{values[name]} = REAL({first!r})" for name, first in rule.shared.items()))
+    passing = []
+    if rule.rules.on_step is not None:
+        passing += assign(rule.rules.on_step, [values[name] for name in rule.shared])
+    for t in sides["modulator"]:
+        passing.append(
+            f"{values[t.name]} = REAL(fade_{t.name}({values[t.name]}, {values[f'decay_{t.name}']}))"
+        )
+    write("pass_step(z, k)", *passing)
+    bumping = [f"{values[t.name]} = REAL(bump_{t.name}({values[t.name]}, added))" for t in sides["modulator"]]
+    write("bump_modulator(z, added)", *bumping)
     for t in rule.traces:
         functions += [_function(t.fade, f"fade_{t.name}"), _function(t.bump, f"bump_{t.name}")]
     fading = []
@@ -171,11 +237,18 @@ def _function(variant: Variant, name: str) -> str:
 
 def learning_kernel(rule: PlasticityRule, real: str, dense: bool) -> Kernel:
     """Return the learning kernel of a rule; equal variants share one."""
-    return _learning_kernel(learning_source(rule), real, dense)
+    return _kernel_of(learn, learning_source(rule), (("REAL", real), ("f4", real), ("DENSE", dense)))
+
+
+def settling_kernel(rule: PlasticityRule, real: str, dense: bool, payload: str, unit: bool) -> Kernel:
+    """Return the kernel that ends the step of a rule with a modulator or sweeps."""
+    sweep = rule.rules.on_sweep
+    totals = sweep is not None and "total" in sweep.arguments
+    options = (("REAL", real), ("f4", real), ("DENSE", dense), ("PAYLOAD", payload), ("UNIT", unit))
+    return _kernel_of(settle, learning_source(rule), (*options, ("TOTALS", totals)))
 
 
 @lru_cache(maxsize=64)
-def _learning_kernel(rule: str, real: str, dense: bool) -> Kernel:
-    source = f"{rule}\n\n{inspect.getsource(learn)}"
-    constants = {"REAL": real, "f4": real, "DENSE": dense}
-    return kernel_from_source("learn", source, arguments_of(learn, constants), constants)
+def _kernel_of(function: Callable[..., int], rule: str, options: tuple[tuple[str, Any], ...]) -> Kernel:
+    source, constants = f"{rule}\n\n{inspect.getsource(function)}", dict(options)
+    return kernel_from_source(function.__name__, source, arguments_of(function, constants), constants)

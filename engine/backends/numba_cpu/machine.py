@@ -251,11 +251,8 @@ class NumbaMachine(Machine):
                     here = (t == trial.index) & (s == step)
                     ring.put(int(step), p[here], w[here])
             for name, plastic in self.binder.plastic.items():
-                mine = {
-                    key: values[trial.index]
-                    for key, values in snapshot.items()
-                    if key == f"weights/{name}" or key.startswith(f"trace/{name}/")
-                }
+                keys = [f"weights/{name}", *plastic.saved(trial)]
+                mine = {key: snapshot[key][trial.index] for key in keys}
                 plastic.restore(trial, mine)
         self._spikes.clear()
         self._private.begin(self.now)

@@ -11,7 +11,7 @@ from ...layout import Rows
 from ...plan import ProjectionPlan
 from ...plastic import plastic_matrix, plastic_rows
 from .kernel import Block, compile_kernel
-from .learn import deliver_plastic, learning_kernel
+from .learn import deliver_plastic, learning_kernel, settling_kernel
 from .memory import Trial, copied, zeros
 
 if TYPE_CHECKING:
@@ -40,11 +40,13 @@ class Table:
 
 @dataclass
 class Learned:
-    """What one part of one trial has learned."""
+    """What one part of one trial has learned; `learn.py` says how the arrays are laid out."""
 
     weights: np.ndarray
+    kept: np.ndarray
     x: np.ndarray
     y: np.ndarray
+    z: np.ndarray
     changes: np.ndarray
 
 
@@ -68,14 +70,15 @@ class Plastic:
             rows = plastic_rows(plan, p, cells)
             self.initial, self.delays = rows.weights, rows.distinct_delays()
             self.tables = self._sparse_tables(rows)
-        self.sides = [[t.name for t in self.rule.traces if t.side == side] for side in ("pre", "post")]
+        sides = ("pre", "post", "modulator")
+        self.sides = [[t.name for t in self.rule.traces if t.side == side] for side in sides]
+        self.every = self.rule.sweep_steps(plan.dt)
         constants = self.rule.constants(plan.dt)
         self.constants = np.array([*constants.values(), 0.0], plan.real)
         self._learned: dict[tuple[int, int], Learned] = {}
         self._blocks: list[Block] = []  # programs hold only their addresses
-        binder.synapse_bytes += plan.trials * self.initial.nbytes + sum(
-            table.n_bytes for table in self.tables
-        )
+        each = plan.trials * self.initial.nbytes * (1 + len(self.rule.synaptic))
+        binder.synapse_bytes += each + sum(table.n_bytes for table in self.tables)
 
     def _dense_table(self, part: int, shape: tuple[int, int]) -> Table:
         low, high = self.binder.share.stretch(self.target, part)
@@ -122,9 +125,11 @@ class Plastic:
             plan = self.binder.plan
             low, high = self.binder.share.stretch(self.target, part)
             sizes = (self.delays.size * plan.group_of(self.p.part.source).n, high - low)
-            x, y = (zeros(len(s) * size, plan.real) for s, size in zip(self.sides, sizes, strict=True))
+            x, y = (zeros(len(s) * size, plan.real) for s, size in zip(self.sides[:2], sizes, strict=True))
             weights = copied(self.initial[self.tables[part].place], plan.real)
-            self._learned[trial.index, part] = Learned(weights, x, y, np.zeros(1, np.int64))
+            kept = zeros(len(self.rule.synaptic) * weights.size, plan.real)
+            z = copied(np.array([*(0.0 for _ in self.sides[2]), *self.rule.shared.values()]), plan.real)
+            self._learned[trial.index, part] = Learned(weights, kept, x, y, z, np.zeros(1, np.int64))
         return self._learned[trial.index, part]
 
     def deliver(self, trial: Trial, part: int) -> list[Block]:
@@ -158,8 +163,32 @@ class Plastic:
         kernel = learning_kernel(self.rule, binder.real, self.dense)
         block = kernel.pack(
             **ring, post_ids=post.ids, post_counts=post.sent(part), post_n=post.n, post_length=post.length,
-            low=low, **table.arguments, **table.incoming, weights=mine.weights, x=mine.x, y=mine.y,
-            own=high - low, constants=self.constants, changes=mine.changes,
+            low=low, **table.arguments, **table.incoming, weights=mine.weights, kept=mine.kept, x=mine.x,
+            y=mine.y, z=mine.z, own=high - low, constants=self.constants, every=self.every,
+            changes=mine.changes,
+        )  # fmt: skip
+        return [*self._keep(block), *self._settle(trial, part)]
+
+    def _settle(self, trial: Trial, part: int) -> list[Block]:
+        """Return the blocks that end the step of a rule with a modulator or sweeps."""
+        binder, mine, table = self.binder, self.learned(trial, part), self.tables[part].arguments
+        if not self.every and not self.rule.modulated:
+            return []
+        group = binder.plan.group_of(self.p.part.modulator or self.p.part.source)
+        ring = binder.ring(trial, group.name)
+        if self.p.part.modulator is None:
+            ring["first"] = np.zeros(0, np.int64)
+        low, high = binder.share.stretch(self.target, part)
+        shape = {"columns": table["columns"], "rows": table["rows"], "first_column": table["first_column"]}
+        if not self.dense:
+            shape = {"columns": mine.weights.size, "rows": 1, "first_column": 0}
+        kernel = settling_kernel(
+            self.rule, binder.real, self.dense, binder.payload(group), group.part.payload == "unit"
+        )
+        block = kernel.pack(
+            **ring, targets=table["targets"], **shape, weights=mine.weights, kept=mine.kept, y=mine.y,
+            z=mine.z, own=high - low, constants=self.constants, every=self.every,
+            totals=zeros(high - low, binder.plan.real), changes=mine.changes,
         )  # fmt: skip
         return self._keep(block)
 
@@ -183,17 +212,31 @@ class Plastic:
         return np.asarray(total)
 
     def saved(self, trial: Trial) -> dict[str, np.ndarray]:
-        """Return the traces of one trial: (n_delays, n_sources) of arrivals, (n_targets,) of the targets."""
+        """Return traces of one trial, and what its synapses keep and have in common, as in a snapshot.
+
+        Traces are (n_delays, n_sources) of arrivals, (n_targets,) of the targets, (1,) of a modulator.
+        """
         parts = [self.learned(trial, part) for part in range(len(self.tables))]
-        pre, post = self.sides
+        (pre, post, _), name = self.sides, self.p.name
         x = parts[0].x.reshape(len(pre), self.delays.size, -1) if pre else ()
         y = np.concatenate([mine.y.reshape(len(post), -1) for mine in parts], axis=1) if post else ()
-        found = {**dict(zip(pre, x, strict=True)), **dict(zip(post, y, strict=True))}
-        return {f"trace/{self.p.name}/{name}": values.copy() for name, values in found.items()}
+        traces = {**dict(zip(pre, x, strict=True)), **dict(zip(post, y, strict=True))}
+        found = {f"trace/{name}/{key}": values.copy() for key, values in traces.items()}
+        found |= {key: parts[0].z[i : i + 1].copy() for i, key in enumerate(self._common())}
+        for i, key in enumerate(self.rule.synaptic):
+            found[f"synapse/{name}/{key}"] = values = np.empty_like(self.initial)
+            for mine, table in zip(parts, self.tables, strict=True):
+                values[table.place] = mine.kept[i * table.place.size : (i + 1) * table.place.size]
+        return found
+
+    def _common(self) -> list[str]:
+        """Return the keys in a snapshot of what all synapses have in common, in the order of z."""
+        kinds = [("trace", self.sides[2]), ("shared", [*self.rule.shared])]
+        return [f"{kind}/{self.p.name}/{name}" for kind, names in kinds for name in names]
 
     def restore(self, trial: Trial, snapshot: dict[str, np.ndarray]) -> None:
-        """Set weights and traces of one trial."""
-        pre, post = self.sides
+        """Set weights and traces of one trial, and what its synapses keep and have in common."""
+        pre, post, _ = self.sides
         for part, table in enumerate(self.tables):
             mine = self.learned(trial, part)
             low, high = self.binder.share.stretch(self.target, part)
@@ -202,6 +245,11 @@ class Plastic:
                 mine.x.reshape(len(pre), -1)[i] = snapshot[f"trace/{self.p.name}/{name}"].reshape(-1)
             for i, name in enumerate(post):
                 mine.y.reshape(len(post), -1)[i] = snapshot[f"trace/{self.p.name}/{name}"][low:high]
+            for i, key in enumerate(self._common()):
+                mine.z[i : i + 1] = snapshot[key]
+            for i, name in enumerate(self.rule.synaptic):
+                kept = mine.kept.reshape(len(self.rule.synaptic), -1)
+                kept[i] = snapshot[f"synapse/{self.p.name}/{name}"][table.place]
 
 
 def _rows_of_part(rows: Rows, first: int, last: int) -> _Rows:
