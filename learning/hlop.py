@@ -135,14 +135,22 @@ class HLOP(torch.nn.Module):
         ----------
         activity : dict of str to tensor, optional
             Layer -> x (N, n), where something else is to be learned than what came, such as a trace.
+
+        Raises
+        ------
+        RunError
+            If nothing came to a layer that has rows to learn, and nothing is given.
         """
         given = activity or {}
         self._known(given)
         for name in self._layers:
-            if name in given:
-                self[name].learn(given[name])
-            elif self._heard[name]:
-                self[name].learn(self.activity(name))
+            if name not in given and not self._heard[name] and len(self[name].new):
+                raise RunError(
+                    f"HLOP.learn: nothing was heard of {name} in the last batch; run the network in training "
+                    "and with gradients before, or give its activity"
+                )
+            if len(self[name].new):
+                self[name].learn(given[name] if name in given else self.activity(name))
         self._told = True
 
     def step(self, optimiser: torch.optim.Optimizer) -> None:

@@ -243,6 +243,14 @@ def test_only_the_last_batch_in_training_is_learned():
     assert torch.equal(hlop.activity("0"), batches[1:3].flatten(0, 1))
 
 
+def test_a_layer_of_which_nothing_was_heard_is_named():
+    hlop = HLOP(torch.nn.Sequential(torch.nn.Linear(6, 4, bias=False)), {"0": 2})
+    with pytest.raises(rb.RunError, match="nothing was heard of 0"):
+        hlop.learn()
+    hlop.next_task({})
+    hlop.learn()
+
+
 def test_activity_that_is_given_is_learned_in_its_place():
     net = torch.nn.Sequential(torch.nn.Linear(6, 4, bias=False))
     hlop, other = HLOP(net, {"0": 2}, rate=0.1), Lateral(6, rate=0.1)
