@@ -43,14 +43,15 @@ def denoise(events: Events, within: float) -> Events:
     span, n = _span("denoise.within", within), len(events)
     width = int(events.x.max(initial=0)) + 2  # a column that nobody is in, between one row and the next
     pixels = (events.y.astype(np.int64) + 1) * width + events.x
-    listed = np.sort(pixels * n + np.arange(n))  # by pixel, and in order of time for each
+    order = np.argsort(pixels, kind="stable")
+    listed, t = pixels[order] * n + order, events.t_us[order]  # by pixel, and for each in order of time
     near = np.zeros(n, bool)
     for neighbour in (-1, 1, -width, width):
-        wanted = (pixels + neighbour) * n
-        found = listed[np.maximum(np.searchsorted(listed, wanted + np.arange(n)) - 1, 0)]
-        at = np.clip(found - wanted, 0, n - 1)
-        near |= (found >= wanted) & (found < wanted + np.arange(n)) & (events.t_us - events.t_us[at] < span)
-    return events[near]
+        wanted = listed + neighbour * n
+        before = np.searchsorted(listed, wanted) - 1
+        same = (before >= 0) & (listed[before] >= wanted - order)
+        near |= same & (t - t[before] < span)
+    return events[np.sort(order[near])]
 
 
 def refractory(events: Events, period: float) -> Events:

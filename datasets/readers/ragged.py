@@ -40,10 +40,10 @@ class Ragged:
         import h5py
 
         kind, create = data.id.get_type(), data.file.id.get_create_plist()
-        text = isinstance(kind, h5py.h5t.TypeStringID)
+        text = isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()
+        if data.ndim != 1 or not (text or kind.get_class() == h5py.h5t.VLEN):
+            raise FormatError(f"{data.name}: holds {data.dtype} of shape {data.shape}; allowed are lists")
         self.dtype = np.dtype("S1") if text else np.dtype(kind.get_super().dtype)
-        if kind.get_class() not in (h5py.h5t.VLEN, h5py.h5t.STRING) or kind.get_size() != _ENTRY.itemsize:
-            raise FormatError(f"{data.name}: holds {data.dtype}; allowed are lists")
         if self.dtype.kind not in "iufS" or (not text and self.dtype.itemsize != kind.get_super().get_size()):
             raise FormatError(f"{data.name}: holds lists of {self.dtype}; allowed are numbers")
         if create.get_sizes() != (8, 8) or create.get_userblock():

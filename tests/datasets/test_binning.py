@@ -43,6 +43,8 @@ def test_steps_of_broken_microseconds_begin_where_they_should():
     dt = 1 / 3000  # the third step begins at 1,000 microseconds, give or take a rounding
     events = Events([333, 334, 666, 667, 999, 1000, 3_000_000_000], x=[0] * 7, shape=(1,))
     assert bin_events(events, dt).steps.tolist() == [0, 1, 2, 3, 9_000_000]
+    # 250,000 microseconds are 15 frames of a film, but not of sixtieths as floating point has them.
+    assert bin_events(Events([249_999, 250_000], x=[0, 0], shape=(1,)), 1 / 60).steps.tolist() == [14, 15]
 
 
 def test_events_after_the_last_step_are_refused_unless_they_are_to_be_left_out():

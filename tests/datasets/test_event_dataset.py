@@ -166,12 +166,15 @@ def test_what_is_kept_is_found_until_something_changes(tmp_path, seen, monkeypat
     again, same = through(0)
     np.testing.assert_array_equal(again, first)
     assert (calls, same) == (1, 1)
-    assert through(1000)[1] == 2  # another transform
-    assert through(0, dt=2e-3)[1] == 3  # another step
-    assert through(0, index=1)[1] == 4  # another file
+    later = data.nmnist(tmp_path, transform=Later(0)).through(lambda events: events.delayed(1e-3))
+    assert later.binned(1e-3, 100, cache=kept)[0][0].steps[0] == np.flatnonzero(first.any((1, 2, 3)))[0] + 1
+    assert Later.calls == 2  # another function
+    assert through(1000)[1] == 3  # another transform
+    assert through(0, dt=2e-3)[1] == 4  # another step
+    assert through(0, index=1)[1] == 5  # another file
     data.write_bin(seen.recordings.paths[0], seen[2][0])
     changed, calls = through(0)  # another content
-    assert calls == 5
+    assert calls == 6
     np.testing.assert_array_equal(changed, bin_events(seen[2][0], 1e-3, 100).dense())
 
 
