@@ -7,6 +7,7 @@ as floats, and `Simulator.run` with the first two axes exchanged.
 from .burst import Burst
 from .code import Code
 from .delta import Delta, SendOnDelta
+from .event_form import from_events, to_events
 from .latency import Latency, LogLatency
 from .phase import Phase
 from .population import Population
@@ -14,5 +15,5 @@ from .rate import Bernoulli, Poisson, Regular
 
 __all__ = [
     "Bernoulli", "Burst", "Code", "Delta", "Latency", "LogLatency", "Phase", "Poisson", "Population",
-    "Regular", "SendOnDelta",
+    "Regular", "SendOnDelta", "from_events", "to_events",
 ]  # fmt: skip

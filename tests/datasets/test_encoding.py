@@ -17,6 +17,8 @@ from rheobase.datasets.encoding import (
     Population,
     Regular,
     SendOnDelta,
+    from_events,
+    to_events,
 )
 
 RNG = np.random.default_rng(0)
@@ -201,5 +203,45 @@ def test_rates_latencies_and_changes_are_those_of_snntorch():
     ],
 )  # fmt: skip
 def test_what_cannot_be_encoded_is_named(wrong, message):
+    with pytest.raises(rb.SpecError, match=message):
+        wrong()
+
+
+def test_spikes_become_events_and_these_spikes_again():
+    x = RNG.random(30)
+    for code in (Regular(20), Poisson(20, rate=2.0), Burst(20)):
+        spikes = code.encode(x)
+        events = to_events(spikes, dt=2e-3)
+        assert events.shape == (30,)
+        assert len(events) == spikes.sum()
+        np.testing.assert_array_equal(from_events(events, dt=2e-3, steps=20), spikes)
+
+
+def test_signs_become_polarities():
+    film = np.cumsum(RNG.normal(size=(20, 4, 5)), axis=0)
+    told = SendOnDelta(0.5).encode(film)
+    events = to_events(told, dt=1e-3, signed=True)
+    assert events.shape == (2, 4, 5)
+    assert (events.p == 1).sum() == told[told > 0].sum()
+    np.testing.assert_array_equal(from_events(events, dt=1e-3, steps=20, signed=True), told)
+    line = to_events(told[:, 0], dt=1e-3, signed=True)
+    assert line.shape == (2, 1, 5)
+    np.testing.assert_array_equal(from_events(line, dt=1e-3, steps=20, signed=True)[:, 0], told[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: to_events(np.ones((3, 2)), 1e-3), r"to_events\.spikes: got float64 of shape \(3, 2\)"),
+        (lambda: to_events(np.ones((3, 2, 2), int), 1e-3), r"allowed are whole numbers, \(steps, n\)"),
+        (lambda: to_events(-np.ones((3, 2), int), 1e-3), "say signed=True"),
+        (lambda: to_events(np.ones((3, 2), int), 1.5e-6), r"to_events\.dt: got 1.5e-06; allowed are whole"),
+        (
+            lambda: from_events(to_events([[1]], 1e-3), 1e-3, 1, signed=True),
+            r"got events of the shape \(1,\)",
+        ),
+    ],
+)
+def test_what_is_no_event_is_named(wrong, message):
     with pytest.raises(rb.SpecError, match=message):
         wrong()
