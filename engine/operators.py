@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..neurons.errors import SpecError, nearest
 from ..neurons.scalars import SCALARS
-from ..neurons.vocabulary import exp, maximum, sqrt
+from ..neurons.vocabulary import exp, maximum, sqrt, where
 
 if TYPE_CHECKING:
     from .parts import Operator
@@ -43,7 +43,7 @@ class Units:
     out : int
         How many numbers it writes.
     sizes : dict
-        The sizes that the row function names.
+        The sizes that the row function names; an option of the same name is then a whole number.
     """
 
     shape: Shape
@@ -106,6 +106,16 @@ def rows_to_numbers(shapes: Sequence[Shape], options: Mapping[str, Any]) -> Unit
     if isinstance(units, str):
         return units
     return Units(shapes[0][:-1] or (1,), units.n, units.widths, units.shares, 1, units.sizes)
+
+
+def rows_of_largest(shapes: Sequence[Shape], options: Mapping[str, Any]) -> Units | str:
+    """Return units of one row each, of which k numbers stay."""
+    units, k = rows_alike(shapes, options), options["k"]
+    if isinstance(units, str):
+        return units
+    if k != int(k) or k < 1:
+        return f"a whole number k from 1, but k is {k:g}"
+    return replace(units, sizes={**units.sizes, "k": min(int(k), shapes[0][-1])})
 
 
 def numbers_alike(shapes: Sequence[Shape], options: Mapping[str, Any]) -> Units | str:
@@ -177,6 +187,21 @@ def largest(x: Any, y: Any, n: Any) -> None:
     y[0] = top
 
 
+def leading(x: Any, y: Any, n: Any, k: Any) -> None:
+    """Write the k largest x_i that are above 0, of equal ones the first, and 0 for all others."""
+    for i in range(n):
+        y[i] = 0.0
+    for _turn in range(k):
+        top = 0.0
+        for i in range(n):
+            top = maximum(top, where(y[i] > 0.0, 0.0, x[i]))
+        free = 1.0
+        for i in range(n):
+            taken = where(y[i] > 0.0, 0.0, where(x[i] >= top, free, 0.0))
+            y[i] = where(taken > 0.0, x[i], y[i])
+            free = free - taken
+
+
 def mapped(x: Any, y: Any, n: Any, function: Any) -> None:
     """Write f(x_i)."""
     for i in range(n):
@@ -228,6 +253,7 @@ KINDS = {
         OperatorKind("softmax", softmax),
         OperatorKind("normalise", normalise, options={"eps": 1e-5, "centred": True}),
         OperatorKind("max", largest, units=rows_to_numbers),
+        OperatorKind("top_k", leading, options={"k": None}, units=rows_of_largest),
         OperatorKind("map", mapped, ("x",), {"function": None}, numbers_alike, elementwise=True),
         OperatorKind(
             "product", product, ("a", "b"), {"function": "identity"}, numbers_alike, elementwise=True

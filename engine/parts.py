@@ -129,6 +129,8 @@ class Operator(Group):
     "softmax"     x                      exp(x_i - max x) / sum_j exp(x_j - max)
     "normalise"   x                      (x_i - mean) / sqrt(variance + eps)      eps = 1e-5, centred = True
     "max"         x                      the largest of each row
+    "top_k"       x                      the k largest of each row that are     k
+                                         above 0, and 0 elsewhere
     "map"         x                      f(x_i)                                   function, parameters
     "product"     a, b                   f(a_i) b_i                               function, parameters
     "add"         a, b                   a_i + b_i

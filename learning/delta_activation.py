@@ -14,7 +14,7 @@ except ImportError:
     raise MissingExtra("torch", "torch", "Training sparse changes") from None
 from torch import Tensor
 
-from .binding.staircase import staircase
+from .binding.operators import staircase
 
 __all__ = ["DeltaActivation", "delta_loss"]
 

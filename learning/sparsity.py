@@ -18,6 +18,7 @@ except ImportError:
     raise MissingExtra("torch", "torch", "Training for sparsity") from None
 from torch import Tensor
 
+from .binding.operators import top_k
 from .delta_activation import DeltaActivation
 
 __all__ = ["TopK", "density", "density_loss", "rate_loss", "recorded"]
@@ -28,7 +29,7 @@ class TopK(torch.nn.Module):
 
     Where fewer than k are positive, fewer stay; of equal values the first ones do. Gradients pass to those
     that stay. A product with a matrix (n_out, n) that skips zeros then takes at most k n_out multiplications
-    per token.
+    per token: `rheobase.convert` makes neurons of it that tell nothing else.
 
     Parameters
     ----------
@@ -53,14 +54,7 @@ class TopK(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the k largest of (..., n) where they are positive, and zero elsewhere."""
-        if x.shape[-1] <= self.k:
-            return x.relu()
-        with torch.no_grad():
-            last = x.topk(self.k, dim=-1, sorted=False).values.amin(dim=-1, keepdim=True)
-            above, equal = x > last, x == last
-            room = self.k - above.sum(dim=-1, keepdim=True)
-            kept = (x > 0) & (above | (equal & (equal.cumsum(dim=-1) <= room)))
-        return torch.where(kept, x, x.new_zeros(()))
+        return top_k(x, self.k)
 
     def extra_repr(self) -> str:
         """Say how many stay."""

@@ -221,7 +221,7 @@ def never_negative(circuit: Circuit, cell: Cell) -> bool:
     if cell.function != "identity":
         return False
     if cell.rows is not None:
-        return cell.rows.kind == "softmax"
+        return cell.rows.kind in ("softmax", "top_k")
     sums = all(
         np.all(np.asarray(term.values.get("weight", 0)) >= 0)
         and never_negative(circuit, circuit.cells[term.source])

@@ -281,6 +281,10 @@ class _Fusion:
     def softmax(self, node: Node) -> Form:
         return self.computed(node, "softmax", self.total(node.inputs[0], (-1, node.options["width"])))
 
+    def top_k(self, node: Node) -> Form:
+        read = self.total(node.inputs[0], (-1, node.options["width"]))
+        return self.computed(node, "top_k", read, k=node.options["k"])
+
     def normalise(self, node: Node) -> Form:
         eps, centred = node.options["eps"], node.options["centred"]
         read = self.total(node.inputs[0], (-1, node.options["width"]))
@@ -338,6 +342,7 @@ _FORMS: Mapping[str, Callable[[_Fusion, Node], Form]] = {
     "product": _Fusion.product,
     "matmul": _Fusion.matmul,
     "softmax": _Fusion.softmax,
+    "top_k": _Fusion.top_k,
     "normalise": _Fusion.normalise,
     "scan": _Fusion.scan,
     "embedding": _Fusion.embedding,

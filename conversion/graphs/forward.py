@@ -131,6 +131,14 @@ def _softmax(node: Node, inputs: list[np.ndarray], batch: int) -> np.ndarray:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True)).reshape(batch, -1)
 
 
+def _top_k(node: Node, inputs: list[np.ndarray], batch: int) -> np.ndarray:
+    rows = inputs[0].reshape(-1, node.options["width"])
+    order = np.argsort(-rows, axis=1, kind="stable")[:, : node.options["k"]]
+    kept = np.zeros_like(rows)
+    np.put_along_axis(kept, order, np.maximum(np.take_along_axis(rows, order, 1), 0), 1)
+    return kept.reshape(batch, -1)
+
+
 def _normalise(node: Node, inputs: list[np.ndarray], batch: int) -> np.ndarray:
     rows = inputs[0].reshape(-1, node.options["width"])
     if node.options["centred"]:
@@ -175,6 +183,7 @@ _OPERATIONS: Mapping[str, Callable[[Node, list[np.ndarray], int], np.ndarray]] =
     "matmul": _matmul,
     "max_pool": _max_pool,
     "softmax": _softmax,
+    "top_k": _top_k,
     "normalise": _normalise,
     "scan": _scan,
     "embedding": _embedding,

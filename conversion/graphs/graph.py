@@ -62,6 +62,8 @@ OPERATIONS: Mapping[str, OperationKind] = {
     # a: (batch, m, k), b: (batch, k, n)
     "matmul": OperationKind(2, (), ("batch", "m", "k", "n")),
     "softmax": OperationKind(1, (), ("width",)),
+    # the k largest numbers of each row that are above 0, and 0 elsewhere
+    "top_k": OperationKind(1, (), ("width", "k")),
     # (x - mean) / sqrt(var + eps) of each row; without the mean where `centred` is False (root mean square)
     "normalise": OperationKind(1, (), ("width", "eps", "centred")),
     # S_t = a_t S_(t-1) + k_t v_t^T, o_t = q_t S_t; q, k, a: (heads, tokens, d_k), v: (heads, tokens, d_v)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ...learning.binding.staircase import staircase
+from ...learning.binding.operators import staircase
 from ...neurons.errors import ConversionError
 
 #: Candidates for the first threshold, as parts of the largest value that arrives.
@@ -30,7 +30,7 @@ class QCFS(nn.Module):
     """A ReLU in steps with a trained end: quantization, clip, floor and shift (T. Bu et al., ICLR 2022).
 
     h(x) = threshold clip(floor(x levels / threshold + 1/2) / levels, 0, 1); gradients pass as if nothing were
-    rounded: see `learning.binding.staircase`. `rheobase.convert` takes a neuron's step, threshold
+    rounded: see `learning.binding.operators`. `rheobase.convert` takes a neuron's step, threshold
     / levels, and its range from it.
 
     Parameters

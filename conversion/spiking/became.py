@@ -13,6 +13,7 @@ from ..circuits.circuit import Cell, Circuit
 #: Why an operator is no sum of events: what it remembers, and when it computes.
 _ROWS = {
     "softmax": "a row is computed anew where a total of it changed",
+    "top_k": "the largest of a row, chosen anew where a total of it changed",
     "normalise": "a row is computed anew where a total of it changed",
     "max": "the largest total of a window, computed anew where one changed",
     "product": "computed anew where a factor changed",

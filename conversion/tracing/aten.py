@@ -172,6 +172,7 @@ HANDLERS: Mapping[str, Handler] = {
     "gated_scan": weighted.gated_scan,
     "rational": pointwise.rational,
     "staircase": pointwise.staircase,
+    "top_k": windowed.top_k,
 }
 
 #: Operators that are linear in an image's or signal's pixels, the same for each channel.

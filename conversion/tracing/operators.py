@@ -6,12 +6,10 @@ by `torch.export` and converted from the file; what saves or runs one outside of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import torch
 from torch import Tensor
 
-from ...learning.binding.staircase import staircase
+from ...learning.binding.operators import OPERATORS, Operators, define
 
 
 def gated_scan(q: Tensor, k: Tensor, v: Tensor, a: Tensor, *, backward: bool = False) -> Tensor:
@@ -81,15 +79,12 @@ def _quotient(x: Tensor, above: Tensor, below: Tensor) -> Tensor:
 
 
 #: Name -> arguments, and what computes it. `aten.HANDLERS` says what each is in a graph.
-OWN: Mapping[str, tuple[str, Callable[..., Tensor]]] = {
+OWN: Operators = {
     "gated_scan": ("Tensor q, Tensor k, Tensor v, Tensor a, bool backward", _scanned),
     "rational": ("Tensor x, Tensor above, Tensor below", _quotient),
 }
 
-_LIBRARY = torch.library.Library("rheobase", "FRAGMENT")
-for _name, (_arguments, _compute) in OWN.items():
-    _LIBRARY.define(f"{_name}({_arguments}) -> Tensor")
-    _LIBRARY.impl(_name, _compute, "CompositeImplicitAutograd")
+define(OWN)
 
-#: All that are ours, with that of `learning`.
-NAMES = frozenset({*OWN, staircase.__name__})
+#: All that are ours, with those of `learning`.
+NAMES = frozenset({*OWN, *OPERATORS})

@@ -19,6 +19,11 @@ def softmax(draft: Draft, x: Value, axis: int, *_: Any) -> Value:
     return compose.softmax(draft, x, axis)
 
 
+def top_k(draft: Draft, x: Value, k: int) -> Value:
+    """Return the k largest numbers along the last axis that are above zero, and zero for all others."""
+    return draft.add("top_k", [x], x.shape, width=x.shape[-1], k=k)
+
+
 def log_softmax(draft: Draft, x: Value, axis: int, *_: Any) -> Value:
     """Return the logarithm of the softmax."""
     return mapped(draft, compose.softmax(draft, x, axis), "log")

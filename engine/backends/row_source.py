@@ -72,9 +72,11 @@ def row_of(operator: Operator) -> Row:
     """Return the row function of an operator, or raise SpecError where it cannot be read."""
     kind, options = kind_of(operator), operator.options
     numbers = {name: value for name, value in options.items() if name not in (FUNCTION, "parameters")}
+    sizes = units_of(operator).sizes
+    numbers = {name: value for name, value in numbers.items() if name not in sizes}
     reals = {name: value for name, value in numbers.items() if not isinstance(value, bool)}
     wholes = {name: int(value) for name, value in numbers.items() if isinstance(value, bool)}
-    wholes |= units_of(operator).sizes
+    wholes |= sizes
     function = None
     if FUNCTION in options:
         reals |= {f"parameter_{k}": value for k, value in enumerate(options["parameters"])}

@@ -68,6 +68,7 @@ KINDS = {
     "normalise": {"eps": 0.01},
     "rms": {"eps": 0.01, "centred": False},
     "max": {},
+    "top_k": {"k": 2},
     "gelu": {"function": "gelu"},
     "gated": {"function": "silu"},
     "add": {},
@@ -124,6 +125,15 @@ def scanned(q, k, v, a, backward):
     return out
 
 
+def largest(x, k):
+    """Return the k largest numbers of each row, of equal ones the first, where they are above zero."""
+    out = np.zeros_like(x)
+    for row in np.ndindex(x.shape[:-1]):
+        for i in sorted(range(x.shape[-1]), key=lambda i: (-x[row][i], i))[:k]:
+            out[row][i] = max(x[row][i], 0.0)
+    return out
+
+
 def expected(u, a, b):
     """Return what the operators of `every_kind` compute of a's totals and what a and b have told."""
     off = u - u.mean(axis=-1, keepdims=True)
@@ -132,6 +142,7 @@ def expected(u, a, b):
         "normalise": off / np.sqrt((off**2).mean(axis=-1, keepdims=True) + 0.01),
         "rms": u / np.sqrt((u**2).mean(axis=-1, keepdims=True) + 0.01),
         "max": u.max(axis=-1),
+        "top_k": largest(u, 2),
         "gelu": u * ndtr(u),
         "gated": u * expit(u) * a,
         "add": u + a,

@@ -379,6 +379,8 @@ def test_operators_read_populations_along_their_last_axis():
             lambda: rb.Operator("map", told(), options={"function": "clamp"}),
             "clamp takes 2 finite numbers",
         ),
+        (lambda: rb.Operator("top_k", told()), "options\\['k'\\]: got None; allowed is a finite number"),
+        (lambda: rb.Operator("top_k", told(), options={"k": 1.5}), "a whole number k from 1, but k is 1.5"),
         (lambda: rb.Operator("softmax", told(), options={"tau": 1.0}), "got 'tau'; softmax has none"),
         (
             lambda: rb.Operator("normalise", told(), options={"eps": NAN}),

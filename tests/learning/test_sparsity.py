@@ -35,25 +35,19 @@ def test_gradients_pass_to_those_that_stay():
     assert x.grad.tolist() == [[1.0, 0.0, 100.0, 0.0], [0.0, 0.0, 100.0, 0.0]]
 
 
-def test_the_engine_counts_k_times_d_weights_for_each_token():
-    model, tokens = mlp(TopK(4)), torch.randn(7, 6)
-    hidden = model[1](model[0](tokens)).detach()
-    assert density(model, tokens) == {"1": 4 / 16}
-    net = rb.Network()
-    values = net.add(rb.CurrentSource(16, name="values"))
-    units = net.add(rb.Population(16, rb.ReLU(), name="units"))
-    out = net.add(rb.Population(5, rb.ReLU(bias=100.0), name="out"))
-    net.add(rb.Projection(values, units, rb.one_to_one(), delay=0.0))
-    second = net.add(
-        rb.Projection(units, out, rb.dense(), weight=model[2].weight.detach().numpy(), delay=0.0)
-    )
-    sim = rb.Simulator(net, dt=1e-3, batch=7, backend="reference")
-    result = sim.run(1e-3, inputs={"values": hidden.numpy()[:, None]})
-    (counted,) = (p for p in result.counts.projections if p.name == second.name)
-    assert counted.events_by_trial == (4 * 5,) * 7
-    assert counted.arithmetic == "mac"
-    expected = (hidden @ model[2].weight.T).detach().numpy() + 100.0
-    np.testing.assert_allclose(sim.state(out)["v"], expected, rtol=1e-6)
+@pytest.mark.parametrize("law", ["value", "delta"])
+def test_the_second_product_takes_exactly_k_times_d_weights_for_each_token(law):
+    model, tokens = mlp(TopK(3)).eval(), torch.randn(9, 6)
+    assert density(model, tokens) == {"1": 3 / 16}
+    spiking = rb.convert(model, tokens.numpy(), law=law, events="graded", bits=8)
+    answer = spiking.run(tokens.numpy(), backend="reference")
+    assert answer.operations.tolist() == [3 * 5] * 9
+    second = answer.result.counts.projections[-1]
+    assert (second.sent, second.events, second.arithmetic) == (9 * 3, 9 * 3 * 5, "mac")
+    expected = model(tokens).detach().numpy()
+    np.testing.assert_allclose(answer.outputs, expected, atol=1e-6 if law == "value" else 0.02)
+    if law == "delta":
+        spiking.verify(tokens[:3].numpy(), backends=["reference"])
 
 
 def test_the_density_of_a_module_is_the_share_of_weights_that_the_engine_counts():
