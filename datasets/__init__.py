@@ -13,6 +13,7 @@ from .cochlea import Cochlea
 from .digits import Digits, calibration_digits, digits
 from .events import Events
 from .filters import denoise, refractory, time_surface
+from .latencies import LatencyPatterns, latency_patterns
 from .mnist import read_mnist
 from .moving_digits import moving_digits
 from .readers import (
@@ -46,6 +47,7 @@ __all__ = [
     "EventCamera",
     "EventDataset",
     "Events",
+    "LatencyPatterns",
     "MissingData",
     "bin_events",
     "calibration_digits",
@@ -56,6 +58,7 @@ __all__ = [
     "dvs_gesture",
     "encoding",
     "gsc",
+    "latency_patterns",
     "moving_digits",
     "ncaltech101",
     "nmnist",

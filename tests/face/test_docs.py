@@ -181,6 +181,7 @@ def test_every_example_is_run_but_those_that_train_or_need_a_package():
         "08_convert_pretrained.py",
         "09_fine_tune_steps.py",
         "10_convert_onnx.py",
+        "11_learn_delays.py",  # by tests/learning/test_learned_task.py
         "12_continual.py",
         "13_digits_as_spikes.py",  # by test_training_examples.py, and the next two
         "14_spoken_digits.py",
