@@ -83,6 +83,7 @@ def steps(settings: Settings) -> Iterator[Step]:
     # Images of more samples are drawn for fewer steps: drawing them would take longer than everything else.
     for batch, seconds in ((64, 0.1), (256, 0.05), (1024, 0.02)):
         yield from _beside_peers(settings, "conv", 60, batch, "--repeats", 2, "--seconds", seconds)
+    yield from _trained_beside_peers(settings)
     yield _profile(settings)
 
 
@@ -114,6 +115,18 @@ def _beside_peers(settings: Settings, name: str, limit_s: int, batch: int, *flag
         measured = measured or not reason
     if not measured:
         yield settings.bench(f"{name} batch {batch}", limit_s, *flags)
+
+
+def _trained_beside_peers(settings: Settings) -> Iterator[Step]:
+    """Yield steps that train beside SpikingJelly, whose fastest way is told apart by the peer itself."""
+    reason = "" if importlib.util.find_spec("torch") else "torch is not installed"
+    peer = ("--peer", "spikingjelly", "--peer-python", sys.executable)
+    beside = peer if importlib.util.find_spec("spikingjelly") else ()
+    small = ("--steps", 5, "--batch", 2, "--repeats", 1) if settings.small else ()
+    for model in ("delayed", "dense", "conv"):
+        command = [*_OURS, "bench", "train", "--json", "--backend", settings.backend, "--model", model]
+        command += ["--threads", str(settings.threads), *beside, *map(str, small)]
+        yield Step(f"train {model}", command, 60, not_measured=reason)
 
 
 def _profile(settings: Settings) -> Step:
@@ -203,7 +216,8 @@ def _said(record: dict[str, Any]) -> str:
     what = record.get("error") or record.get("not_measured") or "done"
     line = record.get("line", {})
     if "wall_s" in line:
-        what = f"{line['wall_s']:.4g} s for {line['bio_s']:g} s"
+        what = f"{line['wall_s']:.4g} s"
+        what += f" for {line['bio_s']:g} s" if "bio_s" in line else ""
         what += f", {line['us_per_step']:.3g} us a step" if "us_per_step" in line else ""
         if line.get("ratio") is not None:
             what += f", {line['peer']} {line['ratio']:.3g} times as long ({line['peer_mode']})"

@@ -7,26 +7,32 @@ from typing import Any
 import numpy as np
 
 from ..engine.connectivity import conv2d, dense, pool2d
+from ..engine.distributions import uniform
 from ..engine.network import Network
 from ..engine.parts import Population, Projection
 from ..engine.sources import SpikeSource
 from ..neurons import Leaky
 
 #: Factors on uniform weights in +-1 / sqrt(fan-in), at which layers fire a few per cent of the time.
-GAINS = {"dense": (2.4, 4.0, 4.0), "recurrent": (2.4, 2.0, 3.0), "conv": (4.0, 2.0, 3.0, 2.0, 4.0)}
+GAINS = {
+    "dense": (2.4, 4.0, 4.0), "recurrent": (2.4, 2.0, 3.0), "conv": (4.0, 2.0, 3.0, 2.0, 4.0),
+    "delayed": (3.5, 4.0, 5.0),
+}  # fmt: skip
+#: The longest delay of "delayed", in seconds: 25 steps.
+LONGEST = 25e-3
 #: Leak of all neurons, per step.
 BETA = 0.9
 
 
 def learner(model: str, *, seed: int = 0, reset_delay: bool = True) -> Network:
-    """Return a network to be trained, without delays but for what recurs.
+    """Return a network to be trained.
 
     Parameters
     ----------
-    model : "dense", "recurrent" or "conv"
+    model : "dense", "recurrent", "conv" or "delayed"
         700-256-256-20, as for spoken digits of a cochlea; 700-256-20 with all neurons in the middle joined,
-        a step later; or images of 28 x 28 through 3 x 3 convolutions to 16 and 32 channels, each pooled by
-        twos, to 10 neurons.
+        a step later; images of 28 x 28 through 3 x 3 convolutions to 16 and 32 channels, each pooled by
+        twos, to 10 neurons; or 140-256-256-20 with a delay of 1 to 25 steps at each synapse, to be learned.
     seed : int
         Seed of the weights.
     reset_delay : bool
@@ -45,7 +51,8 @@ def learner(model: str, *, seed: int = 0, reset_delay: bool = True) -> Network:
 
     def layer(pre: Any, shape: Any, connectivity: Any, weight: Any, name: str) -> Any:
         post = net.add(Population(shape, Leaky(BETA, reset_delay=reset_delay), name=name))
-        net.add(Projection(pre, post, connectivity, weight=weight, delay=0.0, name=f"to {name}"))
+        delay: Any = uniform(1e-3, LONGEST) if model == "delayed" else 0.0
+        net.add(Projection(pre, post, connectivity, weight=weight, delay=delay, name=f"to {name}"))
         return post
 
     if model == "conv":
@@ -56,7 +63,7 @@ def learner(model: str, *, seed: int = 0, reset_delay: bool = True) -> Network:
             x = layer(x, (channels, size // 2, size // 2), pool2d(2), next(gains), f"pool {k}")
         layer(x, 10, dense(), weights(10, x.n), "out")
         return net
-    x = net.add(SpikeSource(700, name="x"))
+    x = net.add(SpikeSource(140 if model == "delayed" else 700, name="x"))
     for k in (1, 2)[: 1 if model == "recurrent" else 2]:
         x = layer(x, 256, dense(), weights(256, x.n), f"hidden {k}")
         if model == "recurrent":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import snntorch
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch_training import Learner, linear, main, over_steps
 
 
-def build(model: str, weights: Sequence[Tensor], beta: float) -> Learner:
+def build(model: str, weights: Sequence[Any], beta: float) -> Learner:
     """Return layers of `Leaky`; where it recurs, of `RLeaky` with all neurons joined."""
     parts, grad = linear(model, weights), surrogate.atan(2.0)
     neurons: list[nn.Module] = [snntorch.Leaky(beta, spike_grad=grad) for _ in parts]
@@ -48,6 +49,8 @@ def build(model: str, weights: Sequence[Tensor], beta: float) -> Learner:
         return found
 
     modes = {"step by step": step_by_step, "layer by layer": layer_by_layer}
+    if model == "delayed":
+        del modes["step by step"]
     return Learner(nn.ModuleList(ordered), modes)
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from .engine.result import peak_mb
 from .learning.surrogate import ATan
-from .models.learners import learner, spikes_to_learn
+from .models.learners import LONGEST, learner, spikes_to_learn
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +42,8 @@ class Case:
         Whether neurons are reset in the step of the spike.
     method : "bptt" or "sltt"
         Back through all steps, or within each: see `rheobase.learning.sltt`.
+    device : "cpu" or "cuda"
+        Torch's.
     """
 
     model: str
@@ -52,6 +54,7 @@ class Case:
     threads: int
     at_once: bool = False
     method: Literal["bptt", "sltt"] = "bptt"
+    device: str = "cpu"
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the input and the labels."""
@@ -68,16 +71,22 @@ class Training:
         import torch
 
         from .conversion import to_torch
+        from .learning.delays import LearnedDelays
 
         torch.set_num_threads(case.threads)
-        self.method = case.method
+        self.method, self.device = case.method, case.device
         self.network = learner(case.model, seed=case.seed, reset_delay=not case.at_once)
-        x, labels = case.arrays()
-        self.x, self.labels = torch.from_numpy(x).float(), torch.from_numpy(labels)
-        self.module = to_torch(self.network, surrogate=ATan(2.0))
+        x, labels = (torch.from_numpy(array).to(case.device) for array in case.arrays())
+        self.x, self.labels = x.float(), labels
+        learned = self.network.projections if case.model == "delayed" else ()
+        self._options: Any = {
+            "surrogate": ATan(2.0), "delays": {p.label: LearnedDelays(LONGEST) for p in learned},
+        }  # fmt: skip
+        self.module = to_torch(self.network, **self._options).to(case.device)
 
     def run(self, steps: int | None = None) -> float:
         """Go forward and back once, through so many steps of the input or all; return wall seconds."""
+        import torch
         from torch.nn.functional import cross_entropy
 
         from .learning.sltt import sltt
@@ -88,6 +97,8 @@ class Training:
             sltt(self.module, self.x[:steps], lambda sent, step: cross_entropy(sent, self.labels))
         else:
             cross_entropy(self.module(self.x[:steps]).sum(dim=0), self.labels).backward()  # type: ignore[no-untyped-call]
+        if self.device == "cuda":
+            torch.cuda.synchronize()
         return time.perf_counter() - began
 
     def spikes(self) -> dict[str, np.ndarray]:
@@ -98,21 +109,29 @@ class Training:
 
         names = [part.label for part in self.network.populations]
         with torch.no_grad():
-            found = to_torch(self.network, outputs=names)(self.x)
+            found = to_torch(self.network, outputs=names, **self._options).to(self.device)(self.x)
         return {name: values_of(found[name]) for name in names}
 
 
 def memory_of(case: Case) -> dict[str, float | None]:
-    """Train a few steps; return the most that this process held once all was loaded, and in all, in MB."""
+    """Train a few steps; return the most that was held once all was loaded, and in all, in MB.
+
+    By this process, or of a GPU's memory by what it has there.
+    """
+    import torch
+
+    def most() -> float | None:
+        return torch.cuda.max_memory_allocated() / 1e6 if case.device == "cuda" else peak_mb()
+
     ours = Training(case)
     ours.run(1)
-    base = peak_mb()
+    base = most()
     for _ in range(_SETTLED):
         ours.run()
-    return {"base_mb": base, "peak_mb": peak_mb()}
+    return {"base_mb": base, "peak_mb": most()}
 
 
 def values_of(x: torch.Tensor | None) -> np.ndarray:
     """Return a tensor that is there as an array."""
     assert x is not None
-    return x.detach().numpy()
+    return x.detach().cpu().numpy()

@@ -21,11 +21,13 @@ from . import __version__
 from .bench_learner import Case, Training, memory_of, values_of
 from .bench_ours import turn
 from .bench_peer import check_peer, find_script, in_turns, told_alone
-from .models.learners import BETA
-from .neurons.errors import MissingExtra, SpecError
+from .models.learners import BETA, LONGEST
+from .neurons.errors import MissingExtra, RunError, SpecError
 
 #: Steps and samples, where nothing else is asked for.
-SIZES = {"dense": (100, 64), "recurrent": (100, 64), "conv": (20, 32)}
+SIZES = {"dense": (100, 64), "recurrent": (100, 64), "conv": (20, 32), "delayed": (100, 256)}
+#: Backend -> torch's device.
+DEVICES = {"numba": "cpu", "cuda": "cuda"}
 #: Peers whose neurons are reset at once, not in the step after the spike.
 AT_ONCE = ("spikingjelly",)
 _FACTS = ("build_s",)
@@ -41,6 +43,7 @@ def bench_training(
     threads: int = 1,
     seed: int = 0,
     method: Literal["bptt", "sltt"] = "bptt",
+    backend: Literal["numba", "cuda"] = "numba",
     peer: str | None = None,
     peer_python: str | None = None,
     peer_script: str | Path | None = None,
@@ -50,10 +53,10 @@ def bench_training(
 
     Parameters
     ----------
-    model : "dense", "recurrent" or "conv"
+    model : "dense", "recurrent", "conv" or "delayed"
         See `rheobase.models.learners.learner`.
     steps, batch : int, optional
-        Of the input: 100 steps of 64 samples, 20 of 32 for "conv".
+        Of the input: 100 steps of 64 samples, 20 of 32 for "conv", 100 of 256 for "delayed".
     activity : float
         Share of input channels that fire in a step. 0.1 is that of the Spiking Heidelberg Digits in bins of
         10 ms: some 7,600 spikes of 700 channels in a second.
@@ -66,23 +69,26 @@ def bench_training(
     method : "bptt" or "sltt"
         Gradients through all steps, or within each, which takes the same memory for any number of them: see
         `rheobase.learning.sltt.sltt`. Peers train by the first.
+    backend : "numba" or "cuda"
+        Whose loops the neurons run in: on a processor, or on a GPU, of which torch must know too.
     peer : "snntorch" or "spikingjelly", optional
         Train with this one too, in turns: "spikingjelly" for all but "recurrent".
     peer_python : str, optional
         The Python that has the peer installed; this one if left out.
     peer_script : path, optional
         The script that runs the peer, if not benchmarks/peers of a checkout.
-    peer_device : "cpu", optional
-        Training is compared on a processor.
+    peer_device : "cpu" or "cuda", optional
+        The same as ours, which it is if left out.
 
     Returns
     -------
     dict
         `spikes_per_step` are shares of neurons that fire, by population. `peak_mb` is the most memory that
         a process held that did nothing else, `base_mb` what it had held after training on a single step of
-        the input, with all code loaded. A peer's figures begin with `peer_`; `ratio` is its time over ours,
-        `spikes_differ` counts spikes of all layers that only one side has, and `gradients_differ` is the
-        largest difference of a weight's gradient, over the largest gradient of that projection.
+        the input, with all code loaded; on a GPU both are of its memory, by torch's count. A peer's figures
+        begin with `peer_`; `ratio` is its time over ours, `spikes_differ` counts spikes of all layers that
+        only one side has, and `gradients_differ` is the largest difference of a gradient, over the largest
+        one of that parameter.
 
     Raises
     ------
@@ -91,16 +97,18 @@ def bench_training(
     MissingExtra
         If torch is not installed.
     """
+    _check(model, activity, method, backend, steps=steps, batch=batch, repeats=repeats)
     if peer is not None:
-        check_peer(peer, "train", peer_device)
-        if peer_device not in (None, "cpu"):
-            raise SpecError(f"bench.peer_device: got {peer_device!r}; for train allowed is 'cpu'")
+        check_peer(peer, "train", DEVICES[backend])
+        if peer_device not in (None, DEVICES[backend]):
+            raise SpecError(
+                f"bench.peer_device: got {peer_device!r}; allowed is that of ours, {DEVICES[backend]!r}"
+            )
         if why := refused(model, peer) or (method != "bptt" and "peers train by 'bptt' only"):
             raise SpecError(f"bench.peer: {why}")
-    _check(model, activity, method, steps=steps, batch=batch, repeats=repeats)
     few, samples = (given or usual for given, usual in zip((steps, batch), SIZES[model], strict=True))
-    case = Case(model, few, samples, activity, seed, threads, peer in AT_ONCE, method)
-    line: dict[str, Any] = {"benchmark": "train", "model": model, "backend": "torch", "threads": threads}
+    case = Case(model, few, samples, activity, seed, threads, peer in AT_ONCE, method, DEVICES[backend])
+    line: dict[str, Any] = {"benchmark": "train", "model": model, "backend": backend, "threads": threads}
     line |= {"version": __version__, "steps": few, "batch": samples, "activity": activity}
     line |= {"method": method, "seed": seed, "repeats": repeats} | _memory(case)
     ours = Training(case)
@@ -136,15 +144,17 @@ def in_words(line: Mapping[str, Any]) -> str:
 def refused(model: str, peer: str | None) -> str | None:
     """Return why a peer does not train a network; None if it does."""
     if peer == "spikingjelly" and model == "recurrent":
-        return "spikingjelly has no such neurons as 'recurrent' needs; it trains 'dense' and 'conv'"
+        return "spikingjelly has no such neurons as 'recurrent' needs; it trains all others"
     return None
 
 
-def _check(model: str, activity: float, method: str, **numbers: int | None) -> None:
+def _check(model: str, activity: float, method: str, backend: str, **numbers: int | None) -> None:
     if model not in SIZES:
         raise SpecError(f"bench.model: got {model!r}; for train there are {[*SIZES]}")
     if method not in ("bptt", "sltt"):
         raise SpecError(f"bench.method: got {method!r}; allowed are 'bptt' and 'sltt'")
+    if backend not in DEVICES:
+        raise SpecError(f"bench.backend: got {backend!r}; for train allowed are {[*DEVICES]}")
     if not 0 <= activity <= 1:
         raise SpecError(f"bench.activity: got {activity!r}; allowed is a share from 0 to 1")
     for field, number in numbers.items():
@@ -152,6 +162,11 @@ def _check(model: str, activity: float, method: str, **numbers: int | None) -> N
             raise SpecError(f"bench.{field}: got {number!r}; allowed is a whole number from 1")
     if find_spec("torch") is None:
         raise MissingExtra("torch", "torch", "bench train")
+    if backend == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise RunError("bench.backend: got 'cuda', and torch finds no GPU; use 'numba'")
 
 
 def _memory(case: Case) -> dict[str, Any]:
@@ -164,9 +179,9 @@ def _arguments(ours: Training, case: Case, folder: Path) -> list[str]:
     """Write a case for a peer, and return the arguments of its script."""
     x, labels = case.arrays()
     given: dict[str, Any] = {f"weight {k}": values_of(w) for k, w in enumerate(ours.module.parameters())}
-    np.savez(folder / "case.npz", x=x, labels=labels, beta=BETA, **given)
+    np.savez(folder / "case.npz", x=x, labels=labels, beta=BETA, longest=round(LONGEST / 1e-3), **given)
     named: dict[str, object] = {"case": folder / "case.npz", "found": folder / "found.npz"}
-    named |= {"model": case.model, "threads": case.threads}
+    named |= {"model": case.model, "threads": case.threads, "device": case.device}
     return [text for name, value in named.items() for text in (f"--{name}", str(value))]
 
 

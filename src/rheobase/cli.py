@@ -169,7 +169,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME",
         help="neurons of event: LIF or CurrentLIF; "
         "network of convert: mlp, wide, cnn, mixer, vit, vit_mha or swiglu; "
-        "of train: dense, recurrent or conv",
+        "of train: dense, recurrent, conv or delayed",
     )  # fmt: skip
     command.add_argument("--law", metavar="NAME", help="delta, rate, ttfs or value, for convert")
     command.add_argument("--bits", type=_count, metavar="N", help="bits of what a neuron tells, for convert")

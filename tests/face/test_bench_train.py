@@ -23,7 +23,7 @@ import numpy as np
 from protocol import Prepared, answer
 
 parser = argparse.ArgumentParser()
-for name in ("case", "found", "model", "mode", "threads"):
+for name in ("case", "found", "model", "mode", "threads", "device"):
     parser.add_argument("--" + name)
 parser.add_argument("--paced", action="store_true")
 
@@ -40,15 +40,19 @@ answer("fake", parser, prepare)
 """
 
 
-@pytest.mark.parametrize("model", ["dense", "recurrent", "conv"])
+@pytest.mark.parametrize("model", ["dense", "recurrent", "conv", "delayed"])
 def test_the_peer_has_the_same_spikes_and_gradients(model, monkeypatch):
     pytest.importorskip("snntorch")
     monkeypatch.syspath_prepend(str(PEERS))
     peer = importlib.import_module("snntorch_training")
-    ours = Training(Case(model, steps=8, batch=2, activity=0.3, seed=0, threads=1))
+    steps = 30 if model == "delayed" else 8
+    ours = Training(Case(model, steps=steps, batch=2, activity=0.3, seed=0, threads=1))
     spikes = [*ours.spikes().values()]
     ours.run()
     weights = [w.detach().clone() for w in ours.module.parameters()]
+    if model == "delayed":
+        delayed = importlib.import_module("torch_training").Delayed
+        weights = [delayed(w, p, 25) for w, p in zip(weights[::2], weights[1::2], strict=True)]
     theirs = peer.build(model, weights, 0.9)
     assert sum(float(raster.sum()) for raster in spikes) > 100
     for run in theirs.modes.values():
@@ -97,8 +101,9 @@ def test_memory_is_that_of_a_process_that_does_nothing_else():
         (["--scale", "2"], "train takes no --scale"),
         (["--bits", "4"], "train takes no --bits"),
         (["--peer", "nest"], "nest runs"),
-        (["--model", "recurrent", "--peer", "spikingjelly"], "it trains 'dense' and 'conv'"),
-        (["--peer", "spikingjelly", "--peer-device", "cuda"], "for train allowed is 'cpu'"),
+        (["--model", "recurrent", "--peer", "spikingjelly"], "it trains all others"),
+        (["--peer", "spikingjelly", "--peer-device", "cuda"], "allowed is that of ours, 'cpu'"),
+        (["--backend", "reference"], "bench.backend: got 'reference'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(words, message, capsys):
@@ -111,5 +116,5 @@ def test_all_trains_each_network_beside_the_peers_that_can(monkeypatch):
     found = [case for case in bench_all.cases({"threads": 1}, peers) if case["name"] == "train"]
     assert [(case["model"], case["peer"]) for case in found] == [
         ("dense", "spikingjelly"), ("dense", "snntorch"), ("recurrent", "snntorch"),
-        ("conv", "spikingjelly"), ("conv", "snntorch"),
+        ("conv", "spikingjelly"), ("conv", "snntorch"), ("delayed", "spikingjelly"), ("delayed", "snntorch"),
     ]  # fmt: skip
