@@ -68,3 +68,15 @@ def most_bytes():
         return saved.most
 
     return measured
+
+
+@pytest.fixture(scope="session")
+def images():
+    """Turn digits that ship into tensors: images (n, 784) from 0 to 1, and labels."""
+    import torch
+
+    def tensors(digits):
+        shown = digits.images.reshape(-1, 784).astype(np.float32) / 255.0
+        return torch.from_numpy(shown), torch.from_numpy(digits.labels.astype(np.int64))
+
+    return tensors

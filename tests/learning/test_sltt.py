@@ -7,6 +7,7 @@ import rheobase as rb
 from rheobase.learning.surrogate import Triangle
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
 from torch.nn.functional import cross_entropy, mse_loss, one_hot  # noqa: E402
 
 from rheobase.learning.sltt import cross_entropy_and_square, sltt  # noqa: E402
@@ -14,19 +15,22 @@ from rheobase.learning.sltt import cross_entropy_and_square, sltt  # noqa: E402
 BATCH = 16
 
 
-def network(sizes, tau, *, seed=0, gain=1.0):
-    """The neurons of the method's source in layers, and a readout that only weighs."""
-    rng, net = np.random.default_rng(seed), rb.Network()
+def network(sizes, tau, *, seed=0, normed=False):
+    """The neurons of the method's source in layers, and a read-out that only weighs."""
+    rng, net, hidden = np.random.default_rng(seed), rb.Network(), []
     before = net.add(rb.FrameSource(sizes[0], name="x"))
     model = rb.Leaky(1.0 - 1.0 / tau, reset="soft", reset_delay=False)
     for k, n in enumerate(sizes[1:]):
         last = k == len(sizes) - 2
         layer = net.add(rb.Population(n, rb.Leaky(0.0, reset="none") if last else model, name=f"layer{k}"))
-        weight = rng.normal(0.05, gain * np.sqrt(2.0 / before.n), (n, before.n))
+        weight = rng.normal(0.0 if normed else 0.05, np.sqrt(2.0 / before.n), (n, before.n))
         net.add(rb.Projection(before, layer, rb.dense(), weight=weight, delay=0.0, name=f"w{k}"))
+        hidden += [] if last else [f"w{k}"]
         before = layer
-    options = {"surrogate": Triangle(), "outputs": (before, "v"), "compiled": False, "detach_reset": False}
-    return rb.to_torch(net, precision="float32", **options)
+    return rb.to_torch(
+        net, surrogate=Triangle(), outputs=(before, "v"), precision="float32", compiled=False,
+        detach_reset=False, batch_norm=hidden if normed else None,
+    )  # fmt: skip
 
 
 def data(n=30, steps=6, classes=4, seed=1):
@@ -148,3 +152,65 @@ def test_an_input_or_an_output_without_steps_is_refused():
     net.add(rb.Probe(net["layer0"], "counts"))
     with pytest.raises(rb.SpecError, match=r"output: got \(2, 4\) for one step; .* take spikes instead"):
         sltt(rb.to_torch(net, compiled=False), torch.ones(3, 2, 30), lambda v, t: v.sum())
+
+
+def through_time(module, x, loss):
+    """Add the gradients of backpropagation through time; statistics of normalisations are those of a step."""
+    state, total = None, 0.0
+    for t in range(len(x)):
+        found, state = module.run(x[t : t + 1], state)
+        total = total + loss(found[0], t) / len(x)
+    total.backward()
+
+
+def test_gradients_are_near_those_through_time_the_less_the_slower_and_deeper(images):
+    def cosine(depth, tau, poisson):
+        module = network((784, *[64] * (depth - 1), 10), tau, normed=True)
+        x = frames[poisson]
+        found = []
+        for learn in (through_time, sltt):
+            learn(module, x, lambda v, t: cross_entropy_and_square(v, labels))
+            found.append(torch.cat([p.grad.flatten() for p in module.parameters()]))
+            module.zero_grad()
+        return float(torch.cosine_similarity(*found, dim=0))
+
+    shown, labels = (part[:48] for part in images(rb.datasets.calibration_digits()))
+    drawn = torch.rand(6, *shown.shape, generator=torch.Generator().manual_seed(0)) < shown
+    frames = {False: shown.expand(6, -1, -1), True: drawn.float()}
+    taus = (1.1, 1.25, 2.0, 4.0)
+    found = {(d, p): [cosine(d, tau, p) for tau in taus] for d in (3, 5) for p in (False, True)}
+    for row in found.values():
+        assert row[0] >= 0.99
+        assert all(np.diff(row) < 0)
+    for poisson in (False, True):
+        assert all(np.subtract(found[5, poisson], found[3, poisson]) < 0)
+
+
+@pytest.mark.slow
+def test_networks_learn_as_well_as_through_time(images):
+    (x, labels), (others, right) = images(rb.datasets.digits()), images(rb.datasets.calibration_digits())
+
+    def accuracy(learn, seed, rate=0.1, **options):
+        module = network((784, 128, 128, 10), 1.1, seed=seed, normed=True)
+        optimiser = torch.optim.SGD(module.parameters(), lr=rate, momentum=0.9)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 120)
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(6):
+            for batch in torch.randperm(1000, generator=generator).split(50):
+                frames, wanted = x[batch].expand(6, -1, -1), labels[batch]
+                learn(module, frames, lambda v, t, y=wanted: cross_entropy_and_square(v, y), **options)
+                optimiser.step()
+                optimiser.zero_grad()
+                schedule.step()
+        module.eval()
+        with torch.no_grad():
+            answer = module(others.expand(6, -1, -1)).sum(dim=0).argmax(dim=1)
+        return float((answer == right).float().mean())
+
+    def mean(*arguments, **options):
+        return np.mean([accuracy(*arguments[:1], seed, *arguments[1:], **options) for seed in range(3)])
+
+    best = mean(through_time)
+    assert best >= 0.84
+    assert mean(sltt) >= best - 0.015
+    assert mean(sltt, 0.3, k=2) >= best - 0.015  # losses are divided by 6 steps, so gradients are a third
