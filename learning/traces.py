@@ -157,13 +157,13 @@ def leak_of(cell: Cell) -> float:
 def _kept(cell: Cell, constants: Mapping[str, torch.Tensor], at: Value) -> torch.Tensor:
     """Return the derivative of v after a step by v before it."""
     n = max((value.numel() for value in constants.values()), default=1)
-    real = next((value.dtype for value in constants.values() if value.is_floating_point()), torch.float32)
+    like = next((value for value in constants.values() if value.is_floating_point()), torch.zeros(()))
     state = {
-        s.name: torch.zeros(1, n, dtype=torch.int32) if s.kind == "integer" else torch.zeros(1, n, dtype=real)
+        s.name: like.new_zeros(1, n, dtype=torch.int32 if s.kind == "integer" else like.dtype)
         for s in cell.model.used_states
     }
     with torch.enable_grad():
-        v = torch.as_tensor(at).to(real).expand(1, n).clone().requires_grad_()
+        v = torch.as_tensor(at).to(like).expand(1, n).clone().requires_grad_()
         _, moved = cell.moved({}, {**state, "v": v}, 0, constants)
         (kept,) = torch.autograd.grad(moved["v"].sum(), v)
     return kept
