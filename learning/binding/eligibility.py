@@ -151,10 +151,11 @@ class Learner:
             )
         shared = matrix.ndim == 4 and projection.groups > 1
         pooled = matrix.ndim == 0 and call.events.shape[-1] != call.output.shape[-1]
-        if projection.weight.requires_grad and (matrix.is_sparse or shared or pooled):
+        learned = matrix.ndim == 3  # delays are learned: all taps at once
+        if learned or (projection.weight.requires_grad and (matrix.is_sparse or shared or pooled)):
             raise ConversionError(
                 f"{call.name}: eprop has no eligibilities for {type(projection).__name__} of this size or "
-                "kind; freeze it with weight.requires_grad_(False)"
+                "kind; freeze it with weight.requires_grad_(False), and learn delays otherwise"
             )
         if call.name in self.read_outs and call.delay:
             raise ConversionError(

@@ -7,6 +7,8 @@ import rheobase as rb
 from rheobase.learning.surrogate import Triangle
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
+from rheobase.learning.delays import LearnedDelays  # noqa: E402
 from rheobase.learning.eprop import Feedback, eprop  # noqa: E402
 
 STEPS, BATCH, N = 10, 3, 7
@@ -187,6 +189,8 @@ def test_what_has_no_eligibility_is_refused():
         learn(to_torch(net))
     with pytest.raises(rb.ConversionError, match=r"in: got batch normalisation in training, by which"):
         learn(to_torch(recurrent().network(), batch_norm="in"))
+    with pytest.raises(rb.ConversionError, match=r"rec: eprop has no eligibilities for LearnedSynapses"):
+        learn(to_torch(recurrent().network(), delays={"rec": LearnedDelays(3e-3)}))
     with pytest.raises(rb.SpecError, match=r"module: got Linear; allowed is what rheobase.to_torch returns"):
         eprop(torch.nn.Linear(2, 2), spikes_in(), lambda v, t: v.sum())
     with pytest.raises(rb.SpecError, match=r"Feedback.kind: got 'fixed'"):
