@@ -135,6 +135,7 @@ def operated():
         ("product", 2, {"function": "gelu"}),
     ]
     kinds += [("max", 1, {}), ("matmul", 2, {}), ("scan", 4, {}), ("normalise", 1, {}), ("softmax", 1, {})]
+    kinds += [("top_k", 1, {"k": 2})]
     for k, (kind, n, options) in enumerate(kinds):
         reads = [rb.Read((rate, delta)[i % 2], ("total", "told")[k % 2]) for i in range(n)]
         model = rb.EventNeuron(0.1, law=("delta", "rate", "value")[k % 3])
