@@ -1,6 +1,8 @@
 """What is zero in a module: seen, counted by the engine, and made more by losses."""
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -165,3 +167,12 @@ def test_a_rate_comes_to_its_bounds_in_the_simulator():
 def test_bad_input_is_refused_by_name(call, message):
     with pytest.raises(rb.SpecError, match=message):
         call()
+
+
+def test_a_method_of_training_is_loaded_with_torch_when_it_is_first_used():
+    code = (
+        "import sys, rheobase as rb; rb.learning.STDP; assert 'torch' not in sys.modules; "
+        "rb.learning.sparsity.TopK(2); assert 'torch' in sys.modules; "
+        "assert not hasattr(rb.learning, 'sparse')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
