@@ -52,9 +52,17 @@ if [[ $upon_torch ]]; then
     for model in cnn mlp mixer vit vit_mha swiglu; do
         bench convert --model $model --peer spikingjelly --peer-python "$upon_torch"
     done
+    for threads in 1 2; do
+        for model in dense recurrent conv; do
+            bench train --model $model --threads $threads --peer snntorch --peer-python "$upon_torch"
+        done
+        for model in dense conv; do
+            bench train --model $model --threads $threads --peer spikingjelly --peer-python "$upon_torch"
+        done
+    done
 fi
 
-# Ours alone: with steps and without, the large ones, and cost against size.
+# Ours alone: with steps and without, the large ones, and cost against size and steps.
 for model in LIF CurrentLIF; do bench event --model $model; done
 for threads in 1 2; do
     bench microcircuit --threads $threads
@@ -67,3 +75,6 @@ for scale in 0.1 0.3; do bench sparse --threads 2 --scale $scale --repeats 3; do
 for scale in 0.5 2 4; do bench stdp --threads 1 --scale $scale --repeats 3; done
 for scale in 0.5 2 4; do bench mlp --threads 1 --scale $scale --repeats 3; done
 for scale in 0.5 2; do bench conv --threads 1 --scale $scale --repeats 3; done
+for steps in 25 50 100 200 400; do
+    for method in bptt sltt; do bench train --method $method --steps $steps --repeats 3; done
+done

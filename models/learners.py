@@ -36,7 +36,8 @@ def learner(model: str, *, seed: int = 0, reset_delay: bool = True) -> Network:
     seed : int
         Seed of the weights.
     reset_delay : bool
-        Whether neurons (`Leaky`, threshold 1) subtract in the step after the spike, as in snnTorch.
+        Whether neurons (`Leaky`, threshold 1) fire above the threshold and subtract in the step after, as in
+        snnTorch, or fire at it and subtract at once, as in SpikingJelly.
 
     Examples
     --------
@@ -50,7 +51,8 @@ def learner(model: str, *, seed: int = 0, reset_delay: bool = True) -> Network:
         return rng.uniform(-1.0, 1.0, shape) * next(gains) / np.sqrt(np.prod(shape[1:]))
 
     def layer(pre: Any, shape: Any, connectivity: Any, weight: Any, name: str) -> Any:
-        post = net.add(Population(shape, Leaky(BETA, reset_delay=reset_delay), name=name))
+        neurons = Leaky(BETA, reset_delay=reset_delay, strict=reset_delay)
+        post = net.add(Population(shape, neurons, name=name))
         delay: Any = uniform(1e-3, LONGEST) if model == "delayed" else 0.0
         net.add(Projection(pre, post, connectivity, weight=weight, delay=delay, name=f"to {name}"))
         return post

@@ -28,7 +28,7 @@ from .neurons.errors import MissingExtra, RunError, SpecError
 SIZES = {"dense": (100, 64), "recurrent": (100, 64), "conv": (20, 32), "delayed": (100, 256)}
 #: Backend -> torch's device.
 DEVICES = {"numba": "cpu", "cuda": "cuda"}
-#: Peers whose neurons are reset at once, not in the step after the spike.
+#: Peers whose neurons fire at the threshold and are reset at once, not above it and a step later.
 AT_ONCE = ("spikingjelly",)
 _FACTS = ("build_s",)
 

@@ -65,6 +65,25 @@ def test_the_peer_has_the_same_spikes_and_gradients(model, monkeypatch):
             assert float((w.grad - v.grad).abs().max()) <= 1e-5 * float(v.grad.abs().max())
 
 
+def test_neurons_that_are_reset_at_once_fire_at_the_threshold(monkeypatch):
+    monkeypatch.syspath_prepend(str(PEERS))
+    shared = importlib.import_module("torch_training")
+    ours = Training(Case("conv", steps=6, batch=2, activity=0.3, seed=0, threads=1, at_once=True))
+    names = [part.label for part in ours.network.populations]
+    spikes = rb.to_torch(ours.network, outputs=names, compiled=False)(ours.x)
+    x, at_threshold = ours.x, 0
+    for part, name in zip(shared.linear("conv", [*ours.module.parameters()]), names, strict=True):
+        v, sent = 0.0, []
+        for current in shared.over_steps(part, x):
+            v = 0.9 * v + current
+            at_threshold += int((v == 1).sum())
+            sent.append((v >= 1).float())
+            v = v - sent[-1]
+        x = torch.stack(sent)
+        assert torch.equal(spikes[name], x.flatten(2))
+    assert at_threshold > 0
+
+
 def test_a_line_says_how_long_and_whether_both_sides_agree(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_train, "_memory", lambda case: {"base_mb": 1.0, "peak_mb": 2.0})
     script = tmp_path / "fake.py"
