@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from .. import learning, neurons
-from ..learning.rule import PlasticityRule
+from ..learning.homeostasis import Normalise, Scale
+from ..learning.rule import Homeostasis, PlasticityRule
 from ..learning.short_term import ShortTermRule
 from ..neurons.errors import FormatError, RheobaseError, SpecError, nearest
 from ..neurons.model import NeuronModel
@@ -46,7 +47,7 @@ _NAMED: Classes = {
     "normal": Normal, "uniform": Uniform, "lognormal": LogNormal, "empirical": Empirical,
     "gaussian": Gaussian, "exponential": Exponential, "disc": Disc, "cone": Cone, "mexican_hat": MexicanHat,
     "tabulated": Tabulated, "affine": Affine, "by_distance": ByDistance, "positions": Positions,
-    "Receptor": Receptor,
+    "Receptor": Receptor, "Normalise": Normalise, "Scale": Scale,
 }  # fmt: skip
 _NONE = {"none": True}
 
@@ -85,7 +86,7 @@ class Encoder:
         """Return a number, text, array, distribution, profile, positions or receptors as plain data."""
         if value is None:
             return dict(_NONE)
-        if isinstance(value, (Distribution, Profile, ByDistance, Positions, Receptor)):
+        if isinstance(value, (Distribution, Profile, ByDistance, Positions, Receptor, Homeostasis)):
             for name, cls in _NAMED.items():
                 if type(value) is cls:
                     return {name: self.fields(value, key)}

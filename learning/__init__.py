@@ -7,6 +7,7 @@ import importlib.util
 from typing import Any
 
 from .hebbian import BCM, Hebb, Oja
+from .homeostasis import Normalise, Scale
 from .reward import RewardSTDP
 from .rule import PlasticityRule, Trace
 from .short_term import ShortTermRule, TsodyksMarkram
@@ -14,7 +15,17 @@ from .stdp import STDP
 from .triplet import TripletSTDP
 
 __all__ = [
-    "BCM", "STDP", "Hebb", "Oja", "PlasticityRule", "RewardSTDP", "ShortTermRule", "Trace", "TripletSTDP",
+    "BCM",
+    "STDP",
+    "Hebb",
+    "Normalise",
+    "Oja",
+    "PlasticityRule",
+    "RewardSTDP",
+    "Scale",
+    "ShortTermRule",
+    "Trace",
+    "TripletSTDP",
     "TsodyksMarkram",
 ]  # fmt: skip
 

@@ -106,6 +106,37 @@ def bump(trace: Any, added: Any, pairing: Any, follows: Any) -> Any:
     return trace + 1.0
 
 
+@dataclass(frozen=True, eq=False)
+class Homeostasis(Parameterised):
+    """Base class of what looks at all synapses of a rule every so often: see `homeostasis.py`.
+
+    A subclass has the static function `on_sweep`, which returns the new weight; it may take what a rule's
+    `on_sweep` may, and constants of `derive`, which must not be named as the rule's own.
+
+    Parameters
+    ----------
+    every : float
+        Seconds between two times, rounded to whole steps.
+    """
+
+    on_sweep: ClassVar[Callable[..., Any]]
+
+    _: KW_ONLY
+    every: float = Parameter(unit="s", above=0.0, scalar=True)
+
+    def __post_init__(self) -> None:
+        self.check_fields(type(self).__name__)
+
+    @property
+    def traces(self) -> tuple[Trace, ...]:
+        """The traces of the target's spikes that it needs besides the rule's."""
+        return ()
+
+    def derive(self, elapsed: float) -> dict[str, float]:
+        """Return the constants that its function reads."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class LearningRules:
     """The functions of one variant of a rule, with their options folded; None where it has none."""
@@ -127,6 +158,8 @@ class PlasticityRule(Parameterised):
     ----------
     w_min, w_max : float
         Bounds of the weight, in the unit of the weights. Initial weights must lie within them.
+    homeostasis : Homeostasis, optional
+        What keeps weights or rates in place while the rule learns.
 
     Raises
     ------
@@ -161,6 +194,7 @@ class PlasticityRule(Parameterised):
     _: KW_ONLY
     w_min: float = Parameter(0.0, scalar=True)
     w_max: float = Parameter(scalar=True)
+    homeostasis: Homeostasis | None = None
 
     def __post_init__(self) -> None:
         owner = type(self).__name__
@@ -169,12 +203,18 @@ class PlasticityRule(Parameterised):
             raise SpecError(
                 f"{owner}.w_min: got {self.w_min:g}; allowed is a number below w_max ({self.w_max:g})"
             )
+        own, given = type(self).on_sweep is not None, self.homeostasis
+        if given is not None and (own or not isinstance(given, Homeostasis)):
+            allowed = (
+                "None: it looks at all synapses itself" if own else "Normalise(...), Scale(...), or None"
+            )
+            raise SpecError(f"{owner}.homeostasis: got {given!r}; allowed is {allowed}")
         self.check()
         self._check_traces()
 
     def _check_traces(self) -> None:
-        sides = {trace.name: trace.side for trace in self.traces if trace.adds is None}
-        for trace in self.traces:
+        sides = {trace.name: trace.side for trace in self.memories if trace.adds is None}
+        for trace in self.memories:
             if trace.adds is not None and (sides.get(trace.adds) != trace.side or trace.pairing != "all"):
                 raise SpecError(
                     f"{type(self).__name__}.traces: {trace.name} adds {trace.adds!r}; allowed is, with "
@@ -191,6 +231,11 @@ class PlasticityRule(Parameterised):
         return ()
 
     @property
+    def memories(self) -> tuple[Trace, ...]:
+        """The traces, with those that homeostasis needs."""
+        return (*self.traces, *(() if self.homeostasis is None else self.homeostasis.traces))
+
+    @property
     def modulated(self) -> bool:
         """Whether it listens to a modulator."""
         return any(trace.side == "modulator" for trace in self.traces)
@@ -198,7 +243,7 @@ class PlasticityRule(Parameterised):
     @property
     def sweep_every(self) -> float | None:
         """Seconds between two sweeps over all synapses; None if there are none."""
-        return None
+        return None if self.homeostasis is None else self.homeostasis.every
 
     def sweep_steps(self, elapsed: float) -> int:
         """Return the whole number of steps between two sweeps, 0 without sweeps."""
@@ -207,7 +252,7 @@ class PlasticityRule(Parameterised):
     @property
     def bumped(self) -> tuple[Trace, ...]:
         """The traces in the order in which they take a spike: those that add others, then these."""
-        return tuple(sorted(self.traces, key=lambda trace: trace.adds is None))
+        return tuple(sorted(self.memories, key=lambda trace: trace.adds is None))
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -232,11 +277,14 @@ class PlasticityRule(Parameterised):
         wanted = {"on_pre": kept, "on_post": kept, "on_step": tuple(self.shared), "on_sweep": kept}
         found: dict[str, Variant] = {}
         for name, returned in wanted.items():
-            function = getattr(type(self), name)
+            owner: Parameterised = self
+            if name == "on_sweep" and self.homeostasis is not None:
+                owner = self.homeostasis
+            function = getattr(type(owner), name)
             if function is None:
                 continue
-            found[name] = variant = specialise(function, self.options())
-            where_ = f"{type(self).__name__}.{variant.name}"
+            found[name] = variant = specialise(function, owner.options())
+            where_ = f"{type(owner).__name__}.{variant.name}"
             if variant.n_returned != len(returned):
                 raise SpecError(
                     f"{where_}: returns {variant.n_returned} values; allowed is one for each of {returned}"
@@ -254,7 +302,7 @@ class PlasticityRule(Parameterised):
     @cached_property
     def constant_names(self) -> tuple[str, ...]:
         """The constants that the functions of this variant read, in order of first use."""
-        known = {"weight", "total", *self.synaptic, *self.shared} | {trace.name for trace in self.traces}
+        known = {"weight", "total", *self.synaptic, *self.shared} | {t.name for t in self.memories}
         names = [name for variant in self.functions for name in variant.arguments]
         return tuple(dict.fromkeys(name for name in names if name not in known))
 
@@ -266,12 +314,13 @@ class PlasticityRule(Parameterised):
         SpecError
             If a function names something that nobody supplies.
         """
-        derived = self.derive(elapsed)
+        derived = {"w_min": self.w_min, "w_max": self.w_max, **self.derive(elapsed)}
+        derived |= {} if self.homeostasis is None else self.homeostasis.derive(elapsed)
         missing = [name for name in self.constant_names if name not in derived]
         if missing:
             raise SpecError(
                 f"{type(self).__name__}: its functions take {missing}, which are neither `weight`, traces "
                 f"({[t.name for t in self.traces]}), options, nor constants of derive() ({sorted(derived)})"
             )
-        decays = {f"decay_{trace.name}": float(decay_of(trace.tau, elapsed)) for trace in self.traces}
+        decays = {f"decay_{trace.name}": float(decay_of(trace.tau, elapsed)) for trace in self.memories}
         return {**{name: derived[name] for name in self.constant_names}, **decays}

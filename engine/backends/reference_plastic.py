@@ -51,8 +51,8 @@ class PlasticSynapses:
         self._rule = p.rule
         self._functions = {variant.name: _bound(variant) for variant in self._rule.functions}
         self._every = self._rule.sweep_steps(plan.dt)
-        self._fade = {t.name: t.fade.bind(_WORDS) for t in self._rule.traces}
-        self._bump = {t.name: t.bump.bind(_WORDS) for t in self._rule.traces}
+        self._fade = {t.name: t.fade.bind(_WORDS) for t in self._rule.memories}
+        self._bump = {t.name: t.bump.bind(_WORDS) for t in self._rule.memories}
         self._constants = {k: self._real(value) for k, value in self._rule.constants(plan.dt).items()}
         self._n_sources, self._n_targets = (plan.group_of(g).n for g in (p.part.source, p.part.target))
         shapes = {
@@ -61,7 +61,7 @@ class PlasticSynapses:
             "modulator": (plan.trials, 1),
         }
         self.weights = np.tile(rows.weights, (plan.trials, 1))
-        self.traces = {t.name: np.zeros(shapes[t.side], plan.real) for t in self._rule.traces}
+        self.traces = {t.name: np.zeros(shapes[t.side], plan.real) for t in self._rule.memories}
         self.synaptic = {name: np.zeros_like(self.weights) for name in self._rule.synaptic}
         self.shared = {n: np.full((plan.trials, 1), at, plan.real) for n, at in self._rule.shared.items()}
         self.changes = 0
@@ -113,7 +113,7 @@ class PlasticSynapses:
             self._apply("on_sweep", index, np.arange(self._targets.size))
 
     def _decay(self, index: int, *sides: str) -> None:
-        for t in self._rule.traces:
+        for t in self._rule.memories:
             if t.side in sides:
                 trace = self.traces[t.name][index]
                 trace[:] = self._fade[t.name](trace, self._constants[f"decay_{t.name}"])
@@ -123,7 +123,7 @@ class PlasticSynapses:
         added = self._real(0)
         for payload in payloads.tolist():
             added = self._real(added + self._real(payload))
-        for t in (t for t in self._rule.traces if t.side == "modulator"):
+        for t in (t for t in self._rule.memories if t.side == "modulator"):
             self.traces[t.name][index] = self._bump[t.name](self.traces[t.name][index], added)
         if "on_step" in self._functions:
             arguments, function = self._functions["on_step"]
@@ -138,7 +138,7 @@ class PlasticSynapses:
         """Return what all synapses have in common."""
         known = {name: value[index] for name, value in self.shared.items()}
         return known | {
-            t.name: self.traces[t.name][index] for t in self._rule.traces if t.side == "modulator"
+            t.name: self.traces[t.name][index] for t in self._rule.memories if t.side == "modulator"
         }
 
     def _apply(self, name: str, index: int, k: np.ndarray) -> None:
@@ -147,7 +147,7 @@ class PlasticSynapses:
         kept = [self.weights[index], *(values[index] for values in self.synaptic.values())]
         known: dict[str, Any] = {**self._constants, **self._common(index)}
         known |= {n: v[k] for n, v in zip(("weight", *self.synaptic), kept, strict=True)}
-        for t in self._rule.traces:
+        for t in self._rule.memories:
             trace = self.traces[t.name][index]
             if t.side == "post":
                 known[t.name] = trace[self._targets[k]]

@@ -17,6 +17,7 @@ import pytest
 import rheobase as rb
 import rheobase.neurons
 from rheobase.engine.planning import make_plan
+from rheobase.learning import Normalise, Scale
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
@@ -158,9 +159,10 @@ def learning():
     for pairing, dependence in itertools.product(("all", "nearest"), ("additive", "multiplicative")):
         rule = stdp(pairing, dependence, 0.01 if (pairing == "all") == (dependence == "additive") else -0.01)
         net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=rule))
+    total, rate = Normalise(1.0, every=0.1), Scale(5.0, tau=1.0, tau_scale=10.0, every=0.1)
     for rule in (
-        rb.TripletSTDP.preset("visual cortex", w_max=1.0),
-        rb.Hebb(20e-3, lr=0.01, w_max=1.0),
+        rb.TripletSTDP.preset("visual cortex", w_max=1.0, homeostasis=total),
+        rb.Hebb(20e-3, lr=0.01, w_max=1.0, homeostasis=rate),
         rb.Oja(20e-3, lr=0.01, w_max=1.0),
         rb.BCM(20e-3, 1.0, lr=0.01, rate=10.0, w_max=1.0),
     ):

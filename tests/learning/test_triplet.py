@@ -29,7 +29,8 @@ def train(steps, spikes):
 
 def twin_of(rule, pre, post, weight, twins):
     """Return the twin's last weight for trains in steps of 1 ms."""
-    values = {name: value for name, value in rule.to_dict().items() if name not in ("dependence", "scale")}
+    left_out = ("dependence", "scale", "homeostasis")
+    values = {name: value for name, value in rule.to_dict().items() if name not in left_out}
     values |= {name: value * rule.scale for name, value in values.items() if name.startswith("a")}
     return twins.plasticity.triplet_stdp(np.asarray(pre) * DT, np.asarray(post) * DT, weight, **values)
 

@@ -231,11 +231,11 @@ def _bind_plastic(binder: Binder, p: ProjectionPlan, pulls: dict[tuple[str, str,
     binder.places["changes", p.name, ""] = changes
     constants = rule.constants(plan.dt)
     values = [
-        *(constants[f"decay_{t.name}"] for t in rule.traces),
+        *(constants[f"decay_{t.name}"] for t in rule.memories),
         *(constants[c] for c in rule.constant_names),
     ]
     record = store.fill(
-        store.record(f.K_TRACES + len(rule.traces) + len(rule.shared) + len(rule.synaptic)),
+        store.record(f.K_TRACES + len(rule.memories) + len(rule.shared) + len(rule.synaptic)),
         {
             f.K_RULE: binder.rules.setdefault(rule_source(rule), len(binder.rules)),
             f.K_SOURCE: binder.groups[source.name], f.K_TARGET: binder.groups[target.name], f.K_N: n,
@@ -274,11 +274,11 @@ def _bind_traces(binder: Binder, p: ProjectionPlan, record: int, n_delays: int) 
         "post": (plan.group_of(p.part.target).n,),
         "modulator": (1,),
     }
-    for k, trace in enumerate(rule.traces):
+    for k, trace in enumerate(rule.memories):
         place = store.place("reals", None, (plan.trials, *shapes[trace.side]))
         binder.places["trace", p.name, trace.name] = place
         store.fill(record, {f.K_TRACES + k: place.start})
-    longest = max((math.prod(shapes[trace.side]) for trace in rule.traces), default=int(bool(rule.shared)))
+    longest = max((math.prod(shapes[trace.side]) for trace in rule.memories), default=int(bool(rule.shared)))
     numbers = [(record, i) for i in range(longest)]
     binder.add(f.FADE, 0, numbers)
     binder.add(f.BUMP, 0, numbers)
@@ -288,7 +288,7 @@ def _bind_kept(binder: Binder, p: ProjectionPlan, record: int, n: int) -> None:
     """Bind what all synapses have in common and what each keeps, and the tasks that end a step."""
     plan, store, rule = binder.plan, binder.store, p.rule
     assert rule is not None
-    first = f.K_TRACES + len(rule.traces)
+    first = f.K_TRACES + len(rule.memories)
     for k, (name, value) in enumerate(rule.shared.items()):
         place = store.place("reals", np.full((plan.trials, 1), value), (plan.trials, 1))
         binder.places["shared", p.name, name] = place

@@ -13,7 +13,7 @@ from .source import NUMBER, device_function
 def rule_source(rule: PlasticityRule) -> str:
     """Return the device functions of a rule: `fade`, `on_pre`, `on_post`, `bump`, `settle`, `sweep`."""
     functions = [device_function(variant, f"{variant.name}{NUMBER}_new") for variant in rule.functions]
-    for k, trace in enumerate(rule.traces):
+    for k, trace in enumerate(rule.memories):
         functions.append(device_function(trace.fade, f"fade{NUMBER}_{k}"))
         functions.append(device_function(trace.bump, f"bump{NUMBER}_{k}"))
     functions += [_pass(rule, rule.rules.on_pre), _pass(rule, rule.rules.on_post)]
@@ -24,15 +24,15 @@ def rule_source(rule: PlasticityRule) -> str:
 def _entries(rule: PlasticityRule) -> dict[str, str]:
     """Return where all that the functions name lies, for the k-th synapse of a trial."""
     found = {"weight": "m.reals[at + k]", "total": "total"}
-    for index, trace in enumerate(rule.traces):
+    for index, trace in enumerate(rule.memories):
         place = {"pre": "m.wholes[t[p + K_PRE] + k]", "post": "m.wholes[t[p + K_TARGETS] + k]"}
         begin = f"t[p + {K_TRACES + index}] + trial * {_size(trace.side)}"
         found[trace.name] = f"m.reals[{begin} + {place.get(trace.side, '0')}]"
-    for index, name in enumerate(rule.shared, start=K_TRACES + len(rule.traces)):
+    for index, name in enumerate(rule.shared, start=K_TRACES + len(rule.memories)):
         found[name] = f"m.reals[t[p + {index}] + trial]"
-    for index, name in enumerate(rule.synaptic, start=K_TRACES + len(rule.traces) + len(rule.shared)):
+    for index, name in enumerate(rule.synaptic, start=K_TRACES + len(rule.memories) + len(rule.shared)):
         found[name] = f"m.reals[t[p + {index}] + trial * t[p + K_N] + k]"
-    for index, name in enumerate(rule.constant_names, start=len(rule.traces)):
+    for index, name in enumerate(rule.constant_names, start=len(rule.memories)):
         found[name] = f"m.reals[t[p + K_CONSTANTS] + {index}]"
     return found
 
@@ -97,7 +97,7 @@ def _fade(rule: PlasticityRule) -> str:
     if rule.shared and rule.sweep_every is not None:
         lines += ["    if i == 0 and run.begin % t[p + K_EVERY] == 0:"]
         lines += [f"        {_entries(rule)[name]} = real({value!r})" for name, value in rule.shared.items()]
-    for k, trace in enumerate(rule.traces):
+    for k, trace in enumerate(rule.memories):
         if trace.side == "modulator":
             continue
         lines += [
@@ -112,7 +112,10 @@ def _settle(rule: PlasticityRule) -> str:
     """Return the function that lets a modulator's traces take its events, and a step's time pass."""
     lines = ["@device", f"def settle{NUMBER}(t, m, p, i, trial, run):"]
     lines += ["    added = carried(t, m, p, trial, run.begin, real(0.0), real(1.0))"]
-    entries, numbers = _entries(rule), {t.name: k for k, t in enumerate(rule.traces) if t.side == "modulator"}
+    entries, numbers = (
+        _entries(rule),
+        {t.name: k for k, t in enumerate(rule.memories) if t.side == "modulator"},
+    )
     for name, k in numbers.items():
         lines += [f"    {entries[name]} = bump{NUMBER}_{k}({entries[name]}, added)"]
     if rule.rules.on_step is not None:
@@ -141,7 +144,7 @@ def _sweep(rule: PlasticityRule) -> str:
 def _bump(rule: PlasticityRule) -> str:
     """Return the function that lets one number of each trace take this step's spike, if there is one."""
     lines = ["@device", f"def bump{NUMBER}(t, m, p, i, trial, run):", "    pass"]
-    numbers = {trace.name: k for k, trace in enumerate(rule.traces)}
+    numbers = {trace.name: k for k, trace in enumerate(rule.memories)}
     for trace in (trace for trace in rule.bumped if trace.side != "modulator"):
         k, places = numbers[trace.name], [numbers[n] for n in (trace.name, trace.adds) if n is not None]
         at = [f"t[p + {K_TRACES + n}] + trial * {_size(trace.side)} + i" for n in places]

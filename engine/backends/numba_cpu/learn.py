@@ -166,9 +166,9 @@ def settle(
 
 def learning_source(rule: PlasticityRule) -> str:
     """Return the functions that `learn` calls, made from those of a rule."""
-    names = [*rule.constant_names, *(f"decay_{t.name}" for t in rule.traces)]
+    names = [*rule.constant_names, *(f"decay_{t.name}" for t in rule.memories)]
     sides: dict[str, list[Trace]] = {
-        side: [t for t in rule.traces if t.side == side] for side in ("pre", "post", "modulator")
+        side: [t for t in rule.memories if t.side == side] for side in ("pre", "post", "modulator")
     }
     values = {name: f"k[{i}]" for i, name in enumerate(names)}
     values |= {t.name: f"x[np.uint64({i} * width + trace)]" for i, t in enumerate(sides["pre"])}
@@ -209,7 +209,7 @@ def learning_source(rule: PlasticityRule) -> str:
     write("pass_step(z, k)", *passing)
     bumping = [f"{values[t.name]} = REAL(bump_{t.name}({values[t.name]}, added))" for t in sides["modulator"]]
     write("bump_modulator(z, added)", *bumping)
-    for t in rule.traces:
+    for t in rule.memories:
         functions += [_function(t.fade, f"fade_{t.name}"), _function(t.bump, f"bump_{t.name}")]
     fading = []
     for side, array, size in (("pre", "x", "width"), ("post", "y", "own")):

@@ -71,7 +71,7 @@ class Plastic:
             self.initial, self.delays = rows.weights, rows.distinct_delays()
             self.tables = self._sparse_tables(rows)
         sides = ("pre", "post", "modulator")
-        self.sides = [[t.name for t in self.rule.traces if t.side == side] for side in sides]
+        self.sides = [[t.name for t in self.rule.memories if t.side == side] for side in sides]
         self.every = self.rule.sweep_steps(plan.dt)
         constants = self.rule.constants(plan.dt)
         self.constants = np.array([*constants.values(), 0.0], plan.real)
