@@ -7,7 +7,7 @@ once as it is, and once with Hebbian lateral connections that learn what the tas
 it from being changed. Without PATH, a folder with MNIST, it is trained on the 1,000 digits that ship, and
 scored on 400 others.
 
-Needs torch; takes two to three minutes on one core.
+Needs torch; takes one to two minutes on one core.
 """
 
 from __future__ import annotations

@@ -101,6 +101,11 @@ def test_rows_converge_to_the_principal_subspace_and_to_be_orthonormal():
     ours = np.linalg.qr(lateral.new.numpy().T)[0]
     assert np.linalg.svd(principal @ ours)[1].min() > 0.999
     assert lateral.deviation() < 0.01
+    lateral.merge()
+    gradient = torch.randn(8, 30, generator=torch.Generator().manual_seed(2)) @ x.T @ x
+    size = gradient.norm()
+    lateral.project(gradient)
+    assert (gradient @ lateral.old.T).norm() < 0.01 * gradient.norm() < 0.01 * size
     best = ((x.numpy() @ principal.T) ** 2).sum() / (x.numpy() ** 2).sum()
     assert lateral.captured(x) == pytest.approx(best, abs=1e-3)
 
