@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..learning.rule import PlasticityRule
-from ..learning.short_term import ShortTermRule
+from ..learning.rules.rule import PlasticityRule
+from ..learning.rules.short_term import ShortTermRule
 from ..neurons.errors import SpecError
 from .backends.base import Machine
 from .changes import Change

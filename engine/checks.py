@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..learning.rule import PlasticityRule
-from ..learning.short_term import ShortTermRule
+from ..learning.rules.rule import PlasticityRule
+from ..learning.rules.short_term import ShortTermRule
 from ..neurons.errors import SpecError
 from .connectivity import Conv2d, Distance, Pool2d, RowWise, Sparse
 from .distributions import TABLE_BITS, Distribution

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from .. import learning, neurons
-from ..learning.homeostasis import Normalise, Scale
-from ..learning.rule import Homeostasis, PlasticityRule
-from ..learning.short_term import ShortTermRule
+from ..learning.rules.homeostasis import Normalise, Scale
+from ..learning.rules.rule import Homeostasis, PlasticityRule
+from ..learning.rules.short_term import ShortTermRule
 from ..neurons.errors import FormatError, RheobaseError, SpecError, nearest
 from ..neurons.model import NeuronModel
 from ..neurons.receptor import Receptor

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..learning.rule import PlasticityRule
-from ..learning.short_term import ShortTermRule
+from ..learning.rules.rule import PlasticityRule
+from ..learning.rules.short_term import ShortTermRule
 from ..neurons.errors import SpecError, nearest
 from ..neurons.model import NeuronModel
 from .arguments import check_path

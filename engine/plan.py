@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..learning.rule import PlasticityRule
+from ..learning.rules.rule import PlasticityRule
 from ..neurons.errors import SpecError
 from .draw import Synapses, degrees_of, draw_synapses
 from .grid import Grid

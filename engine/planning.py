@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..learning.short_term import MOST_SPIKES
+from ..learning.rules.short_term import MOST_SPIKES
 from ..neurons.errors import PlanError, SpecError
 from ..neurons.model import steps_of
 from .checks import check_positive

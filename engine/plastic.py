@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..learning.rule import PlasticityRule
+from ..learning.rules.rule import PlasticityRule
 from ..neurons.errors import PlanError, SpecError
 from .layout import Cells, Matrix, Rows, dense_matrix, sparse_rows
 from .parts import Projection

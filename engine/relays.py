@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..learning.short_term import ShortTermRule
+from ..learning.rules.short_term import ShortTermRule
 from .connectivity import OneToOne
 from .groups import Group, Slice, group_of
 from .network import Network

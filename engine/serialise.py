@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..learning.rule import PlasticityRule
+from ..learning.rules.rule import PlasticityRule
 from ..neurons.errors import FormatError, SpecError, nearest
 from ..neurons.model import NeuronModel
 from . import sources

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import __version__
-from ..learning.rule import PlasticityRule
+from ..learning.rules.rule import PlasticityRule
 from ..neurons.errors import FormatError, RunError, SpecError, UnitWarning
 from ..neurons.model import NeuronModel
 from .access import Access

@@ -6,13 +6,13 @@ import importlib
 import importlib.util
 from typing import Any
 
-from .hebbian import BCM, Hebb, Oja
-from .homeostasis import Normalise, Scale
-from .reward import RewardSTDP
-from .rule import PlasticityRule, Trace
-from .short_term import ShortTermRule, TsodyksMarkram
-from .stdp import STDP
-from .triplet import TripletSTDP
+from .rules.hebbian import BCM, Hebb, Oja
+from .rules.homeostasis import Normalise, Scale
+from .rules.reward import RewardSTDP
+from .rules.rule import PlasticityRule, Trace
+from .rules.short_term import ShortTermRule, TsodyksMarkram
+from .rules.stdp import STDP
+from .rules.triplet import TripletSTDP
 
 __all__ = [
     "BCM",

@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
+from ..neurons.errors import MissingExtra, SpecError
 
-from ..neurons.errors import SpecError
+try:
+    import torch
+except ImportError:
+    raise MissingExtra("torch", "torch", "Training delays") from None
 
 #: What is added to the width that narrows, and what that narrows to: bells end with a sigma of half a step.
 FLOOR, LAST = 0.27, 0.23

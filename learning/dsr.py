@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
+from ..neurons.errors import ConversionError, MissingExtra
 
-from ..neurons.errors import ConversionError
+try:
+    import torch
+except ImportError:
+    raise MissingExtra("torch", "torch", "Training by representations of spikes") from None
+
 from .binding.cell import Cell
 from .binding.weighing import in_place_of
 from .traces import leak_of

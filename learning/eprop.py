@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import torch
+from ..neurons.errors import MissingExtra, SpecError
 
-from ..neurons.errors import SpecError
+try:
+    import torch
+except ImportError:
+    raise MissingExtra("torch", "torch", "Training by e-prop") from None
+
 from .binding.eligibility import Learner, projections_in, reads_out
 from .sltt import StepLoss, Stepwise, step_by_step
 

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
-from torch.nn import functional
+from ..neurons.errors import MissingExtra, SpecError
 
-from ..neurons.errors import SpecError
+try:
+    import torch
+except ImportError:
+    raise MissingExtra("torch", "torch", "Training step by step") from None
+from torch.nn import functional
 
 #: What one step gave (batch, n), or a dict of that, and the number of the step -> its loss.
 StepLoss = Callable[[Any, int], torch.Tensor]

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-
-from ..neurons.errors import ConversionError, SpecError
+from ..neurons.errors import ConversionError, MissingExtra, SpecError
 from ..neurons.model import Value
+
+try:
+    import torch
+except ImportError:
+    raise MissingExtra("torch", "torch", "Training with traces") from None
+
 from .binding.cell import RESET, Cell
 from .binding.weighing import Weighing, weighing_in, weights_see
 from .sltt import StepLoss, Stepwise, sltt

@@ -19,7 +19,8 @@ from ...engine.plan import Plan, ProjectionPlan
 from ...learning.delays import Delayed, LearnedDelays, delayed_sums
 from ...neurons.errors import SpecError
 from ...neurons.model import steps_of
-from .synapses import Synapses, listed_weights
+from .listed import listed_weights
+from .synapses import Synapses
 
 #: Stands for all delays where a delay is named.
 _ALL = 0

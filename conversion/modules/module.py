@@ -23,10 +23,11 @@ from ...neurons.errors import SpecError
 from .learned import LearnedSynapses
 from .norm import Norm, add_constant
 from .outputs import Output
+from .projections import synapses_of
 from .running import ModuleState, Run
 from .sequence import SequenceCell
 from .stages import stages_of
-from .synapses import Synapses, step_of, synapses_of
+from .synapses import Synapses, step_of
 
 
 class NetworkModule(torch.nn.Module):
@@ -193,7 +194,7 @@ class NetworkModule(torch.nn.Module):
         """Return what changes whenever weights do that lie on a grid."""
         gridded = [s for s in self._synapses.values() if s.step and not s.soft]
         parts = [x for s in gridded for x in (*s.parameters(), *s.buffers())]
-        return [(x.data_ptr(), x._version) for x in parts]
+        return [(x.data_ptr(), 0 if x.is_inference() else x._version) for x in parts]
 
     def _follow_grids(self) -> None:
         """Choose grids anew where weights have changed that lie on one, as the engine would."""

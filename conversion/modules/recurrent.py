@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ...learning.binding.cell import State
+from .dense import events_of, weighed
 from .sequence import Call, named
-from .synapses import events_of, weighed
 
 
 @dataclass(frozen=True)

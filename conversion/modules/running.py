@@ -10,10 +10,11 @@ import torch
 
 from ...engine.plan import Plan, ProjectionPlan
 from ...learning.binding.cell import Cell, State
+from .dense import Dense
 from .recurrent import Back, run_recurrent
 from .sequence import SequenceCell
 from .stages import Stage
-from .synapses import Dense, Synapses
+from .synapses import Synapses
 
 #: (population, state variable) -> values (steps, batch, n).
 Traces = dict[tuple[str, str], torch.Tensor]

@@ -15,7 +15,7 @@ from ...engine.sources import CurrentSource
 from ...neurons import Alpha, CubaLIF, Leaky, NeuronModel
 from ...neurons.errors import ConversionError
 from .module import constant_of
-from .synapses import synapses_of
+from .projections import synapses_of
 
 _RESETS = {"soft": "subtract", "hard": "zero", "none": "none"}
 

@@ -66,12 +66,12 @@ def test_gradients_pass_from_one_piece_of_a_run_to_the_piece_before():
 
 
 def test_many_events_are_weighed_one_by_one(monkeypatch):
-    from rheobase.conversion.modules import synapses
+    from rheobase.conversion.modules import dense
 
     net = network(rb.Leaky(0.9))
     expected = trained(net, compiled=False)
-    monkeypatch.setattr(synapses, "WORTH", 1)
-    monkeypatch.setattr(synapses, "SPARSE", 0.9)
+    monkeypatch.setattr(dense, "WORTH", 1)
+    monkeypatch.setattr(dense, "SPARSE", 0.9)
     sent, gradients = trained(net)
     assert torch.equal(sent[0], expected[0][0])
     for got, wanted in zip(gradients, expected[1], strict=True):

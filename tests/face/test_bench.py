@@ -97,7 +97,8 @@ def test_peers_have_a_script_and_run_these_workloads():
     assert {peer: set(known) for peer, (_, known) in PEERS_KNOWN.items()} == {
         "annarchy": {"cuba"}, "brian2": {*recurrent, "adex"}, "nest": recurrent,
         **{peer: {"mlp", "conv"} for peer in ("torch", "torch_fused", "norse")},
-        **{peer: {"mlp", "conv", "convert"} for peer in ("sinabs", "snntorch", "spikingjelly")},
+        "sinabs": {"mlp", "conv", "convert"},
+        **{peer: {"mlp", "conv", "convert", "train"} for peer in ("snntorch", "spikingjelly")},
     }  # fmt: skip
     scripts = [script for script, _ in PEERS_KNOWN.values()]
     assert len(set(scripts)) == len(scripts)

@@ -48,13 +48,14 @@ def python(code):
 def test_every_workload_runs_on_the_backend_and_its_command_is_understood(gpu):
     found = [(step, arguments_of(step)) for step in all_steps(gpu) if "bench" in step.command]
     named = {step.name: args for step, args in found if step.name != "profile"}
-    assert {args.name for args in named.values()} == WORKLOADS
+    assert {args.name for args in named.values()} == {*WORKLOADS, "train"}
     assert {name for name, args in named.items() if args.backend != "cuda"} == {"microcircuit on the CPU"}
     assert (named["microcircuit"].seconds, named["microcircuit on the CPU"].seconds) == (10.0, 10.0)
     assert named["sparse of a million neurons"].scale == 10.0
-    fed = {(args.name, args.batch, args.peer[0]) for args in named.values() if args.peer}
+    beside = {(args.name, args.batch or args.model, args.peer[0]) for args in named.values() if args.peer}
     peers = ("torch", "torch_fused", "spikingjelly")
-    assert fed == {(n, b, p) for n in ("mlp", "conv") for b in (64, 256, 1024) for p in peers}
+    fed = {(n, b, p) for n in ("mlp", "conv") for b in (64, 256, 1024) for p in peers}
+    assert beside == fed | {("train", model, "spikingjelly") for model in ("dense", "conv", "delayed")}
     assert {args.peer_device[0] for args in named.values() if args.peer} == {"cuda"}
 
 

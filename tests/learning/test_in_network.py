@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rheobase as rb
-from rheobase.learning.rule import Trace
+from rheobase.learning.rules.rule import Trace
 from rheobase.neurons.model import Parameter
 from rheobase.neurons.vocabulary import maximum, minimum
 

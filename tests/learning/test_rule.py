@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 import rheobase as rb
-from rheobase.learning.rule import Trace
+from rheobase.learning.rules.rule import Trace
 from rheobase.neurons.model import Parameter
 from rheobase.neurons.vocabulary import minimum, normal, uniform
 

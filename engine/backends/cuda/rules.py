@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ....learning.rule import PlasticityRule
+from ....learning.rules.rule import PlasticityRule
 from ....neurons.specialise import Variant
 from .fields import K_TRACES
 from .source import NUMBER, device_function

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ....learning.rule import PlasticityRule, Trace
+from ....learning.rules.rule import PlasticityRule, Trace
 from ....neurons.specialise import Variant
 from ..literals import as_float32
 from .kernel import INLINE, Kernel, arguments_of, kernel_from_source

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..neurons.errors import SpecError
-from ..neurons.model import NeuronModel, Parameter, Payload, State, Value
-from ..neurons.vocabulary import exp, floor, where
+from ...neurons.errors import SpecError
+from ...neurons.model import NeuronModel, Parameter, Payload, State, Value
+from ...neurons.vocabulary import exp, floor, where
 
 #: Spikes of one source that a rule takes in one step.
 MOST_SPIKES = 256

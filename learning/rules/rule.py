@@ -35,11 +35,11 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from ..neurons.errors import SpecError
-from ..neurons.model import Parameter, decay_of
-from ..neurons.parameters import Parameterised
-from ..neurons.specialise import Variant, specialise
-from ..neurons.vocabulary import DRAWS, maximum, where
+from ...neurons.errors import SpecError
+from ...neurons.model import Parameter, decay_of
+from ...neurons.parameters import Parameterised
+from ...neurons.specialise import Variant, specialise
+from ...neurons.vocabulary import DRAWS, maximum, where
 
 Side = Literal["pre", "post", "modulator"]
 Pairing = Literal["all", "nearest"]

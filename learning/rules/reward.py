@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Literal
 
-from ..neurons.model import Parameter
-from ..neurons.vocabulary import maximum, minimum
+from ...neurons.model import Parameter
+from ...neurons.vocabulary import maximum, minimum
 from .rule import PlasticityRule, Trace
 
 

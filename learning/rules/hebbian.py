@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
-from ..neurons.model import Parameter
-from ..neurons.vocabulary import maximum, minimum, where
+from ...neurons.model import Parameter
+from ...neurons.vocabulary import maximum, minimum, where
 from .rule import PlasticityRule, Trace
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
-from ..neurons.model import Parameter
-from ..neurons.vocabulary import maximum, minimum
+from ...neurons.model import Parameter
+from ...neurons.vocabulary import maximum, minimum
 from .rule import PlasticityRule, Trace
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..neurons.model import Parameter
-from ..neurons.vocabulary import maximum, minimum
+from ...neurons.model import Parameter
+from ...neurons.vocabulary import maximum, minimum
 from .rule import Homeostasis, Trace
 
 

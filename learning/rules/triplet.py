@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Literal
 
-from ..neurons.model import Parameter
-from ..neurons.presets import Presets
-from ..neurons.vocabulary import maximum, minimum
+from ...neurons.model import Parameter
+from ...neurons.presets import Presets
+from ...neurons.vocabulary import maximum, minimum
 from .rule import PlasticityRule, Trace
 
 

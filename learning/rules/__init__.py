@@ -1,0 +1,1 @@
+"""Rules by which synapses change while a network runs, written once like neurons."""
