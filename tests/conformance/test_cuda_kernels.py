@@ -179,7 +179,7 @@ NETWORKS = {
     "learning": learning,
 }
 CASES = [(name, None) for name in NETWORKS] + [("wired", p) for p in ("fixed", "float32", "float64")]
-CASES += [("apart", "float64"), ("learning", "float64")]
+CASES += [("apart", "float64")]
 # What differs between cards is the compiler's business: the older one gets the kernels of most kinds.
 CASES = [(*case, (9, 0)) for case in CASES] + [(name, None, (8, 0)) for name in ("wired", "learning", "lif")]
 
