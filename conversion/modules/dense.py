@@ -51,7 +51,7 @@ def events_of(sent: torch.Tensor) -> Events | None:
 def weighed(events: Events, gradient: torch.Tensor) -> torch.Tensor:
     """Return the gradient of weights [m, n] from that of what events added (..., m)."""
     flat = gradient.reshape(-1, gradient.shape[-1]).contiguous()
-    return torch.from_numpy(weigh_events(events, flat.numpy(), torch.get_num_threads())).T
+    return torch.from_numpy(weigh_events(events, flat.numpy())).T
 
 
 class _Events(torch.autograd.Function):
@@ -62,7 +62,7 @@ class _Events(torch.autograd.Function):
         ctx.events = events if len(weights) >= WIDE else None
         ctx.save_for_backward(weights, *(() if ctx.events else (sent,)))
         turned = weights.detach().numpy().T
-        out = torch.from_numpy(add_events(events, np.ascontiguousarray(turned), torch.get_num_threads()))
+        out = torch.from_numpy(add_events(events, np.ascontiguousarray(turned)))
         return out.reshape(*sent.shape[:-1], -1)
 
     @staticmethod

@@ -19,8 +19,8 @@ from ...engine.workers import side_by_side, stretches
 if TYPE_CHECKING:
     from ...engine.backends.cuda.sequence import SequenceKernel
 
-#: Neurons times steps that are worth a thread.
-WORTH = 1 << 17
+#: Neurons times steps that are worth a thread beside torch's own, which wait busily.
+WORTH = 1 << 22
 
 #: Argument of a kernel -> tensor, or number.
 Given = Mapping[str, Any]

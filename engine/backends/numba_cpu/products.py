@@ -1,7 +1,8 @@
 """Products of many rows of events with a matrix, and back: only what is not zero costs anything.
 
 Sums take their terms in the order of sources, one after the other, as dense projections do in a run, so they
-have the same bits.
+have the same bits. One thread does it: beside torch's own, which wait busily for their next product, two
+were found to take longer.
 """
 
 from __future__ import annotations
@@ -11,14 +12,10 @@ from functools import cache
 
 import numpy as np
 
-from ...workers import row_stretches, side_by_side, stretches
 from .kernel import Kernel, compile_kernel
 from .rows import add_scaled_rows
 from .types_of_kernels import I8, I4s, I8s, Reals
 from .words import stretch
-
-#: Additions that are worth a thread.
-WORTH = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -56,38 +53,25 @@ def list_events(x: np.ndarray, most: float) -> Events | None:
     return Events(n, starts, ids[:listed], at, x[at, ids[:listed]])
 
 
-def add_events(events: Events, weights: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Return the rows [rows, n] times weights [n, m]; threads share the rows."""
+def add_events(events: Events, weights: np.ndarray) -> np.ndarray:
+    """Return the rows [rows, n] times weights [n, m]."""
     rows, m = events.starts.size - 1, weights.shape[1]
     y = np.zeros((rows, m), np.float32)
-
-    def work(piece: tuple[int, int]) -> None:
-        _adding().run(
-            starts=events.starts, ids=events.ids, values=events.values, weights=weights, y=y, m=m,
-            first=piece[0], last=piece[1],
-        )  # fmt: skip
-
-    threads = max(1, min(threads, events.ids.size * m // WORTH))
-    if threads == 1:
-        work((0, rows))
-    else:
-        side_by_side([work] * threads, row_stretches(events.starts, max(1, events.ids.size // threads)))
+    _adding().run(
+        starts=events.starts, ids=events.ids, values=events.values, weights=weights, y=y, m=m,
+        first=0, last=rows,
+    )  # fmt: skip
     return y
 
 
-def weigh_events(events: Events, dy: np.ndarray, threads: int = 1) -> np.ndarray:
+def weigh_events(events: Events, dy: np.ndarray) -> np.ndarray:
     """Return the gradient of the weights [n, m] from that of the product, `dy` [rows, m]."""
     m = dy.shape[1]
     dw = np.zeros((events.n, m), np.float32)
-
-    def work(piece: tuple[int, int]) -> None:
-        _weighing().run(
-            ids=events.ids, at=events.rows, values=events.values, dy=dy, dw=dw, m=m, count=events.ids.size,
-            first=piece[0], last=piece[1],
-        )  # fmt: skip
-
-    threads = max(1, min(threads, events.ids.size * m // WORTH))
-    side_by_side([work] * threads, stretches(m, -(-m // threads)))
+    _weighing().run(
+        ids=events.ids, at=events.rows, values=events.values, dy=dy, dw=dw, m=m, count=events.ids.size,
+        first=0, last=m,
+    )  # fmt: skip
     return dw
 
 
