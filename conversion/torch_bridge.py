@@ -68,8 +68,8 @@ def to_torch(
         spikes are the simulator's, without exception. Otherwise torch adds real numbers in another order, and
         a neuron that comes within rounding of its threshold may differ.
     compiled : bool
-        Whether populations to which nothing comes back run through all steps in one compiled loop each way,
-        on a CPU: the same numbers, many times faster, after some seconds of compiling when a model is new.
+        Whether neurons run in compiled loops each way, on a CPU or a GPU: the same numbers, many times
+        faster, after some seconds of compiling when a model is new.
     train : dict, optional
         Population, or its name -> parameters of its model to be trained beside the weights, as
         {"hidden": ["tau", "threshold"]}: one number, or one per neuron where the model has an array.
@@ -133,7 +133,7 @@ def to_torch(
     from .modules.options import dropped_of, learned_of, normed_of, trained_of
     from .modules.outputs import outputs_of
 
-    _refuse(network)
+    _refuse(network, "to_torch")
     for population in network.populations:
         refuse_untrainable(population.label, population.model)
     learned = learned_of(network, delays)
@@ -151,17 +151,17 @@ def to_torch(
     )
 
 
-def _refuse(network: Network) -> None:
-    """Raise ConversionError where a network holds what no gradient passes."""
+def _refuse(network: Network, caller: str) -> None:
+    """Raise ConversionError where a network holds what no module of torch does."""
     learning = [p.label for p in network.projections if p.rule is not None]
     operators = [operator.label for operator in network.operators]
     if learning or operators:
         raise ConversionError(
-            f"to_torch: {learning or operators} cannot be trained by gradients; allowed are projections "
+            f"{caller}: {learning or operators} cannot be trained by gradients; allowed are projections "
             "without a rule, and no operators"
         )
     if not network.sources or not network.populations:
-        raise ConversionError("to_torch: the network has no sources or no populations; add some")
+        raise ConversionError(f"{caller}: the network has no sources or no populations; add some")
 
 
 def from_torch(
@@ -269,5 +269,5 @@ def to_snntorch(network: Network, *, dt: float = 1e-3) -> Any:
             raise MissingExtra(package, "torch", "A network for snnTorch")
     from .modules.to_layers import layers_of_network
 
-    _refuse(network)
+    _refuse(network, "to_snntorch")
     return layers_of_network(make_plan(network, dt))
