@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from .compiled import compiled
-from .profiles import bound_at, values_into
 from .random import draw64, to_unit
+from .shape import bound_at, values_into
 from .space import distance_to_box, distances_to
 
 #: Candidates that are not worth dividing a box for; a bound above which all targets are looked at.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +11,27 @@ from ..learning.rules.short_term import MOST_SPIKES
 from ..neurons.errors import PlanError, SpecError
 from ..neurons.model import steps_of
 from .checks import check_positive
-from .connectivity import (
-    Connectivity,
-    Dense,
-    Distance,
-    Drawn,
-    Explicit,
-    FixedIn,
-    FixedOut,
-    FixedTotal,
-    OneToOne,
-    Pool2d,
-    Random,
-    RowWise,
-)
+from .connectivity import Connectivity, Dense, Explicit, Pool2d, RowWise
 from .distributions import Distribution
 from .events import TICK, refuse_without_grid
+from .expected import expected_synapses, in_degree_bound, shared_neurons
 from .grid import Grid, Load, choose_grid
-from .groups import ids_of
 from .levels import assign_levels
 from .memory import refuse_if_too_big
-from .nearby import expected_targets
 from .network import Network
 from .orders import Orders, stands_by_rows, storage_orders
 from .outputs import refuse_lost_input, taking, written_by
 from .parts import Group, Operator, Population, Projection, Slice
 from .plan import Arithmetic, GroupPlan, Plan, ProjectionPlan, ReceptorPlan, Step, Storage, describe_receptor
 from .poisson import count_table
-from .profiles import ByDistance, Profile
-from .relays import is_relayed, origin, relayed, sender
+from .profiles import ByDistance
+from .relays import is_relayed, relayed, sender
 from .sources import PoissonSource, RateSource, Source, SpikeSource
-from .space import space_between
-from .tables import delay_table, space_of, weight_table
+from .tables import delay_table, weight_table
 
 PRECISIONS = (None, "fixed", "float32", "float64")
 #: Spikes of one train that a SpikeSource may send in one step.
 LARGEST_SPIKE_COUNT = 255
-#: Sources by which the number of connections is estimated where it depends on distance.
-_SAMPLED = 1000
 
 
 def make_plan(
@@ -207,7 +189,7 @@ def _choose_storage(p: Projection, orders: Orders) -> tuple[Storage, str]:
             return "sparse", "an end is part of an image"
         if not all(end.consecutive for end in slices):
             return "sparse", "the neurons of an end do not follow one another"
-        if isinstance(p.connectivity, Dense) and not p.connectivity.self_connections and _shared(p):
+        if isinstance(p.connectivity, Dense) and not p.connectivity.self_connections and shared_neurons(p):
             return "sparse", "no neuron connects to itself"
         return "dense", "a weight for every pair"
     if p.delivery == "dense":
@@ -229,85 +211,6 @@ def _choose_arithmetic(p: Projection, storage: Storage, precision: str | None) -
     )
 
 
-def expected_synapses(p: Projection) -> float:
-    """Return the expected number of connections of a projection."""
-    c, n_pre, n_post = p.connectivity, p.pre.n, p.post.n
-    if isinstance(c, Random):
-        return c.p * n_pre * n_post
-    if isinstance(c, Distance):
-        return _expected_by_distance(p)
-    if isinstance(c, FixedIn):
-        _check_degree(p, c.k, n_pre, c.multiple, c.self_connections, "sources")
-        if c.k * n_post >= 2**32:
-            raise PlanError(
-                f"{p.label}: fixed_in({c.k}) onto {n_post} targets; allowed are fewer than 2**32 synapses: "
-                "split the targets, or use fixed_total"
-            )
-        return float(c.k * n_post)
-    if isinstance(c, FixedOut):
-        _check_degree(p, c.k, n_post, c.multiple, c.self_connections, "targets")
-        return float(c.k * n_pre)
-    if isinstance(c, FixedTotal):
-        _check_total(p, c)
-        return float(c.n)
-    if isinstance(c, OneToOne):
-        return float(n_pre)
-    if isinstance(c, Explicit):
-        return float(c.pre_ids.size)
-    if isinstance(c, Dense):
-        return float(n_pre * n_post - (0 if c.self_connections else _shared(p)))
-    if isinstance(c, RowWise):
-        return float(n_post * (n_pre // c.n))
-    window = c.size if isinstance(c, Pool2d) else np.asarray(p.weight).shape[1:]
-    return float(n_post * math.prod(window))
-
-
-def _expected_by_distance(p: Projection) -> float:
-    """Return the expected number of connections, from a thousand sources."""
-    sources = np.arange(0, p.pre.n, -(-p.pre.n // _SAMPLED))
-    degrees = np.empty(sources.size)
-    expected_targets(space_of(p), sources, True, degrees)
-    return float(degrees.mean() * p.pre.n)
-
-
-def _largest_in_degree(p: Projection, profile: Profile) -> float:
-    """Return what the expected number of any target's sources does not exceed."""
-    space = space_between(p.post.positions, p.pre.positions, profile, 0, 0.0)
-    degrees = np.empty(p.post.n)
-    expected_targets(space, np.arange(p.post.n), False, degrees)
-    return float(degrees.max())
-
-
-def _check_total(p: Projection, c: FixedTotal) -> None:
-    pairs = p.pre.n * p.post.n - (0 if c.self_connections else _shared(p))
-    if pairs < 1 or (c.n > pairs and not c.multiple):
-        raise PlanError(
-            f"{p.label}: fixed_total asks for {c.n} single synapses of {pairs} pairs; ask for fewer"
-            + (", or multiple=True" if pairs else "")
-        )
-    if pairs >= 2**31 and not c.multiple:
-        raise PlanError(
-            f"{p.label}: fixed_total of {pairs} pairs; without multiple=True allowed are fewer than 2**31"
-        )
-
-
-def _shared(p: Projection) -> int:
-    """Return how many neurons are on both ends of a projection."""
-    pre = origin(p.pre)
-    if sender(p) is not p.target:
-        return 0
-    return int(np.intersect1d(ids_of(pre), ids_of(p.post), assume_unique=True).size)
-
-
-def _check_degree(p: Projection, k: int, n: int, multiple: bool, selves: bool, what: str) -> None:
-    available = n if selves or not _shared(p) else n - 1
-    if (k > available and not multiple) or available < 1:
-        raise PlanError(
-            f"{p.label}: {p.connectivity.kind}({k}) needs {k} different {what}, there are {available}; "
-            "ask for fewer, or multiple=True"
-        )
-
-
 def _plan_receptors(
     group: Group, arriving: list[ProjectionPlan], bounds: dict[Any, int]
 ) -> tuple[ReceptorPlan, ...]:
@@ -325,7 +228,7 @@ def _load(p: ProjectionPlan, bound: int) -> Load:
         low, high = p.rule.bounds
         # A plastic weight moves continuously between its bounds: only the largest matters to the grid.
         largest = max(abs(low), abs(high))
-        return Load(p.name, np.array([largest]), None, True, bound * largest * _in_degree(p))
+        return Load(p.name, np.array([largest]), None, True, bound * largest * in_degree_bound(p))
     c = p.part.connectivity
     weights, drawn = weight_table(p.part)
     weights = weights * c.share if isinstance(c, Pool2d) else weights
@@ -334,7 +237,7 @@ def _load(p: ProjectionPlan, bound: int) -> Load:
         sums = np.bincount(targets, weights=np.abs(weights).reshape(-1), minlength=1)
         return Load(p.name, weights, targets, drawn, bound * float(sums.max()))
     largest = float(np.abs(weights).max(initial=0.0))
-    return Load(p.name, weights, None, drawn, bound * largest * _in_degree(p))
+    return Load(p.name, weights, None, drawn, bound * largest * in_degree_bound(p))
 
 
 def _targets(c: Connectivity, weights: np.ndarray) -> np.ndarray | None:
@@ -344,33 +247,6 @@ def _targets(c: Connectivity, weights: np.ndarray) -> np.ndarray | None:
     if c.kind in ("dense", "conv2d", "rows"):
         return np.repeat(np.arange(len(weights)), weights[0].size)
     return None
-
-
-def _in_degree(p: ProjectionPlan) -> float:
-    """Return a bound on the synapses of one target; random patterns are checked when they are drawn."""
-    c, n_pre, n_post = p.part.connectivity, p.part.pre.n, p.part.post.n
-    if isinstance(c, FixedIn):
-        return c.k
-    if isinstance(c, OneToOne):
-        return 1
-    if isinstance(c, Explicit):
-        return float(np.bincount(c.post_ids).max()) if c.post_ids.size else 0.0
-    if isinstance(c, Dense):
-        return n_pre
-    if c.kind in ("conv2d", "pool2d", "rows"):
-        return p.expected / n_post
-    if isinstance(c, Distance):
-        return min(float(n_pre), _bound_of(_largest_in_degree(p.part, c.profile)))
-    # Where no neuron connects to itself, those that are no source may take up to the share of one more.
-    apart = isinstance(c, Drawn) and not c.self_connections and _shared(p.part) > 0
-    mean = p.expected / max(n_post - apart, 1)
-    spread = _bound_of(mean)
-    return spread if isinstance(c, FixedTotal | FixedOut) and c.multiple else min(float(n_pre), spread)
-
-
-def _bound_of(mean: float) -> float:
-    """Return what a number of independent events of this mean never exceeds, for all that matters."""
-    return mean + 12 * math.sqrt(mean) + 30
 
 
 def _order_steps(

@@ -1,55 +1,32 @@
 """Functions of distance: how likely a connection is, how strong it is, how long its spikes travel.
 
-A profile is a frozen description. Loops that draw connections get it as a `Shape`, a few plain numbers, so
-its formula stands once, in `value_at`, for arrays and compiled code alike.
+A profile is a frozen description. Loops that draw connections get it as a few numbers: `engine/shape.py`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..neurons.errors import SpecError
-from .compiled import compiled
 from .distributions import TABLE_BITS, check_finite
-
-_GAUSSIAN, _EXPONENTIAL, _DISC, _CONE, _MEXICAN_HAT, _TABULATED, _AFFINE = range(7)
-#: A distance is within a radius if it is no longer than this many radii: positions are rounded.
-_WITHIN = 1.0 + 1e-9
-
-
-class Shape(NamedTuple):
-    """A profile in numbers.
-
-    Attributes
-    ----------
-    kind : int
-        Which formula.
-    a, b, c, d : float
-        Its parameters, in the order of the profile's fields; what it does not use is zero.
-    cutoff : float
-        The profile is zero beyond this distance.
-    knots, values, envelope : float64
-        Distances and values of a table, and the largest value from each distance on.
-    """
-
-    kind: int
-    a: float
-    b: float
-    c: float
-    d: float
-    cutoff: float
-    knots: np.ndarray
-    values: np.ndarray
-    envelope: np.ndarray
-
-
-_NOTHING = np.zeros(0)
-#: The shape of no profile.
-NO_SHAPE = Shape(_DISC, 0.0, 0.0, 0.0, 0.0, -1.0, _NOTHING, _NOTHING, _NOTHING)
+from .shape import (
+    AFFINE,
+    CONE,
+    DISC,
+    EXPONENTIAL,
+    GAUSSIAN,
+    MEXICAN_HAT,
+    NO_SHAPE,
+    TABULATED,
+    WITHIN,
+    Shape,
+    bound_at,
+    values_into,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +34,7 @@ class Profile:
     """Base class: a number for every distance. Distances are in the unit of the positions."""
 
     cutoff: float = field(default=math.inf, kw_only=True)
-    code: ClassVar[int] = _DISC
+    code: ClassVar[int] = DISC
 
     def __post_init__(self) -> None:
         numbers = {key: value for key, value in vars(self).items() if key != "cutoff"}
@@ -87,7 +64,7 @@ class Profile:
         """The profile in numbers, for compiled loops."""
         numbers = [float(value) for key, value in vars(self).items() if key != "cutoff"]
         a, b, c, d = [*numbers, 0.0, 0.0, 0.0, 0.0][:4]
-        return NO_SHAPE._replace(kind=self.code, a=a, b=b, c=c, d=d, cutoff=self.reach * _WITHIN)
+        return NO_SHAPE._replace(kind=self.code, a=a, b=b, c=c, d=d, cutoff=self.reach * WITHIN)
 
     def __call__(self, distance: Any) -> np.ndarray:
         """Return the values at some distances, float64 of their shape."""
@@ -102,7 +79,7 @@ class Gaussian(Profile):
 
     peak: float
     sd: float
-    code: ClassVar[int] = _GAUSSIAN
+    code: ClassVar[int] = GAUSSIAN
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,7 +92,7 @@ class Exponential(Profile):
 
     peak: float
     scale: float
-    code: ClassVar[int] = _EXPONENTIAL
+    code: ClassVar[int] = EXPONENTIAL
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,7 +105,7 @@ class Disc(Profile):
 
     value: float
     radius: float
-    code: ClassVar[int] = _DISC
+    code: ClassVar[int] = DISC
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -144,7 +121,7 @@ class Disc(Profile):
 class Cone(Disc):
     """value * (1 - d / radius) up to a radius, zero beyond."""
 
-    code: ClassVar[int] = _CONE
+    code: ClassVar[int] = CONE
 
 
 @dataclass(frozen=True)
@@ -155,7 +132,7 @@ class MexicanHat(Profile):
     sd: float
     surround: float
     surround_sd: float
-    code: ClassVar[int] = _MEXICAN_HAT
+    code: ClassVar[int] = MEXICAN_HAT
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -170,7 +147,7 @@ class Affine(Profile):
 
     offset: float
     slope: float
-    code: ClassVar[int] = _AFFINE
+    code: ClassVar[int] = AFFINE
 
 
 @dataclass(frozen=True)
@@ -179,7 +156,7 @@ class Tabulated(Profile):
 
     distances: tuple[float, ...]
     values: tuple[float, ...]
-    code: ClassVar[int] = _TABULATED
+    code: ClassVar[int] = TABULATED
 
     def __post_init__(self) -> None:
         self._above_zero("cutoff")
@@ -209,71 +186,9 @@ class Tabulated(Profile):
         """The profile in numbers, for compiled loops."""
         values = np.array(self.values)
         return NO_SHAPE._replace(
-            kind=self.code, cutoff=self.reach * _WITHIN, knots=np.array(self.distances), values=values,
+            kind=self.code, cutoff=self.reach * WITHIN, knots=np.array(self.distances), values=values,
             envelope=np.ascontiguousarray(np.maximum.accumulate(values[::-1])[::-1]),
         )  # fmt: skip
-
-
-@compiled()
-def value_at(shape: Any, distance: Any) -> Any:
-    """Return the value of a profile at one distance."""
-    if distance > shape.cutoff:
-        return 0.0
-    if shape.kind == _TABULATED:
-        return _between(shape.knots, shape.values, distance)
-    return _formula(shape.kind, shape.a, shape.b, shape.c, shape.d, distance)
-
-
-@compiled()
-def _formula(kind: Any, a: Any, b: Any, c: Any, d: Any, distance: Any) -> Any:
-    """Return the value of a profile of this kind, other than a table, within its cutoff."""
-    if kind == _GAUSSIAN:
-        return a * math.exp(-0.5 * (distance / b) ** 2)
-    if kind == _EXPONENTIAL:
-        return a * math.exp(-distance / b)
-    if kind == _CONE:
-        return a * max(0.0, 1.0 - distance / b)
-    if kind == _MEXICAN_HAT:
-        return a * math.exp(-0.5 * (distance / b) ** 2) - c * math.exp(-0.5 * (distance / d) ** 2)
-    if kind == _AFFINE:
-        return a + b * distance
-    return a
-
-
-@compiled()
-def bound_at(shape: Any, distance: Any) -> Any:
-    """Return what a profile does not exceed at this distance and beyond; never below zero."""
-    if distance > shape.cutoff:
-        return 0.0
-    if shape.kind == _MEXICAN_HAT:
-        return max(shape.a * math.exp(-0.5 * (distance / shape.b) ** 2), 0.0)
-    if shape.kind == _TABULATED:
-        return max(_between(shape.knots, shape.envelope, distance), 0.0)
-    return max(value_at(shape, distance), 0.0)
-
-
-@compiled()
-def _between(knots: Any, values: Any, distance: Any) -> Any:
-    """Return the value on the straight line between two knots; the outer values outside."""
-    k = np.searchsorted(knots, distance)
-    if k == 0:
-        return values[0]
-    if k == knots.size:
-        return values[k - 1]
-    share = (distance - knots[k - 1]) / (knots[k] - knots[k - 1])
-    return values[k - 1] + share * (values[k] - values[k - 1])
-
-
-@compiled()
-def values_into(shape: Any, distances: Any, n: Any) -> None:
-    """Put the values of a profile in the place of the first n distances."""
-    kind, a, b, c, d, cutoff = shape.kind, shape.a, shape.b, shape.c, shape.d, shape.cutoff
-    if kind == _TABULATED:
-        for i in range(n):
-            distances[i] = value_at(shape, distances[i])
-        return
-    for i in range(n):
-        distances[i] = _formula(kind, a, b, c, d, distances[i]) if distances[i] <= cutoff else 0.0
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import numpy as np
 from ..neurons.errors import SpecError
 from .arguments import check_flag, check_seed
 from .compiled import compiled
-from .profiles import NO_SHAPE, Profile, Shape
+from .profiles import Profile
 from .random import stream_key, uniform_array
+from .shape import NO_SHAPE, Shape
 
 #: Targets of a leaf of the tree: few enough to be alike, many enough to be worth a look at their box.
 _LEAF = 32

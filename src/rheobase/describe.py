@@ -12,10 +12,10 @@ from .answer import Answer, table
 from .engine.archive import archive_kind, read_arrays
 from .engine.checkpoint import KIND as CHECKPOINT
 from .engine.checkpoint import read_checkpoint
+from .engine.expected import expected_synapses
 from .engine.experiment import ARRAYS_KIND as NETWORK_ARRAYS
 from .engine.experiment import read_experiment
 from .engine.network import Network
-from .engine.planning import expected_synapses
 from .engine.result import KIND as RESULT
 from .engine.result import Result
 from .engine.serialise import network_to_dict
