@@ -9,6 +9,9 @@ import torch
 
 from ..neurons.errors import SpecError
 
+#: Rows have a length of about 1. A direction of which they have less than this is one that they have already.
+SAME = 1e-3
+
 
 class Lateral(torch.nn.Module):
     """Lateral connections H (m, n) of a layer: subspace neurons that learn where its input x lies.
@@ -17,6 +20,11 @@ class Lateral(torch.nn.Module):
     term, D = <y (x - H^T y)^T>, averaged over a batch: M <- 0.9 M + 0.1 D, H <- H + rate M, which leads their
     rows to the principal subspace of x, and to be orthonormal. Rows of old tasks stand still; new ones learn
     what those leave of x.
+
+    Two steps between tasks are ours, and left out with `exact=False`: new rows begin orthogonal to old ones,
+    and so stay, and when a task ends an orthonormal basis of what they span takes their place. Then H^T H of
+    old rows is a projection, which takes out all that lies in their span. As the rule was published, new rows
+    begin anywhere and are kept as they were learned, and from task to task more is left.
 
     Source: M. Xiao et al., Hebbian learning based orthogonal projection for continual learning of spiking
     neural networks, ICLR (2024); E. Oja, International Journal of Neural Systems 1:61 (1989).
@@ -37,6 +45,8 @@ class Lateral(torch.nn.Module):
         If given, y is what neurons tell in so many steps: rounded to multiples of bound / levels.
     bound : float
         Limit of y, if it is rounded.
+    exact : bool
+        Whether new rows begin orthogonal to old ones, and are made orthonormal when they are merged.
 
     Attributes
     ----------
@@ -69,10 +79,11 @@ class Lateral(torch.nn.Module):
         momentum: float = 0.9,
         levels: int | None = None,
         bound: float = 20.0,
+        exact: bool = True,
     ) -> None:
         super().__init__()
         self.n, self.rate, self.iterations, self.clip = n, rate, iterations, clip
-        self.momentum, self.levels, self.bound = momentum, levels, bound
+        self.momentum, self.levels, self.bound, self.exact = momentum, levels, bound, exact
         for name in ("old", "new", "drift"):
             self.register_buffer(name, torch.zeros(0, n))
 
@@ -82,17 +93,28 @@ class Lateral(torch.nn.Module):
         return torch.cat([self.old, self.new])
 
     def grow(self, rows: int, generator: torch.Generator | None = None) -> None:
-        """Add new rows, which begin at random, orthonormal among themselves."""
+        """Add new rows, which begin at random, orthonormal among themselves, and to old rows if `exact`."""
         most = self.n - len(self.old) - len(self.new)
         if not isinstance(rows, int) or not 0 <= rows <= most:
             raise SpecError(f"Lateral.grow.rows: got {rows!r}; allowed is a whole number from 0 to {most}")
         more = torch.nn.init.orthogonal_(self.new.new_empty(rows, self.n), generator=generator)
+        if self.exact and rows and len(self.old):
+            more = torch.linalg.qr(self._across(more).T).Q.T.to(more)
         self.new = torch.cat([self.new, more])
         self.drift = torch.cat([self.drift, torch.zeros_like(more)])
 
+    @torch.no_grad()
     def merge(self) -> None:
-        """Make all rows those of old tasks: they protect, and learn no more."""
-        self.old = self.rows
+        """Make all rows those of old tasks: they protect, and learn no more.
+
+        If `exact`, what new rows span beside old ones becomes an orthonormal basis. It has fewer rows where
+        they do not differ: a direction of which they have less than a thousandth is left out.
+        """
+        more = self.new
+        if self.exact and len(more):
+            _, lengths, basis = torch.linalg.svd(self._across(more), full_matrices=False)
+            more = basis[lengths > SAME].to(more)
+        self.old = torch.cat([self.old, more])
         self.new, self.drift = self.new[:0], self.drift[:0]
 
     def activity(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
@@ -108,16 +130,17 @@ class Lateral(torch.nn.Module):
         """Change the new rows by a batch of inputs (N, n)."""
         if not len(self.new) or not len(x):
             return
+        left = x - self.activity(x, self.old) @ self.old
         # Without rounding, D depends on x by its second moments alone, which may be fewer numbers than x.
-        moments = x.T @ x / len(x) if self.levels is None and len(x) > self.n else None
+        moments = self.levels is None and len(x) > self.n
+        if moments:
+            x, left = x.T @ x / len(x), x.T @ left / len(x)
         for _ in range(self.iterations):
-            rows = self.rows
-            if moments is None:
-                y = self.activity(x, rows)
-                change = y[:, len(self.old) :].T @ (x - y @ rows) / len(x)
+            if moments:
+                change = self.new @ left - self.new @ x @ self.new.T @ self.new
             else:
-                drive = self.new @ moments
-                change = drive - drive @ rows.T @ rows
+                y = self.activity(x, self.new)
+                change = (y.T @ left - y.T @ y @ self.new) / len(x)
             self.drift.lerp_(change.clamp_(-self.clip, self.clip), 1.0 - self.momentum)
             self.new += self.rate * self.drift
 
@@ -138,6 +161,13 @@ class Lateral(torch.nn.Module):
         """Return how far rows are from orthonormal: the largest |H H^T - 1|."""
         rows = self.rows
         return float((rows @ rows.T - torch.eye(len(rows), device=rows.device)).abs().max())
+
+    def _across(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return what old rows leave of others, in double precision."""
+        old, left = self.old.double(), rows.double()
+        for _ in range(2):  # once more, for what rounding has left
+            left = left - left @ old.T @ old
+        return left
 
     def extra_repr(self) -> str:
         """Say how many rows there are."""

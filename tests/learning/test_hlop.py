@@ -76,7 +76,7 @@ def layers(kind):
 @pytest.mark.parametrize("old", [0, 3])
 def test_rows_change_as_their_equations_say(twins, samples, old):
     x = in_a_subspace(15, 6, samples, seed=4)
-    lateral = Lateral(15, rate=0.03, clip=0.4)
+    lateral = Lateral(15, rate=0.03, clip=0.4, exact=False)
     lateral.grow(old)
     lateral.merge()
     lateral.grow(4)
@@ -115,15 +115,58 @@ def test_new_rows_learn_what_old_ones_leave():
     lateral = learned(first, 4)
     assert lateral.captured(first) > 0.98
     assert lateral.captured(second) < 0.5
-    old = lateral.new.clone()
     lateral.merge()
     lateral.grow(4, torch.Generator().manual_seed(3))
+    old = lateral.old.clone()
     for k in range(300):
         lateral.learn(second[20 * (k % 10) : 20 * (k % 10) + 20])
     assert torch.equal(lateral.old, old)
     assert lateral.captured(first) > 0.97
     assert lateral.captured(second) > 0.95
-    assert lateral.deviation() < 0.15
+    assert lateral.deviation() < 0.02
+    assert (lateral.new @ old.T).abs().max() < 1e-6
+
+
+def test_what_is_left_of_a_gradient_has_nothing_in_the_span_of_rows_of_any_task():
+    lateral, spanned = Lateral(30, rate=0.02), []
+    for seed in range(3):
+        lateral.grow(4, torch.Generator().manual_seed(seed))
+        x = in_a_subspace(30, 6, 200, seed=seed)
+        for _ in range(10):
+            lateral.learn(x)
+        spanned.append(lateral.new.clone())
+        lateral.merge()
+    assert (spanned[0] @ spanned[0].T - torch.eye(4)).abs().max() > 0.01
+    assert lateral.deviation() < 1e-6
+    gradient = torch.randn(8, 30, generator=torch.Generator().manual_seed(2))
+    lateral.project(gradient)
+    assert gradient.norm() > 5.0
+    assert (gradient @ torch.cat(spanned).T).abs().max() < 1e-5
+
+
+def test_rows_that_span_nothing_of_their_own_are_left_out():
+    lateral = Lateral(9)
+    lateral.grow(2, torch.Generator().manual_seed(0))
+    lateral.merge()
+    own = torch.linalg.qr(torch.randn(9, 3, generator=torch.Generator().manual_seed(1))).Q.T
+    lateral.new = torch.stack([own[0], own[0] + 1e-5 * own[1], 0.3 * own[2], lateral.old[0], 0.0 * own[0]])
+    lateral.merge()
+    assert len(lateral.old) == 4
+    assert lateral.deviation() < 1e-6
+    torch.testing.assert_close(own[[0, 2]] @ lateral.old.T @ lateral.old, own[[0, 2]])
+    assert len(lateral.new) == len(lateral.drift) == 0
+
+
+def test_rows_are_kept_as_they_were_learned_if_not_exact():
+    lateral = Lateral(30, exact=False)
+    lateral.grow(8, torch.Generator().manual_seed(0))
+    lateral.learn(in_a_subspace(30, 4, 200))
+    learned = lateral.new.clone()
+    lateral.merge()
+    assert torch.equal(lateral.old, learned)
+    lateral.grow(8, torch.Generator().manual_seed(1))
+    assert (lateral.new @ learned.T).abs().max() > 0.1
+    assert lateral.deviation() > 0.1
 
 
 def test_subspace_neurons_that_tell_in_many_levels_learn_as_those_that_tell_numbers():
