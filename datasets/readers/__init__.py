@@ -1,6 +1,6 @@
 """Readers of event datasets, from files that people have fetched, and writers of the same formats."""
 
-from .aedat4 import read_aedat4, write_aedat4
+from .aedat import read_aedat, write_aedat
 from .dataset import BinnedDataset, EventDataset
 from .davis import cifar10_dvs, nomniglot
 from .dvs_gesture import dvs_gesture, write_dvs_gesture
@@ -22,11 +22,11 @@ __all__ = [
     "nmnist",
     "nomniglot",
     "ntidigits",
-    "read_aedat4",
+    "read_aedat",
     "read_bin",
     "shd",
     "ssc",
-    "write_aedat4",
+    "write_aedat",
     "write_bin",
     "write_dvs_gesture",
     "write_ntidigits",

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
-from ...neurons.errors import FormatError, MissingExtra, SpecError
+from ...neurons.errors import FormatError, MissingExtra
 from ..events import Events
-from .origin import broken
 
 _MAGIC = b"#!AER-DAT4.0\r\n"
 _EVENT = np.dtype(
@@ -32,74 +30,31 @@ _EVENT = np.dtype(
 _PACKET, _LARGEST_PACKET = 1 << 14, 1 << 28
 
 
-def read_aedat4(path: str | Path, *, absolute: bool = False) -> Events:
-    """Read the events of an AEDAT 4.0 file; frames and whatever else there is are passed over.
-
-    Parameters
-    ----------
-    path
-        The file. Of several streams of events, the one with the lowest number is read.
-    absolute : bool
-        Leave times as they are, in microseconds of Unix time, instead of counting from the first event.
-
-    Returns
-    -------
-    Events
-        Of the shape (2, height, width), where the file says how large the sensor is.
-
-    Raises
-    ------
-    FormatError
-        If it is no such file, truncated or damaged.
-    MissingExtra
-        If it is compressed, and the package that opens it is not installed.
-    """
-    with broken(Path(path)):
-        data = Path(path).read_bytes()
-        if not data.startswith(_MAGIC):
-            raise FormatError(f"{path}: does not begin as an AEDAT 4.0 file does")
-        size = struct.unpack_from("<I", data, len(_MAGIC))[0]
-        start = len(_MAGIC) + 4 + size
-        compression, table, text = _header(data[len(_MAGIC) + 4 : start])
-        stream, shape = _stream_of(text)
-        unpack = _unpacker(compression)
-        end = table if start <= table <= len(data) else len(data)
-        packets = [
-            _events_of(unpack(body)) for number, body in _packets(data, start, end) if number == stream
-        ]
-        found = np.concatenate([np.zeros(0, _EVENT), *packets])
-        t = found["t"] if absolute or not len(found) else found["t"] - found["t"].min()
-        return Events(t, found["x"], found["y"], found["p"] != 0, shape)
+def decode(data: bytes) -> tuple[dict[str, np.ndarray], tuple[int, int, int] | None]:
+    """Return t, x, y and p of the events in a file's bytes, and the shape of the camera if it is told."""
+    size = struct.unpack_from("<I", data, len(_MAGIC))[0]
+    start = len(_MAGIC) + 4 + size
+    compression, table, text = _header(data[len(_MAGIC) + 4 : start])
+    stream, shape = _stream_of(text)
+    unpack = _unpacker(compression)
+    end = table if start <= table <= len(data) else len(data)
+    packets = [_events_of(unpack(body)) for number, body in _packets(data, start, end) if number == stream]
+    found = np.concatenate([np.zeros(0, _EVENT), *packets])
+    return {name: found[name] for name in "txy"} | {"p": found["p"] != 0}, shape
 
 
-def write_aedat4(path: str | Path, events: Events, *, start: int = 0) -> None:
-    """Write events as an AEDAT 4.0 file without compression.
-
-    Parameters
-    ----------
-    path
-        The file.
-    events
-        Of a shape (2, height, width).
-    start : int
-        Unix time of their 0, in microseconds.
-
-    Raises
-    ------
-    SpecError
-        If they are of no camera.
-    """
-    if events.shape is None or len(events.shape) != 3 or max(events.shape) > 2**15:
-        raise SpecError(f"write_aedat4.events.shape: got {events.shape}; allowed is (2, height, width)")
-    with Path(path).open("wb") as file:
-        file.write(_MAGIC + _header_for(*events.shape[1:]))
-        for first in range(0, len(events), _PACKET):
-            part = events[first : first + _PACKET]
-            rows = np.zeros(len(part), _EVENT)
-            for name, values in (("t", part.t_us + start), ("x", part.x), ("y", part.y), ("p", part.p)):
-                rows[name] = values
-            body = struct.pack("<II4s2xHHHiII", 28 + rows.nbytes, 16, b"EVTS", 6, 8, 4, 6, 4, len(rows))
-            file.write(struct.pack("<ii", 0, len(body) + rows.nbytes) + body + rows.tobytes())
+def encode(t: np.ndarray, events: Events) -> bytes:
+    """Return the bytes of a file of events, at Unix time."""
+    shape = events.shape_of()
+    rows = np.zeros(len(events), _EVENT)
+    for name, values in (("t", t), ("x", events.x), ("y", events.y), ("p", events.p)):
+        rows[name] = values
+    parts = [_MAGIC, _header_for(*shape[1:])]
+    for first in range(0, len(rows), _PACKET):
+        part = rows[first : first + _PACKET]
+        body = struct.pack("<II4s2xHHHiII", 28 + part.nbytes, 16, b"EVTS", 6, 8, 4, 6, 4, len(part))
+        parts += [struct.pack("<ii", 0, len(body) + part.nbytes), body, part.tobytes()]
+    return b"".join(parts)
 
 
 def _header_for(height: int, width: int) -> bytes:

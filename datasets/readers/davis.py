@@ -1,8 +1,7 @@
-"""CIFAR10-DVS and N-Omniglot: recordings of a screen, in AEDAT4 files."""
+"""CIFAR10-DVS and N-Omniglot: recordings of a screen, in AEDAT files."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,9 +11,10 @@ import numpy as np
 
 from ...neurons.errors import FormatError
 from ..events import Events
-from .aedat4 import read_aedat4
-from .dataset import EventDataset, identity_of
-from .origin import Origin, broken
+from .aedat import read_aedat, version_of
+from .dataset import EventDataset
+from .excerpts import Excerpts
+from .origin import Origin
 from .saccades import by_folder
 
 _CIFAR_CLASSES = (
@@ -22,19 +22,26 @@ _CIFAR_CLASSES = (
 )  # fmt: skip
 _CIFAR10_DVS = Origin(
     "cifar10_dvs",
-    "https://figshare.com/ndownloader/files/38023437",
-    (("CIFAR10DVS.zip", "MD5 ce3a4a0682dc0943703bd8f749a7701c"),),
+    {
+        "https://figshare.com/articles/dataset/CIFAR10-DVS_New/4724671": (
+            ("airplane.zip", "MD5 0afd5c4bf9ae06af762a77b180354fdd, and one for each other class"),
+        ),
+        "https://figshare.com/ndownloader/files/38023437": (
+            ("CIFAR10DVS.zip", "MD5 ce3a4a0682dc0943703bd8f749a7701c"),
+        ),
+    },
     "CIFAR10DVS",
     ("all",),
 )
 _NOMNIGLOT = Origin(
     "nomniglot",
-    "https://figshare.com/articles/dataset/N-Omniglot/16821427",
-    (
-        ("dvs_background_1.rar", "3,013,908,031 bytes"),
-        ("dvs_background_2.rar", "2,553,351,543 bytes"),
-        ("dvs_evaluation.rar", "4,239,667,693 bytes"),
-    ),
+    {
+        "https://figshare.com/articles/dataset/N-Omniglot/16821427": (
+            ("dvs_background_1.rar", "3,013,908,031 bytes"),
+            ("dvs_background_2.rar", "2,553,351,543 bytes"),
+            ("dvs_evaluation.rar", "4,239,667,693 bytes"),
+        ),
+    },
     "NOmniglot",
     ("background", "evaluation"),
 )
@@ -50,7 +57,8 @@ def cifar10_dvs(
     Parameters
     ----------
     root
-        The folder that holds `airplane/cifar10_airplane_0.aedat4` and so on, or `CIFAR10DVS/airplane/...` as
+        The folder that holds `airplane/cifar10_airplane_0.aedat` and so on as the authors have them (AEDAT
+        2.0), or `.aedat4` as tonic has them, which are read where both are there; or `CIFAR10DVS/...` as
         tonic keeps it. There may be fewer files than in the whole dataset.
     split : "all"
         The dataset has no parts of its own; `data.divided(0.9)` makes two.
@@ -66,16 +74,21 @@ def cifar10_dvs(
     ------
     MissingData
         If the files are not there.
+    FormatError
+        When a recording is read from a broken file.
 
     Notes
     -----
+    Rows and columns of AEDAT 2.0 are exchanged, so that pictures stand upright, as SpikingJelly has them.
+
     Source: H. Li, H. Liu, X. Ji, G. Li and L. Shi, CIFAR10-DVS: an event-stream dataset for object
     classification, Frontiers in Neuroscience 11 (2017) 309.
     """
     part, shape = _CIFAR10_DVS.check_split(split), (2, 128, 128)
     folder = _CIFAR10_DVS.find(root, *_CIFAR_CLASSES).parent
-    decode = partial(_of_shape, shape=shape)
-    return by_folder(_CIFAR10_DVS, part, folder, ".aedat4", decode, _CIFAR_CLASSES, shape, transform)
+    decode = partial(_picture, shape=shape)
+    suffixes = (".aedat4", ".aedat")
+    return by_folder(_CIFAR10_DVS, part, folder, suffixes, decode, _CIFAR_CLASSES, shape, transform)
 
 
 def nomniglot(
@@ -126,78 +139,34 @@ def nomniglot(
     if not found:
         raise _NOMNIGLOT.missing(root, f"{names[0]}/ALPHABET/character01/0001.aedat4")
     paths = tuple(path for _, _, path in found)
+    labels, people = np.repeat(np.arange(len(paths)), _DRAWN), np.tile(np.arange(_DRAWN), len(paths))
+    read = partial(read_aedat, absolute=True, shape=_DAVIS346)
     return EventDataset(
         "nomniglot",
         part,
-        Drawings(paths),
-        np.repeat(np.arange(len(paths)), _DRAWN),
+        Excerpts(paths, labels, people, read, _table_beside),
+        labels,
         tuple(f"{alphabet}/{character}" for alphabet, character, _ in found),
         _DAVIS346,
         {
-            "person": np.tile(np.arange(_DRAWN), len(paths)),
+            "person": people,
             "alphabet": np.repeat(np.array([alphabet for alphabet, _, _ in found], str), _DRAWN),
         },
         transform,
     )
 
 
-class Drawings:
-    """Recordings of which 20 lie in each file, one after the other; the last file that was read is kept.
-
-    Parameters
-    ----------
-    paths : tuple of Path
-        The AEDAT4 files. Beside each lies one CSV file: a line of names, then for each drawing its number,
-        and its beginning and end in the time of the recording.
-    """
-
-    def __init__(self, paths: tuple[Path, ...]) -> None:
-        self.paths = paths
-        self._last: tuple[Path, Events, np.ndarray] | None = None
-
-    def read(self, index: int) -> Events:
-        """Return one drawing."""
-        path = self.paths[index // _DRAWN]
-        if self._last is None or self._last[0] != path:
-            self._last = path, _of_shape(path, _DAVIS346, absolute=True), _spans(path)
-        _, events, spans = self._last
-        first, last = np.searchsorted(events.t_us, spans[index % _DRAWN])
-        part = events[first:last]
-        return Events(part.t_us - spans[index % _DRAWN, 0], part.x, part.y, part.p, _DAVIS346)
-
-    def identity(self, index: int) -> tuple[Any, ...]:
-        """Return the place, size and time of change of both files, and which drawing it is."""
-        path = self.paths[index // _DRAWN]
-        return *identity_of(path), *identity_of(_table_beside(path)), index % _DRAWN
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_last": None}
-
-
-def _of_shape(path: Path, shape: tuple[int, ...], *, absolute: bool = False) -> Events:
-    with broken(path):
-        events = read_aedat4(path, absolute=absolute)
-        return Events(events.t_us, events.x, events.y, events.p, shape)
+def _picture(path: Path, shape: tuple[int, int, int]) -> Events:
+    events = read_aedat(path, shape=shape)
+    if version_of(path) != "2.0":
+        return events
+    return Events(events.t_us, events.y, events.x, events.p, shape)  # the camera lay on its side
 
 
 def _table_beside(path: Path) -> Path:
     tables = sorted(path.parent.glob("*.csv"))
     if len(tables) != 1:
         raise FormatError(
-            f"{path}: {len(tables)} CSV files lie beside it; there must be one, with 20 beginnings and ends"
+            f"{path}: {len(tables)} CSV files lie beside it; there must be one, with beginnings and ends"
         )
     return tables[0]
-
-
-def _spans(path: Path) -> np.ndarray:
-    """Return the beginning and the end of each drawing, (20, 2)."""
-    table = _table_beside(path)
-    with broken(table):
-        with table.open(newline="", encoding="utf-8") as lines:
-            rows = [row for row in csv.reader(lines) if row][1:]
-        spans = np.array([[int(row[1]), int(row[2])] for row in rows], np.int64).reshape(-1, 2)
-        if len(spans) != _DRAWN or np.any(spans[:, 1] < spans[:, 0]) or np.any(spans < 0):
-            raise FormatError(
-                f"{table}: has {len(spans)} rows; allowed are {_DRAWN} of number, beginning and end"
-            )
-    return spans

@@ -33,14 +33,12 @@ def read_bin(path: str | Path, shape: tuple[int, ...] | None = None) -> Events:
     Raises
     ------
     FormatError
-        If it is no such file, or an event lies outside of the shape.
+        If it is no such file, truncated or empty, or an event lies outside of the shape.
     """
     with broken(Path(path)):
         data = Path(path).read_bytes()
-        if len(data) % 5:
-            raise FormatError(
-                f"{path}: has {len(data)} bytes; an event takes 5, so it is truncated or no .bin"
-            )
+        if not data or len(data) % 5:
+            raise FormatError(f"has {len(data)} bytes; an event takes 5, so it is truncated or no .bin")
         x, y, high, middle, low = np.frombuffer(data, np.uint8).reshape(-1, 5).T
         t = (high & 127).astype(np.int64) << 16 | middle.astype(np.int64) << 8 | low
         p, extra = high >> 7, y == _OVERFLOW_ROW
@@ -56,8 +54,10 @@ def write_bin(path: str | Path, events: Events) -> None:
     Raises
     ------
     SpecError
-        If a column lies beyond 255 or a row beyond 239.
+        If a column lies beyond 255 or a row beyond 239, or there are none: an empty file is a damaged one.
     """
+    if not len(events):
+        raise SpecError("write_bin.events: got none; allowed is at least one in this format")
     for name, limit in (("x", 255), ("y", _OVERFLOW_ROW - 1)):
         most = int(getattr(events, name).max(initial=0))
         if most > limit:

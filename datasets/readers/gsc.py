@@ -19,8 +19,11 @@ from .origin import Origin, broken
 
 _GSC = Origin(
     "gsc",
-    "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
-    (("speech_commands_v0.02.tar.gz", "2.3 GB"),),
+    {
+        "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz": (
+            ("speech_commands_v0.02.tar.gz", "2.3 GB"),
+        ),
+    },
     "speech_commands_v0.02",
     ("train", "valid", "test"),
 )

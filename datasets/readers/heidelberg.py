@@ -23,21 +23,23 @@ from .ragged import Ragged
 _CHANNELS = 700
 _SHD = Origin(
     "shd",
-    "https://zenkelab.org/datasets/",
-    (
-        ("shd_train.h5.zip", "MD5 f3252aeb598ac776c1b526422d90eecb"),
-        ("shd_test.h5.zip", "MD5 1503a5064faa34311c398fb0a1ed0a6f"),
-    ),
+    {
+        "https://zenkelab.org/datasets/": (
+            ("shd_train.h5.zip", "MD5 f3252aeb598ac776c1b526422d90eecb"),
+            ("shd_test.h5.zip", "MD5 1503a5064faa34311c398fb0a1ed0a6f"),
+        ),
+    },
     "SHD",
 )
 _SSC = Origin(
     "ssc",
-    "https://zenkelab.org/datasets/",
-    (
-        ("ssc_train.h5.zip", "MD5 d102be95e7144fcc0553d1f45ba94170"),
-        ("ssc_valid.h5.zip", "MD5 b4eee3516a4a90dd0c71a6ac23a8ae43"),
-        ("ssc_test.h5.zip", "MD5 a35ff1e9cffdd02a20eb850c17c37748"),
-    ),
+    {
+        "https://zenkelab.org/datasets/": (
+            ("ssc_train.h5.zip", "MD5 d102be95e7144fcc0553d1f45ba94170"),
+            ("ssc_valid.h5.zip", "MD5 b4eee3516a4a90dd0c71a6ac23a8ae43"),
+            ("ssc_test.h5.zip", "MD5 a35ff1e9cffdd02a20eb850c17c37748"),
+        ),
+    },
     "SSC",
     ("train", "valid", "test"),
 )

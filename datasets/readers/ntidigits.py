@@ -25,8 +25,11 @@ _CHANNELS = 64
 _DIGITS = ("o", *"123456789", "z")
 _NTIDIGITS = Origin(
     "ntidigits",
-    "https://docs.google.com/document/d/1Uxe7GsKKXcy6SlDUX4hoJVAC0-UkH-8kr5UXp0Ndi1M",
-    (("n-tidigits.hdf5", "MD5 360a2d11e5429555c9197381cf6b58e0"),),
+    {
+        "https://docs.google.com/document/d/1Uxe7GsKKXcy6SlDUX4hoJVAC0-UkH-8kr5UXp0Ndi1M": (
+            ("n-tidigits.hdf5", "MD5 360a2d11e5429555c9197381cf6b58e0"),
+        ),
+    },
     "NTIDIGITS18",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +31,9 @@ class Origin:
     ----------
     name : str
         What the reader is called.
-    page : str
-        The page from which people fetch it.
-    archives : tuple of (str, str)
-        Name of each archive there, and its MD5 checksum or its size, as far as it is known.
+    pages : mapping of str to tuple of (str, str)
+        The pages from which people fetch it: the name of each archive there, and its MD5 checksum or its
+        size, as far as it is known.
     folder : str
         The folder that tonic keeps it in: files may lie there too.
     splits : tuple of str
@@ -42,8 +41,7 @@ class Origin:
     """
 
     name: str
-    page: str
-    archives: tuple[tuple[str, str], ...]
+    pages: Mapping[str, tuple[tuple[str, str], ...]]
     folder: str
     splits: tuple[str, ...] = ("train", "test")
 
@@ -76,14 +74,31 @@ class Origin:
     def missing(self, root: str | Path, *names: str) -> MissingData:
         """Return the error of files that are not there."""
         folder = self.places(root)[0]
-        wanted = " or ".join(str(folder / name) for name in names)
-        packed = sorted(path.name for name, _ in self.archives for path in folder.glob(f"**/{name}"))
-        if packed:
+        if not folder.is_dir():
+            wanted = f"folder {folder}"
+        else:
+            listed = f"{', '.join(names[:-1])} or {names[-1]}" if names[1:] else names[0]
+            wanted = f"{listed} in {folder.resolve()}, nor in {self.folder}/ below it"
+        archives = [name for inside in self.pages.values() for name, _ in inside]
+        packed = sorted(path.name for name in archives for path in folder.glob(f"**/{name}"))
+        near = [one for one in _near(folder) if any((one / name).exists() for name in names)]
+        if near:
+            how = f"but {near[0]} has it: give that as root"
+        elif packed:
             how = f"{packed[0]} is there; unpack it, so that the files lie where they are looked for"
         else:
-            archives = " or ".join(f"{name} ({what})" if what else name for name, what in self.archives)
-            how = f"nothing is downloaded by itself: put there what is in {archives} from {self.page}"
-        return MissingData(f"datasets.{self.name}: there is no {wanted}, nor in {self.folder}/ below; {how}")
+            there = [
+                " or ".join(f"{name} ({what})" if what else name for name, what in inside) + f" from {page}"
+                for page, inside in self.pages.items()
+            ]
+            how = f"nothing is downloaded by itself: put there what is in {'; or in '.join(there)}"
+        return MissingData(f"datasets.{self.name}: there is no {wanted}; {how}")
+
+
+def _near(folder: Path) -> list[Path]:
+    """Return folders that may have been meant: the two above, and those inside."""
+    inside = sorted(one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+    return [*folder.resolve().parents][:2] + inside
 
 
 @contextmanager

@@ -16,17 +16,22 @@ from .origin import Origin
 
 _NMNIST = Origin(
     "nmnist",
-    "https://www.garrickorchard.com/datasets/n-mnist",
-    (
-        ("train.zip", "MD5 20959b8e626244a1b502305a9e6e2031"),
-        ("test.zip", "MD5 69ca8762b2fe404d9b9bad1103e97832"),
-    ),
+    {
+        "https://www.garrickorchard.com/datasets/n-mnist": (
+            ("train.zip", "MD5 20959b8e626244a1b502305a9e6e2031"),
+            ("test.zip", "MD5 69ca8762b2fe404d9b9bad1103e97832"),
+        ),
+    },
     "NMNIST",
 )
 _NCALTECH101 = Origin(
     "ncaltech101",
-    "https://www.garrickorchard.com/datasets/n-caltech101",
-    (("Caltech101.zip", ""), ("N-Caltech101-archive.zip", "MD5 66201824eabb0239c7ab992480b50ba3")),
+    {
+        "https://www.garrickorchard.com/datasets/n-caltech101": (
+            ("Caltech101.zip", ""),
+            ("N-Caltech101-archive.zip", "MD5 66201824eabb0239c7ab992480b50ba3"),
+        ),
+    },
     "NCALTECH101",
     ("all",),
 )
@@ -63,10 +68,9 @@ def nmnist(
     neuromorphic datasets using saccades, Frontiers in Neuroscience 9 (2015) 437.
     """
     folder = _NMNIST.find(root, _NMNIST.check_split(split).capitalize())
-    digits = tuple(str(digit) for digit in range(10))
-    return by_folder(
-        _NMNIST, split, folder, ".bin", partial(read_bin, shape=(2, 34, 34)), digits, (2, 34, 34), transform
-    )
+    digits, shape = tuple(str(digit) for digit in range(10)), (2, 34, 34)
+    decode = partial(read_bin, shape=shape)
+    return by_folder(_NMNIST, split, folder, (".bin",), decode, digits, shape, transform)
 
 
 def ncaltech101(
@@ -109,30 +113,31 @@ def ncaltech101(
     folder = _NCALTECH101.find(root, "Caltech101")
     classes = tuple(sorted(one.name for one in folder.iterdir() if one.is_dir() and any(one.glob("*.bin"))))
     decode = partial(read_bin, shape=shape)
-    return by_folder(_NCALTECH101, part, folder, ".bin", decode, classes, shape, transform)
+    return by_folder(_NCALTECH101, part, folder, (".bin",), decode, classes, shape, transform)
 
 
 def by_folder(
     origin: Origin,
     split: str,
     folder: Path,
-    suffix: str,
+    suffixes: tuple[str, ...],
     decode: Callable[[Path], Any],
     classes: tuple[str, ...],
     shape: tuple[int, ...],
     transform: Callable[[np.ndarray], Any] | None,
 ) -> EventDataset:
-    """Return the dataset of a folder that holds one for each class; what else lies there is passed over."""
-    paths, labels = [], []
-    for label, name in enumerate(classes):
-        inside = folder / name
-        found = sorted(n for n in os.listdir(inside) if n.endswith(suffix)) if inside.is_dir() else []
-        paths += [inside / one for one in found]
-        labels += [label] * len(found)
-    if not paths:
-        example = f"{folder.name}/{classes[0] if classes else 'CLASS'}/*{suffix}"
-        raise origin.missing(folder.parent, example)
-    recordings = Files(tuple(paths), decode)
-    return EventDataset(
-        origin.name, split, recordings, np.array(labels, np.int64), classes, shape, transform=transform
-    )
+    """Return the dataset of a folder that holds one for each class.
+
+    Of several suffixes, files have the first that any of them has; what else lies there is passed over.
+    """
+    names = [sorted(os.listdir(folder / one)) if (folder / one).is_dir() else [] for one in classes]
+    for suffix in suffixes:
+        found = [(k, name) for k, inside in enumerate(names) for name in inside if name.endswith(suffix)]
+        if found:
+            break
+    else:
+        first = f"{folder.name}/{classes[0] if classes else 'CLASS'}"
+        raise origin.missing(folder.parent, *(f"{first}/*{suffix}" for suffix in suffixes))
+    recordings = Files(tuple(folder / classes[k] / name for k, name in found), decode)
+    labels = np.array([k for k, _ in found], np.int64)
+    return EventDataset(origin.name, split, recordings, labels, classes, shape, transform=transform)

@@ -231,17 +231,20 @@ def test_transforms_of_which_nobody_can_say_whether_they_changed_are_not_kept(tm
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("shd", r"no .*shd_train.h5, nor in SHD/ below; nothing .* shd_train.h5.zip \(MD5 f3252aeb"),
-        ("ssc", r"ssc_train.h5, nor in SSC/ .* https://zenkelab.org/datasets/"),
+        ("shd", r"no shd_train.h5 in /.*, nor in SHD/ below it; nothing .* shd_train.h5.zip \(MD5 f3252aeb"),
+        ("ssc", r"ssc_train.h5 in /.*, nor in SSC/ .* from https://zenkelab.org/datasets/"),
         (
             "nmnist",
-            r"no .*Train, nor in NMNIST/ .* train.zip \(MD5 20959b8e.*garrickorchard.com/datasets/n-mnist",
+            r"no Train in .*, nor in NMNIST/.* train.zip \(MD5 20959b8e.*garrickorchard.com/datasets/n-mnist",
         ),
-        ("gsc", r"no .*validation_list.txt .* speech_commands_v0.02.tar.gz \(2.3 GB\)"),
-        ("ncaltech101", r"no .*Caltech101, nor in NCALTECH101/"),
+        ("gsc", r"no validation_list.txt or testing_list.txt in .* speech_commands_v0.02.tar.gz \(2.3 GB\)"),
+        ("ncaltech101", r"no Caltech101 in /.*, nor in NCALTECH101/"),
         ("ntidigits", r"n-tidigits.hdf5 \(MD5 360a2d11"),
-        ("dvs_gesture", r"no .*ibmGestureTrain, nor .* ibmGestureTrain.tar.gz"),
-        ("cifar10_dvs", r"no .*airplane .*CIFAR10DVS.zip \(MD5 ce3a4a06"),
+        (
+            "dvs_gesture",
+            r"no ibmGestureTrain, DvsGesture/trials_to_train.txt or .* DvsGesture.tar.gz .*; or in ibm",
+        ),
+        ("cifar10_dvs", r"no airplane, automobile, bird, .* CIFAR10DVS.zip \(MD5 ce3a4a06"),
         ("nomniglot", r"dvs_background.* dvs_background_1.rar \(3,013,908,031 bytes\)"),
     ],
 )
@@ -258,6 +261,15 @@ def test_an_archive_that_is_still_packed_is_pointed_to(tmp_path):
     (tmp_path / "SHD" / "shd_train.h5.zip").write_bytes(b"PK")
     with pytest.raises(data.MissingData, match=r"shd_train.h5.zip is there; unpack it"):
         data.shd(tmp_path)
+
+
+def test_a_root_that_is_too_high_or_too_low_is_put_right(tmp_path):
+    with pytest.raises(data.MissingData, match=r"there is no folder .*nowhere; nothing is downloaded"):
+        data.nmnist(tmp_path / "nowhere")
+    (tmp_path / "neuro" / "Train" / "0").mkdir(parents=True)
+    for root in ("", "neuro/Train", "neuro/Train/0"):
+        with pytest.raises(data.MissingData, match=r"but .*/neuro has it: give that as root"):
+            data.nmnist(tmp_path / root)
 
 
 def test_a_folder_without_recordings_is_missing_them(tmp_path):

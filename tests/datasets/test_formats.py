@@ -71,6 +71,8 @@ def test_the_bits_of_an_event_are_where_the_format_has_them(tmp_path):
 def test_what_forty_bits_cannot_hold_is_refused(tmp_path):
     with pytest.raises(rb.SpecError, match="got 240; allowed are 0 to 239"):
         data.write_bin(tmp_path / "0.bin", Events([0], [0], [240]))
+    with pytest.raises(rb.SpecError, match="got none"):
+        data.write_bin(tmp_path / "0.bin", Events([], [], []))
 
 
 def test_nmnist_is_read_as_tonic_reads_it(tmp_path, whole):
@@ -171,10 +173,10 @@ def test_dvs_gesture_is_read_as_tonic_reads_it(tmp_path, whole):
 
 def test_aedat4_is_read_as_it_was_written(tmp_path):
     events = camera(128, 128, n=40_000)
-    data.write_aedat4(tmp_path / "a.aedat4", events, start=10**15)
-    assert data.read_aedat4(tmp_path / "a.aedat4", absolute=True) == events.delayed(1e9)
+    data.write_aedat(tmp_path / "a.aedat4", events, start=10**15)
+    assert data.read_aedat(tmp_path / "a.aedat4", absolute=True) == events.delayed(1e9)
     first = int(events.t_us[0])
-    assert data.read_aedat4(tmp_path / "a.aedat4") == events.delayed(-first * 1e-6)
+    assert data.read_aedat(tmp_path / "a.aedat4") == events.delayed(-first * 1e-6)
 
 
 def test_cifar10_dvs_is_read_as_tonic_reads_it(tmp_path, whole):
@@ -183,7 +185,7 @@ def test_cifar10_dvs_is_read_as_tonic_reads_it(tmp_path, whole):
         (tmp_path / "CIFAR10DVS" / name).mkdir(parents=True)
         events = camera(128, 128, seed=k)
         events = events.delayed(-int(events.t_us[0]) * 1e-6)
-        data.write_aedat4(tmp_path / "CIFAR10DVS" / name / f"cifar10_{name}_0.aedat4", events)
+        data.write_aedat(tmp_path / "CIFAR10DVS" / name / f"cifar10_{name}_0.aedat4", events)
     ours, theirs = data.cifar10_dvs(tmp_path), whole("CIFAR10DVS", tmp_path)
     assert ours.labels.tolist() == [2, 9] == theirs.targets
     for (sample, _), (events, _) in zip(theirs, ours, strict=False):
@@ -194,14 +196,14 @@ def test_cifar10_dvs_is_read_as_tonic_reads_it(tmp_path, whole):
 def test_packets_of_aedat4_may_be_compressed(tmp_path, package, compression):
     compress = pytest.importorskip(package).compress
     events = camera(30, 40)
-    data.write_aedat4(tmp_path / "plain.aedat4", events)
+    data.write_aedat(tmp_path / "plain.aedat4", events)
     plain = (tmp_path / "plain.aedat4").read_bytes()
     # After 14 bytes of magic: the header's size, and 28 bytes on in it the kind of compression.
     start = 18 + struct.unpack_from("<I", plain, 14)[0]
     body = compress(plain[start + 8 :])
     header = plain[:46] + struct.pack("<i", compression) + plain[50:start]
     (tmp_path / "packed.aedat4").write_bytes(header + struct.pack("<ii", 0, len(body)) + body)
-    assert data.read_aedat4(tmp_path / "packed.aedat4") == data.read_aedat4(tmp_path / "plain.aedat4")
+    assert data.read_aedat(tmp_path / "packed.aedat4") == data.read_aedat(tmp_path / "plain.aedat4")
 
 
 def test_nomniglot_is_twenty_drawings_in_each_file(tmp_path):
@@ -211,7 +213,7 @@ def test_nomniglot_is_twenty_drawings_in_each_file(tmp_path):
         folder.mkdir(parents=True)
         drawings = [camera(260, 346, n=20, last=50_000, seed=k) for k in range(20)]
         together = Events.concatenate([d.delayed(0.06 * k) for k, d in enumerate(drawings)])
-        data.write_aedat4(folder / "0001.aedat4", together, start=start)
+        data.write_aedat(folder / "0001.aedat4", together, start=start)
         rows = [f"{k},{start + 60_000 * k},{start + 60_000 * k + 50_000}" for k in range(20)]
         (folder / "0001.csv").write_text("\n".join(["number,start,end", *rows]))
     found = data.nomniglot(tmp_path)
@@ -219,33 +221,44 @@ def test_nomniglot_is_twenty_drawings_in_each_file(tmp_path):
     assert found.labels.tolist() == [0] * 20 + [1] * 20
     assert [found[k][0] for k in (0, 7, 39)] == [drawings[k] for k in (0, 7, 19)]
     assert found.about["person"][27] == 7
+    (folder / "0001.csv").write_text("number,start,end\n0,1,5\n")
+    with pytest.raises(rb.FormatError, match=r"0001.csv: has 1 rows; there must be 20"):
+        data.nomniglot(tmp_path)[20]
     (folder / "0001.csv").write_text("number,start,end\n0,5,1\n")
-    with pytest.raises(rb.FormatError, match=r"0001.csv: has 1 rows; allowed are 20"):
+    with pytest.raises(rb.FormatError, match=r"0001.csv: row 1 is \['0', '5', '1'\]; allowed are"):
         data.nomniglot(tmp_path)[20]
 
 
-FORMATS = {
-    "nmnist": (34, "Train/0/1.bin", data.write_bin),
-    "dvs_gesture": (128, "ibmGestureTrain/user01_led/0.npy", data.write_dvs_gesture),
-    "cifar10_dvs": (128, "airplane/0.aedat4", data.write_aedat4),
-    "shd": (700, "shd_train.h5", lambda path, e: data.write_shd(path, [e], [0], classes=["zero"])),
-    "ntidigits": (64, "n-tidigits.hdf5", lambda path, e: data.write_ntidigits(path, {"man-ah-a-1": e})),
-}
+def write_trial(path, events: Events) -> None:
+    data.write_aedat(path, events, "3.1")
+    path.with_name(f"{path.stem}_labels.csv").write_text("class,start,end\n3,0,200000\n")
+    path.with_name("trials_to_train.txt").write_text(path.name)
 
 
-@pytest.fixture(params=FORMATS)
+FORMATS = [
+    ("nmnist", 34, "Train/0/1.bin", data.write_bin),
+    ("dvs_gesture", 128, "ibmGestureTrain/user01_led/0.npy", data.write_dvs_gesture),
+    ("dvs_gesture", 128, "DvsGesture/user01_led.aedat", write_trial),
+    ("cifar10_dvs", 128, "airplane/0.aedat", partial(data.write_aedat, version="2.0")),
+    ("cifar10_dvs", 128, "airplane/0.aedat4", data.write_aedat),
+    ("shd", 700, "shd_train.h5", lambda path, e: data.write_shd(path, [e], [0], classes=["zero"])),
+    ("ntidigits", 64, "n-tidigits.hdf5", lambda path, e: data.write_ntidigits(path, {"man-ah-a-1": e})),
+]
+
+
+@pytest.fixture(params=FORMATS, ids=[name for _, _, name, _ in FORMATS])
 def written(request, tmp_path):
     """A reader, the file that it reads, and the bytes of a good one."""
-    size, name, write = FORMATS[request.param]
+    reader, size, name, write = request.param
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, cochlea(size, 30) if request.param in ("shd", "ntidigits") else camera(size, size, 30))
-    return partial(getattr(data, request.param), tmp_path), path, path.read_bytes()
+    write(path, cochlea(size, 30) if reader in ("shd", "ntidigits") else camera(size, size, 30))
+    return partial(getattr(data, reader), tmp_path), path, path.read_bytes()
 
 
 def test_a_truncated_file_is_refused_by_name(written):
     reader, path, good = written
-    for length in (len(good) - 3, len(good) // 2 + 1, 7):
+    for length in (len(good) - 3, len(good) // 2 + 1, 7, 0):
         path.write_bytes(good[:length])
         with pytest.raises(rb.FormatError, match=path.name):
             reader()[0]

@@ -1,0 +1,103 @@
+"""AEDAT 3.1, the files of cAER: packets of events of one kind, of which those of pixels are taken.
+
+A packet begins with 28 bytes: kind and source of its events, how many bytes one has, where in it the time is,
+how often the 31 bits of time have run over, for how many there is room, how many there are, how many count.
+An event of a pixel has a bit that says whether it counts, one of polarity, 15 of its row, 15 of its column,
+and its time.
+
+Source: https://docs.inivation.com/software/software-advanced-usage/file-formats/aedat-3.1.html
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ...neurons.errors import FormatError
+from ..events import Events
+
+_PACKET = struct.Struct("<hhiiiiii")
+_EVENT = np.dtype([("bits", "<u4"), ("t", "<i4")])
+_PIXELS, _TIME_BITS = 1, 31
+_END = b"#!END-HEADER\r\n"
+#: Events that are written into a packet.
+_LARGEST = 4096
+
+
+def decode(data: bytes) -> tuple[dict[str, np.ndarray], tuple[int, int, int] | None]:
+    """Return t, x, y and p of the valid events in a file's bytes, and the camera's shape if it is known."""
+    header = data[: data.find(_END) + len(_END)]
+    if not header.endswith(_END):
+        raise FormatError(f"its header does not end with {_END.decode().strip()}")
+    form = re.search(rb"^#Format: *(.*?)\r?$", header, re.MULTILINE)
+    if form and form[1] != b"RAW":
+        raise FormatError(f"its format is {form[1].decode('ascii', 'replace')}; known is RAW")
+    packets = [one for one in _packets(data, len(header)) if one.kind == _PIXELS]
+    source = min((one.source for one in packets), default=0)
+    packets = [one for one in packets if one.source == source]
+    rows = np.concatenate([np.zeros(0, _EVENT), *(_events(data, one) for one in packets)])
+    overflow, n = np.array([(one.overflow, one.n) for one in packets], np.int64).reshape(-1, 2).T
+    t = rows["t"] + (np.repeat(overflow, n) << _TIME_BITS)
+    counts = rows["bits"] & 1 == 1
+    bits, t = rows["bits"][counts], t[counts]
+    camera = re.search(rb"^#Source %d: *DVS128" % source, header, re.MULTILINE)
+    found = {"t": t, "x": bits >> 17, "y": bits >> 2 & 0x7FFF, "p": bits >> 1 & 1}
+    return found, (2, 128, 128) if camera else None
+
+
+def encode(t: np.ndarray, events: Events) -> bytes:
+    """Return the bytes of a file of events, at times of its clock."""
+    rows = np.empty(len(events), _EVENT)
+    x, y, p = (getattr(events, name).astype(np.uint32) for name in "xyp")
+    overflow, rows["t"] = t >> _TIME_BITS, t & (1 << _TIME_BITS) - 1
+    rows["bits"] = x << 17 | y << 2 | p << 1 | 1
+    camera = b"DVS128" if events.shape == (2, 128, 128) else b"other"
+    parts = [b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 0: ", camera, b"\r\n"]
+    parts += [b"#Start-Time: 1970-01-01 00:00:00 (TZ+0000)\r\n", _END]
+    cuts = {*range(0, len(t), _LARGEST), *(np.flatnonzero(np.diff(overflow)) + 1).tolist(), len(t)}
+    for first, last in zip(sorted(cuts), sorted(cuts)[1:], strict=False):
+        n = last - first
+        parts += [_PACKET.pack(_PIXELS, 0, _EVENT.itemsize, 4, int(overflow[first]), n, n, n)]
+        parts += [rows[first:last].tobytes()]
+    return b"".join(parts)
+
+
+class _Packet(NamedTuple):
+    """What a packet says of itself, and the byte at which its events begin."""
+
+    kind: int
+    source: int
+    overflow: int
+    start: int
+    n: int
+
+
+def _packets(data: bytes, at: int) -> Iterator[_Packet]:
+    while at < len(data):
+        left = len(data) - at - _PACKET.size
+        if left < 0:
+            raise FormatError(f"a packet begins at byte {at}, and ends before its header does")
+        kind, source, size, _, overflow, room, n, _ = _PACKET.unpack_from(data, at)
+        good = size > 0 and overflow >= 0 and 0 <= n <= room and room * size <= left
+        if not good or (kind == _PIXELS and size != _EVENT.itemsize):
+            raise FormatError(
+                f"the packet at byte {at} declares {n} events of {size} bytes, room for {room} and "
+                f"{overflow} overflows of time; {left} bytes are left"
+            )
+        yield _Packet(kind, source, overflow, at + _PACKET.size, n)
+        at += _PACKET.size + room * size
+
+
+def _events(data: bytes, packet: _Packet) -> np.ndarray:
+    rows = np.frombuffer(data, _EVENT, packet.n, packet.start)
+    if np.any(rows["t"] < 0):
+        first = int(np.argmax(rows["t"] < 0))
+        raise FormatError(
+            f"the event at byte {packet.start + first * _EVENT.itemsize} has the time {rows['t'][first]}; "
+            "allowed is from 0"
+        )
+    return rows

@@ -1,0 +1,91 @@
+"""Recordings that lie one after the other in longer ones, as a table beside each of these says."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...neurons.errors import FormatError
+from ..events import Events
+from .dataset import identity_of
+from .origin import broken
+
+
+class Excerpts:
+    """Recordings cut out of longer ones, of which that which was read last is kept.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        The longer ones.
+    files, rows : array (n,) of int
+        For each recording, in which of these it lies, and which row of the table says when.
+    read : callable
+        From one of the paths to its events, with times as they are in the file.
+    table_of : callable
+        From one of the paths to its table, for `read_table`.
+    """
+
+    def __init__(
+        self,
+        paths: tuple[Path, ...],
+        files: np.ndarray,
+        rows: np.ndarray,
+        read: Callable[[Path], Events],
+        table_of: Callable[[Path], Path],
+    ) -> None:
+        self.paths, self.files, self.rows = paths, files, rows
+        self.read_whole, self.table_of = read, table_of
+        self._last: tuple[Path, Events, np.ndarray] | None = None
+
+    def read(self, index: int) -> Events:
+        """Return one recording, whose times count from its beginning."""
+        path = self.paths[self.files[index]]
+        if self._last is None or self._last[0] != path:
+            self._last = path, self.read_whole(path), self._spans(path)
+        _, events, spans = self._last
+        start, stop = spans[self.rows[index]]
+        first, last = np.searchsorted(events.t_us, [start, stop])
+        part = events[first:last]
+        return Events(part.t_us - start, part.x, part.y, part.p, part.shape)
+
+    def identity(self, index: int) -> tuple[Any, ...]:
+        """Return the place, size and time of change of both files, and which row it is."""
+        path = self.paths[self.files[index]]
+        return *identity_of(path), *identity_of(self.table_of(path)), int(self.rows[index])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
+
+    def _spans(self, path: Path) -> np.ndarray:
+        table, wanted = self.table_of(path), np.count_nonzero(self.files == self.paths.index(path))
+        _, spans = read_table(table)
+        if len(spans) != wanted:
+            raise FormatError(
+                f"{table}: has {len(spans)} rows; there must be {wanted}, one for each recording"
+            )
+        return spans
+
+
+def read_table(path: Path) -> tuple[list[str], np.ndarray]:
+    """Return a table with a heading: its first column, and beginnings and ends in microseconds, int64 (n, 2).
+
+    Raises
+    ------
+    FormatError
+        If there is something else in it.
+    """
+    with broken(path):
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = [row for row in csv.reader(lines) if row][1:]
+        spans = np.array([(int(row[1]), int(row[2])) for row in rows], np.int64).reshape(len(rows), 2)
+        wrong = np.flatnonzero((spans < 0).any(1) | (spans[:, 1] < spans[:, 0]))
+        if len(wrong):
+            raise FormatError(
+                f"row {wrong[0] + 1} is {rows[wrong[0]]}; allowed are a name, a beginning, an end"
+            )
+        return [row[0] for row in rows], spans
