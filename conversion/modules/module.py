@@ -101,16 +101,30 @@ class NetworkModule(torch.nn.Module):
         Raises
         ------
         SpecError
-            If the input does not fit the sources.
+            If the input does not fit the sources, the state is one of another network or number of samples,
+            or parameters are neither float32 nor float64.
         """
         return self.run(x, state)[0]
 
     def run(self, x: Any, state: ModuleState | None = None) -> tuple[Any, ModuleState]:
-        """Return what `forward` returns, and the state at the end, from which another run can go on."""
-        given = self._inputs(x)
+        """Return what `forward` returns, and the state at the end, from which another run can go on.
+
+        It computes in the precision of its parameters, within `torch.autocast` too.
+        """
+        like = self._like()
+        if torch.is_autocast_enabled(like.device.type):
+            with torch.autocast(like.device.type, enabled=False):
+                return self.run(x, state)
+        if like.dtype not in (torch.float32, torch.float64):
+            raise SpecError(
+                f"module: its parameters are {like.dtype}; allowed are float32 and float64, in which neurons "
+                "compute: module.float() makes them so"
+            )
+        given = self._inputs(x, like.dtype)
         self._follow_grids()
         wanted = {name: self._wanted(name) for name in self._cells}
-        begin = self.initial(next(iter(given.values())).shape[1]) if state is None else state
+        batch = next(iter(given.values())).shape[1]
+        begin = self.initial(batch) if state is None else self._going_on(state, batch)
         run = Run(self.plan, self.reach, self._synapses, self._cells, self._dropouts, wanted, begin, given)
         for stage in self.stages:
             run.go_through(stage)
@@ -160,7 +174,25 @@ class NetworkModule(torch.nn.Module):
         everything = (*self.parameters(), *self.buffers())
         return next((x for x in everything if x.is_floating_point()), torch.zeros(()))
 
-    def _inputs(self, x: Any) -> dict[str, torch.Tensor]:
+    def _going_on(self, state: Any, batch: int) -> ModuleState:
+        """Return a state if it is one of this network for so many samples, or raise SpecError."""
+        cells, sent = (getattr(state, name, {}) for name in ("cells", "sent"))
+        own = {
+            name: {v.name: (batch, self.plan.groups[name].n) for v in cell.model.used_states}
+            for name, cell in self._cells.items()
+        }
+        found = {name: {v: tuple(x.shape) for v, x in one.items()} for name, one in cells.items()}
+        reach = {name: (self.reach[name], batch, group.n) for name, group in self.plan.groups.items()}
+        if found != own or {name: tuple(x.shape) for name, x in sent.items()} != reach:
+            got = next((shape for one in found.values() for shape in one.values()), type(state).__name__)
+            raise SpecError(
+                f"state: got {got}; allowed is a state that `run` of this module returned for as many "
+                f"samples as the input has, {batch}, or None to begin anew"
+            )
+        assert isinstance(state, ModuleState)
+        return state
+
+    def _inputs(self, x: Any, real: torch.dtype) -> dict[str, torch.Tensor]:
         """Return what each source sends, (steps, batch, n), or raise SpecError."""
         sources = {s.label: s for s in self.plan.network.sources if constant_of(s) is None}
         given = x if isinstance(x, Mapping) else dict.fromkeys(sources, x)
@@ -170,12 +202,15 @@ class NetworkModule(torch.nn.Module):
                 f"input: got {list(by_name) if isinstance(x, Mapping) else type(x).__name__}; allowed is a "
                 f"tensor for each of {list(sources)}, in a dict if there are several"
             )
-        flat, real = {}, self._like().dtype
+        flat = {}
         for name, value in by_name.items():
             shape, n = sources[name].shape, sources[name].n
             if not torch.is_tensor(value) or value.ndim < 3 or value.shape[2:] not in (shape, (n,)):
                 got = tuple(value.shape) if torch.is_tensor(value) else type(value).__name__
                 raise SpecError(f"input of {name}: got {got}; allowed is a tensor (steps, batch, {n})")
+            if value.is_complex():
+                raise SpecError(f"input of {name}: got {value.dtype}; allowed are real or whole numbers")
+            value = value.to_dense() if value.layout is not torch.strided else value
             flat[name] = value.reshape(*value.shape[:2], n).to(real)
         if len({value.shape[:2] for value in flat.values()}) > 1 or not all(v.numel() for v in flat.values()):
             shapes = {name: tuple(value.shape) for name, value in flat.items()}

@@ -232,8 +232,27 @@ def test_what_has_no_gradient_is_refused_by_name():
         (np.ones((3, 2, 50)), "input of x: got ndarray"),
         ({"y": torch.ones(3, 2, 50)}, r"input: got \['y'\]; allowed is a tensor for each of \['x'\]"),
         (torch.ones(0, 2, 50), "allowed are the same steps and batch for all, and not 0"),
+        (torch.ones(3, 2, 50, dtype=torch.complex64), "got torch.complex64; allowed are real"),
     ],
 )
 def test_an_input_that_does_not_fit_is_refused(given, match):
     with pytest.raises(rb.SpecError, match=match):
         to_torch(stack(MODELS["lif"]))(given)
+
+
+def test_a_state_of_another_network_or_number_of_samples_is_refused():
+    module, other = (to_torch(stack(MODELS[name])) for name in ("lif", "leaky"))
+    spikes = torch.ones(3, 2, 50)
+    for state in (module.run(spikes[:, :1])[1], other.run(spikes)[1], 5):
+        with pytest.raises(rb.SpecError, match=r"allowed is a state that `run` .* as the input has, 2"):
+            module(spikes, state)
+
+
+def test_inputs_may_be_sparse_and_what_casts_by_itself_changes_nothing():
+    module, spikes = to_torch(stack(MODELS["lif"])), (torch.rand(5, 2, 50) < 0.3).float()
+    expected = module(spikes)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = module(spikes.to_sparse())
+    assert all(torch.equal(cast[name], values) for name, values in expected.items())
+    with pytest.raises(rb.SpecError, match=r"parameters are torch\.float16; allowed are float32 and float64"):
+        module.half()(spikes)
