@@ -81,6 +81,12 @@ def spike_representation(module: torch.nn.Module) -> Iterator[None]:
             handle.remove()
 
 
+def step_weights(leak: float, x: torch.Tensor) -> torch.Tensor:
+    """Return what each step of x (steps, ...) counts in a weighted rate: their sum over steps is 1."""
+    weights = leak ** torch.arange(len(x) - 1, -1, -1, dtype=x.dtype, device=x.device)
+    return (weights / weights.sum()).reshape(-1, *[1] * (x.ndim - 1))
+
+
 def _check(name: str, cell: Cell) -> None:
     options = cell.model.options()
     wanted = {"reset": "soft", "reset_delay": False, "refractory": False}
@@ -97,9 +103,7 @@ def _rates(leak: float) -> Any:
         sent, traces, after = found
         total = sum(inputs.values())
         assert torch.is_tensor(total)
-        steps = len(total)
-        weights = leak ** torch.arange(steps - 1, -1, -1, dtype=total.dtype, device=total.device)
-        weights = (weights / weights.sum()).reshape(-1, *[1] * (total.ndim - 1))
+        weights = step_weights(leak, total)
         constants = cell.constants()
         with torch.no_grad():
             # What a step adds without input: a drive, and the way to rest.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 from weakref import WeakSet
 
 from ..neurons.errors import MissingExtra, RunError, SpecError, nearest
@@ -16,9 +15,15 @@ except ImportError:
     raise MissingExtra("torch", "torch", "Continual learning with HLOP") from None
 
 from .binding.layers import Layer, key_of, layer_of, readable
+from .binding.weighing import weighing_in
+from .dsr import step_weights
 from .lateral import Lateral
+from .traces import PresynapticTraces
 
 __all__ = ["HLOP", "Lateral", "ProtectionWarning"]
+
+#: What rows may learn of events, as weights see them.
+Seen = Literal["events", "traces", "rates"]
 
 
 class ProtectionWarning(UserWarning):
@@ -47,9 +52,11 @@ class HLOP(torch.nn.Module):
     rate : float or dict
         Of learning H; layer -> rate, 0.01 for those left out. Images that come as numbers need a lower one
         than spikes, such as 0.001.
-    trace : float
-        What is left in each step of the trace e <- trace e + s that takes the place of events s, for errors
-        by OTTT. None is kept for 0, for errors by BPTT.
+    seen : "events", "traces" or "rates"
+        What rows learn, as errors meet it: what came in each step (backpropagation through time, SLTT), its
+        traces (`traces.ottt`), or one weighted rate of all steps (`dsr.spike_representation`).
+    decay : float or dict of str to float, optional
+        Of traces and rates, as for `PresynapticTraces`: by default what neurons keep of their potential.
     generator : torch.Generator, optional
         Draws the rows.
     **lateral
@@ -82,15 +89,18 @@ class HLOP(torch.nn.Module):
         rows: Mapping[str, int],
         *,
         rate: float | Mapping[str, float] = 0.01,
-        trace: float = 0.0,
+        seen: Seen = "events",
+        decay: float | Mapping[str, float] | None = None,
         generator: torch.Generator | None = None,
         **lateral: Any,
     ) -> None:
         super().__init__()
-        if not 0.0 <= trace < 1.0:
-            raise SpecError(f"HLOP.trace: got {trace!r}; allowed is a number from 0 to below 1")
-        self.trace, self._generator, self._told = trace, generator, False
+        if seen not in get_args(Seen):
+            raise SpecError(f"HLOP.seen: got {seen!r}; allowed are {', '.join(map(repr, get_args(Seen)))}")
+        self.seen, self._generator, self._told = seen, generator, False
         self._layers = {name: layer_of(module, name) for name in rows}
+        self._traces = PresynapticTraces(module, 0.0 if seen == "events" else decay)
+        self._paths = {weighing: path for path, weighing in weighing_in(module).items()}
         rates = rate if isinstance(rate, Mapping) else dict.fromkeys(rows, rate)
         self._known(rates)
         self.laterals = torch.nn.ModuleDict()
@@ -123,9 +133,8 @@ class HLOP(torch.nn.Module):
                 lateral.project(gradient)
                 continue
             with torch.no_grad():
-                x, error = self.activity(name), torch.cat([layer.errors(h.error) for h in self._heard[name]])
-                spanned = lateral.activity(x, lateral.old) @ lateral.old
-                gradient.sub_((error.T @ spanned).reshape(gradient.shape))
+                spanned = lateral.activity(self.activity(name), lateral.old) @ lateral.old
+                gradient.sub_((self._errors(name).T @ spanned).reshape(gradient.shape))
         self._told = True
 
     def learn(self, activity: Mapping[str, torch.Tensor] | None = None) -> None:
@@ -150,7 +159,7 @@ class HLOP(torch.nn.Module):
                     "and with gradients before, or give its activity"
                 )
             if len(self[name].new):
-                self[name].learn(given[name] if name in given else self.activity(name))
+                self[name].learn(given[name] if name in given else self._different(name))
         self._told = True
 
     def step(self, optimiser: torch.optim.Optimizer) -> None:
@@ -176,18 +185,39 @@ class HLOP(torch.nn.Module):
             self[name].grow(more, self._generator)
 
     def activity(self, name: str) -> torch.Tensor:
-        """Return what came to a layer in the last batch, or its trace, as rows (N, n)."""
-        layer, heard = self._layers[name], self._heard[name]
-        if not self.trace:
-            return torch.cat([layer.rows(h.x) for h in heard])
-        steps = [s for h in heard for s in layer.steps(h.x)]
-        traces = itertools.accumulate(steps, lambda faded, s: self.trace * faded + s)
-        return torch.cat([layer.rows(e) for e in traces])
+        """Return what weights of a layer saw in the last batch, as rows (N, n)."""
+        layer, heard = self._layers[name], [h.x for h in self._heard[name]]
+        key, runs = (self._paths[layer.module], None), [layer.steps(x) for x in heard]
+        if self.seen == "traces":
+            self._traces.reset()
+            heard = [self._traces(key, step) for run in runs for step in run]
+        elif self.seen == "rates":
+            leak = self._traces.decays[key[0]]
+            heard = [(step_weights(leak, run) * run).sum(dim=0) for run in runs]
+        return torch.cat([layer.rows(x) for x in heard])
 
     def close(self) -> None:
         """Take the hooks off the layers."""
         for hook in self._hooks:
             hook.remove()
+
+    def _errors(self, name: str) -> torch.Tensor:
+        """Return the errors at a layer's outputs, as rows (N, m) beside those of `activity`."""
+        layer, found = self._layers[name], []
+        for heard in self._heard[name]:
+            error = layer.errors(heard.error)
+            if self.seen == "rates":
+                error = error.reshape(len(layer.steps(heard.x)), -1, error.shape[-1]).sum(dim=0)
+            found.append(error)
+        return torch.cat(found)
+
+    def _different(self, name: str) -> torch.Tensor:
+        """Return rows with the means of `activity`: of an image shown in all steps those of one step."""
+        layer, heard = self._layers[name], [h.x for h in self._heard[name]]
+        lasting = all(x.ndim > 1 and x.stride(0) == 0 and len(x) == len(heard[0]) for x in heard)
+        if self.seen != "events" or not lasting:
+            return self.activity(name)
+        return torch.cat([layer.rows(x[:1]) for x in heard])
 
     def _hear(self, name: str) -> Callable[..., None]:
         """Return what keeps a layer's input, as long as nobody was told of the batch before."""

@@ -38,12 +38,12 @@ def learned(x, rows, batches=150, **options):
     return lateral
 
 
-def network(seed=0, conv=False):
+def network(seed=0, conv=False, cell=None):
     """Two layers of spiking neurons, the first dense or convolutional."""
     rng = np.random.default_rng(seed)
     net = rb.Network(seed=seed)
     x = net.add(rb.SpikeSource((2, 6, 6), name="x"))
-    cell = rb.Leaky(0.5, reset_delay=False)
+    cell = rb.Leaky(0.5, reset_delay=False) if cell is None else cell
     hidden = net.add(rb.Population((3, 4, 4), cell, name="hidden"))
     out = net.add(rb.Population(5, cell, name="out"))
     if conv:
@@ -236,31 +236,87 @@ def test_what_comes_to_a_layer_is_what_the_layers_before_have_sent():
     x = spikes()
     hidden = module(x)["hidden"]
     assert torch.equal(hlop.activity("hidden->out"), hidden.flatten(0, 1))
-    patches = functional.unfold(x.reshape(-1, 2, 6, 6), 3).transpose(1, 2).flatten(0, 1)
-    assert torch.equal(hlop.activity("x->hidden"), patches)
+    assert torch.equal(hlop.activity("x->hidden"), windows(x))
+
+
+def windows(x):
+    """What a kernel of 3 by 3 sees of two images of 6 by 6 each."""
+    return functional.unfold(x.reshape(-1, 2, 6, 6), 3).transpose(1, 2).flatten(0, 1)
 
 
 def test_online_training_through_time_is_protected_and_its_traces_learned():
     from rheobase.learning.traces import ottt
 
-    module = rb.to_torch(network(), outputs=["hidden", "out"], compiled=False)
-    hlop = HLOP(module, {"x->hidden": 6, "hidden->out": 4}, trace=0.5)
+    module = rb.to_torch(network(conv=True), outputs=["hidden", "out"], compiled=False)
+    hlop = HLOP(module, {"x->hidden": 6, "hidden->out": 4}, seen="traces")
     hlop.next_task({"hidden->out": 3})
-    ottt(module, spikes(), lambda sent, step: (sent["out"] - 0.5).square().sum(), decay=0.5)
+    ottt(module, spikes(), lambda sent, step: (sent["out"] - 0.5).square().sum())
     hlop.project()
     sent = module.eval()(spikes())["hidden"].detach()
-    expected, e = [], torch.zeros(sent.shape[1:])
-    for s in sent:
-        e = 0.5 * e + s
-        expected.append(e)
-    torch.testing.assert_close(hlop.activity("hidden->out"), torch.cat(expected))
-    for name in ("x->hidden", "hidden->out"):
-        gradient = module.projections[name].weight.grad
+    for name, steps, rows in (("x->hidden", spikes(), windows), ("hidden->out", sent, lambda e: e)):
+        expected, e = [], torch.zeros(steps.shape[1:])
+        for s in steps:
+            e = 0.5 * e + s
+            expected.append(e)
+        torch.testing.assert_close(hlop.activity(name), rows(torch.cat(expected)))
+        gradient = module.projections[name].weight.grad.flatten(1)
         assert gradient.norm() > 0.01
         assert (gradient @ hlop[name].old.T).norm() < 1e-6 * gradient.norm()
     before = hlop["hidden->out"].new.clone()
     hlop.learn()
     assert not torch.equal(hlop["hidden->out"].new, before)
+
+
+@pytest.mark.parametrize("levels", [None, 4], ids=["numbers", "levels"])
+def test_training_by_rates_is_protected_and_weighted_rates_learned(levels):
+    """The gradient is that of errors, summed over steps, and of what old rows leave of weighted rates."""
+    from rheobase.learning.dsr import spike_representation
+
+    cell = rb.Leaky(0.5, reset="soft", reset_delay=False)
+    module = rb.to_torch(network(conv=True, cell=cell), outputs=["hidden", "out"], compiled=False)
+    errors, shares = {}, torch.tensor([1.0, 2.0, 4.0, 8.0]).reshape(-1, 1, 1) / 15.0
+
+    def keep(name):
+        def hook(layer, given, added):
+            added.register_hook(lambda error: errors.__setitem__(name, error.sum(dim=0)))
+
+        return hook
+
+    for name, layer in module.projections.items():
+        layer.register_forward_hook(keep(name))
+    hlop = HLOP(module, {"x->hidden": 6, "hidden->out": 4}, seen="rates", levels=levels, bound=1.0)
+    hlop.next_task({})
+    with spike_representation(module):
+        found = module(spikes())
+        (found["out"] - 0.5).square().sum().backward()
+    hlop.project()
+    pixels = errors["x->hidden"].reshape(6, 3, 16).transpose(1, 2).flatten(0, 1)
+    for name, rates, error in (
+        ("x->hidden", windows((shares * spikes()).sum(dim=0)), pixels),
+        ("hidden->out", (shares * found["hidden"].detach()).sum(dim=0), errors["hidden->out"]),
+    ):
+        torch.testing.assert_close(hlop.activity(name), rates)
+        old = hlop[name].old
+        y = rates @ old.T
+        told = y if levels is None else torch.round(y.clamp(-1.0, 1.0) * 4.0) / 4.0
+        expected = error.T @ (rates - told @ old)
+        assert expected.norm() > 0.01
+        torch.testing.assert_close(module.projections[name].weight.grad.flatten(1), expected)
+
+
+@pytest.mark.parametrize("shown", [(4, 4), (4, 2)])
+def test_an_image_that_is_shown_in_all_steps_teaches_as_its_copies_do(shown):
+    images, learned = torch.rand(2, 3, 6, generator=torch.Generator().manual_seed(0)), []
+    for copied in (False, True):
+        net = torch.nn.Sequential(torch.nn.Linear(6, 4, bias=False))
+        hlop = HLOP(net, {"0": 2}, rate=0.1, generator=torch.Generator().manual_seed(1))
+        batch = [image.expand(steps, -1, -1) for image, steps in zip(images, shown, strict=True)]
+        for x in batch:
+            net(x.clone(memory_format=torch.contiguous_format) if copied else x)
+        assert torch.equal(hlop.activity("0"), torch.cat(batch).flatten(0, 1))
+        hlop.learn()
+        learned.append(hlop["0"].new)
+    torch.testing.assert_close(*learned)
 
 
 def test_errors_that_never_came_back_are_named():
@@ -363,5 +419,9 @@ def test_layers_and_rows_that_do_not_fit_are_refused():
         hlop.next_task({"0": 5})
     with pytest.raises(rb.SpecError, match=r"HLOP: got '1'; allowed are \['0'\]"):
         hlop.next_task({"1": 5})
-    with pytest.raises(rb.SpecError, match=r"HLOP\.trace: got 1\.0"):
-        HLOP(net, {"0": 2}, trace=1.0)
+    with pytest.raises(
+        rb.SpecError, match=r"HLOP\.seen: got 'spikes'; allowed are 'events', 'traces', 'rates'"
+    ):
+        HLOP(net, {"0": 2}, seen="spikes")
+    with pytest.raises(rb.SpecError, match="decay of 0: got None; allowed is a number from 0 to 1"):
+        HLOP(net, {"0": 2}, seen="traces")
