@@ -14,9 +14,9 @@ from .backends.base import Machine
 from .changes import Change
 from .connections import Connections, as_described, described_connections, is_matrix, user_order
 from .connectivity import RowWise
-from .groups import Group, Part
+from .groups import Group, Part, ids_of
 from .layout import described_weights
-from .parts import Population, Probe, Projection
+from .parts import Population, Probe, Projection, variables_of
 from .plan import Plan, ProjectionPlan
 from .plastic import check_bounds
 from .relays import relay_name
@@ -42,18 +42,21 @@ class Access:
     _orders: dict[str, np.ndarray] = field(default_factory=dict)
 
     def state(self, part: Group | Projection) -> dict[str, np.ndarray]:
-        """Return the state variables of a population, an operator or a short-term rule by name.
+        """Return the state variables of a population, an operator or a projection's rule by name.
 
         Raises
         ------
         SpecError
-            If it is a projection without a short-term rule.
+            If it is a projection without a rule.
         """
-        if isinstance(part, Projection) and not isinstance(part.rule, ShortTermRule):
+        if isinstance(part, Projection) and part.rule is None:
             raise SpecError(
                 f"Simulator.state: got {part.label}, which has no state of its own; allowed is a "
-                "population, an operator, or a projection with a short-term rule such as TsodyksMarkram"
+                "population, an operator, or a projection with a rule such as STDP or TsodyksMarkram"
             )
+        if isinstance(part, Projection) and isinstance(part.rule, PlasticityRule):
+            values = {name: self._of_rule(part, name) for name in variables_of(part) if name != "weight"}
+            return {name: value if self.batched else value[0] for name, value in values.items()}
         group = self.plan.groups[relay_name(part) if isinstance(part, Projection) else part.label]
         names = ["value"]
         if isinstance(group.part, Population):
@@ -100,14 +103,38 @@ class Access:
             relay = self.plan.groups[relay_name(part)]
             values = relay.unstored(self.machine.state(relay.name, probe.variable))
         else:
-            planned, stored = self.plan.projections[part.label], self.machine.weights(part.label)
-            values = as_described(planned, self._order(planned), stored).reshape(len(stored), -1)
+            values = self._of_rule(part, probe.variable)
+            values = values.reshape(len(values), -1)
         ids = np.arange(values.shape[1]) if probe.ids is None else np.asarray(probe.ids, np.int64)
         if ids.size and ids.max() >= values.shape[1]:
             raise SpecError(
                 f"{probe.label}.ids: allowed are indices from 0 to {values.shape[1] - 1}, none twice"
             )
         return values[:, ids], ids
+
+    def _of_rule(self, part: Projection, name: str) -> np.ndarray:
+        """Return one of the variables of a plastic projection as it is now, in the user's order.
+
+        (trials, *shape of the weights), or (trials, n) of a trace; (trials, n_delays, n) where arrivals
+        differ in delay, and (trials,) of a modulator.
+        """
+        p, rule = self.plan.projections[part.label], part.rule
+        assert isinstance(rule, PlasticityRule)
+        if name == "weight":
+            return as_described(p, self._order(p), self.machine.weights(p.name))
+        learned = self.machine.learned(p.name)
+        if name in rule.synaptic:
+            kept = {key: learned[f"synapse/{p.name}/{key}"] for key in rule.synaptic}
+            shared = {key: learned[f"shared/{p.name}/{key}"] for key in rule.shared}
+            seen = rule.seen(kept, shared, self.machine.now, self.plan.dt)
+            return as_described(p, self._order(p), seen[name])
+        trace = learned[f"trace/{p.name}/{name}"]
+        side = next(trace.side for trace in rule.memories if trace.name == name)
+        if side == "modulator":
+            return trace[:, 0]
+        group, end = (part.source, part.pre) if side == "pre" else (part.target, part.post)
+        trace = self.plan.group_of(group).unstored(trace)[..., ids_of(end)]
+        return trace[:, 0] if side == "pre" and trace.shape[1] == 1 else trace
 
     def has_weights(self, p: Projection, given: Any) -> bool:
         """Whether weights are those that a projection has: nothing changes then, not even its grid."""

@@ -147,19 +147,27 @@ def check_rule(projection: Projection) -> None:
         )
     if not isinstance(rule, PlasticityRule) and projection.modulator is not None:
         raise SpecError(f"{label}.modulator: there is no rule that listens to one; allowed is None")
+    if isinstance(rule, PlasticityRule):
+        _refuse_numbers(projection, source, projection.target)
     if not isinstance(rule, ShortTermRule):
         return
-    # An integer is a number of spikes where a source sends it; that of a neuron may be negative.
-    if source.payload == "real" or (source.payload == "integer" and source.receptors):
-        raise SpecError(
-            f"{label}.rule: {type(rule).__name__} takes spikes, and {source.label} sends numbers; allowed "
-            "is a population or source of spikes"
-        )
+    _refuse_numbers(projection, source)
     described = rule.per_neuron()
     if described is not None and described != projection.pre.n:
         raise SpecError(
             f"{label}.rule: its arrays describe {described} sources, there are {projection.pre.n}"
         )
+
+
+def _refuse_numbers(projection: Projection, *groups: Group) -> None:
+    """Raise SpecError if groups whose spikes a rule looks at send anything else."""
+    for group in groups:
+        # An integer is a number of spikes where a source sends it; that of a neuron may be negative.
+        if group.payload == "real" or (group.payload == "integer" and group.receptors):
+            raise SpecError(
+                f"{projection.label}.rule: {type(projection.rule).__name__} takes spikes, and {group.label} "
+                "sends numbers; allowed is a population or source of spikes"
+            )
 
 
 def check_projection(projection: Projection) -> tuple[Any, Any]:

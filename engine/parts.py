@@ -307,12 +307,13 @@ class Probe(Part):
         Whose events or variable.
     variable : str
         "spikes", "counts" (one spike count per neuron, no times), or a state variable; of a projection that
-        learns "weight", of one with a short-term rule its state variables, such as "x" and "u".
+        learns "weight", or what `Simulator.state` has of its rule, such as the trace "x"; of one with a
+        short-term rule its state variables, such as "x" and "u".
     every : float, optional
         Seconds between samples of a variable; every step if left out.
     ids : array, optional
-        Neurons to record; all if left out. Of weights: synapses, in the order of `Simulator.weights`, its
-        shape laid flat; of a short-term rule: neurons of the projection's `pre`.
+        Neurons to record; all if left out. Of a projection that learns: entries of what `weights` or
+        `state` of a Simulator returns, laid flat; of a short-term rule: neurons of its `pre`.
     start, stop : float
         Seconds of simulation time between which to record.
     spool : path, optional
@@ -386,7 +387,7 @@ class Probe(Part):
         """Bound on the indices that may be recorded; how many synapses there are is known later."""
         if not isinstance(self.target, Projection):
             return self.target.n
-        return 2**62 if self.variable == "weight" else self.target.pre.n
+        return self.target.pre.n if isinstance(self.target.rule, ShortTermRule) else 2**62
 
     def recorded(self) -> np.ndarray:
         """Return the indices within the group that are recorded, int64."""
@@ -400,7 +401,9 @@ def variables_of(part: Group | Projection) -> tuple[str, ...]:
     if isinstance(part, Projection):
         if isinstance(part.rule, ShortTermRule):
             return tuple(state.name for state in part.rule.used_states)
-        return ("weight",) if part.rule is not None else ()
+        if part.rule is None:
+            return ()
+        return ("weight", *part.rule.synaptic, *(trace.name for trace in part.rule.memories))
     if isinstance(part, Population):
         return ("spikes", "counts", *(state.name for state in part.model.used_states))
     return ("spikes", "counts", "value") if isinstance(part, Operator) else ("spikes", "counts")

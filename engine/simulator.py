@@ -308,15 +308,19 @@ class Simulator:
         self._machine.halt(chosen_trials(trials, self.plan.trials))
 
     def state(self, population: Group | Projection | str) -> dict[str, np.ndarray]:
-        """Return the state variables of a population, an operator, or a short-term rule, by name.
+        """Return the state variables of a population, an operator, or a projection's rule, by name.
 
         Arrays are by the user's index: (n,), or (trials, n) from a batch. A projection whose rule is
-        TsodyksMarkram, or another ShortTermRule, has one of each for every neuron of its `pre`.
+        TsodyksMarkram, or another ShortTermRule, has one of each for every neuron of its `pre`. One that
+        learns has the traces of its rule, for each neuron of `pre` or `post`, as the last step left them;
+        those of arrivals are (n_delays, n), by ascending delay, where delays differ, and that of a modulator
+        is a number. What synapses keep besides their weights, such as the eligibility `c` of RewardSTDP, has
+        the shape of `weights`, and is as it is now.
 
         Raises
         ------
         SpecError
-            If this network has no such part.
+            If this network has no such part, or a projection no rule.
         """
         return self._access.state(self._part(population, (Population, Operator, Projection), "state"))
 

@@ -303,12 +303,18 @@ class Machine(ABC):
         """Return the weights of a plastic projection, (trials, n_synapses), in the order of its layout."""
 
     @abstractmethod
+    def learned(self, projection: str) -> dict[str, np.ndarray]:
+        """Return what else a plastic projection remembers, by its keys in a snapshot."""
+
+    @abstractmethod
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return all state, events in flight included, as arrays by name; the same keys on every backend.
 
         Keys: "now" (int64, 1); "state/GROUP/VARIABLE" (trials, n); for each group with delayed
-        projections "flight/GROUP/{trials,steps,places,payloads}"; "value/OPERATOR"; "weights/PROJECTION",
-        "trace/PROJECTION/NAME" for plastic projections.
+        projections "flight/GROUP/{trials,steps,places,payloads}"; "value/OPERATOR"; for plastic projections
+        "weights/PROJECTION" and, with NAME, "trace/PROJECTION/" (trials, n_delays, n) of arrivals,
+        (trials, n) of the targets, (trials, 1) of a modulator, "synapse/PROJECTION/" (trials, n_synapses),
+        "shared/PROJECTION/" (trials, 1).
         """
 
     @abstractmethod

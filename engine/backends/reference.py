@@ -274,6 +274,11 @@ class ReferenceMachine(Machine):
         """Return the weights of a plastic projection, (trials, n_synapses)."""
         return self._plastic[projection].weights.copy()
 
+    def learned(self, projection: str) -> dict[str, np.ndarray]:
+        """Return what else a plastic projection remembers."""
+        kept = self._plastic[projection].kept(projection).items()
+        return {key: values.copy() for key, values in kept if key != f"weights/{projection}"}
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return all state, events in flight included."""
         taken: dict[str, np.ndarray] = {"now": np.array([self.now])}

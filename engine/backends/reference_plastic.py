@@ -50,7 +50,7 @@ class PlasticSynapses:
         self._key = self._sources * self._delays.size + self._slots
         self._rule = p.rule
         self._functions = {variant.name: _bound(variant) for variant in self._rule.functions}
-        self._every = self._rule.sweep_steps(plan.dt)
+        self._every, self._balance = self._rule.sweep_steps(plan.dt), self._rule.balance_steps(plan.dt)
         self._fade = {t.name: t.fade.bind(_WORDS) for t in self._rule.memories}
         self._bump = {t.name: t.bump.bind(_WORDS) for t in self._rule.memories}
         self._constants = {k: self._real(value) for k, value in self._rule.constants(plan.dt).items()}
@@ -91,7 +91,7 @@ class PlasticSynapses:
 
         `payloads` are what the events of the modulator carry in this step.
         """
-        if self._every and now % self._every == 0:
+        if self._due(now, self._every, self._balance) and "on_sweep" in self._functions:
             for name, first in self._rule.shared.items():
                 self.shared[name][index] = first
         self._decay(index, "pre", "post")
@@ -109,8 +109,14 @@ class PlasticSynapses:
             for places in at:
                 taken[0][places] = self._bump[t.name](*(trace[places] for trace in taken))
         self._pass_time(index, payloads)
-        if self._every and (now + 1) % self._every == 0:
+        if self._due(now + 1, self._every, self._balance) and "on_sweep" in self._functions:
             self._apply("on_sweep", index, np.arange(self._targets.size))
+        if self._due(now + 1, self._balance):
+            self._apply("on_balance", index, np.arange(self._targets.size))
+
+    @staticmethod
+    def _due(steps: int, *every: int) -> bool:
+        return any(period and steps % period == 0 for period in every)
 
     def _decay(self, index: int, *sides: str) -> None:
         for t in self._rule.memories:
@@ -158,7 +164,7 @@ class PlasticSynapses:
             np.add.at(totals, self._targets, self.weights[index])
             known["total"] = totals[self._targets[k]]
         new = function(*(known[name] for name in arguments))
-        for values, changed in zip(kept, new if len(kept) > 1 else (new,), strict=True):
+        for values, changed in zip(kept, new if isinstance(new, tuple) else (new,), strict=False):
             values[k] = changed
         self.changes += k.size
 

@@ -1,6 +1,6 @@
 """Homeostasis: what keeps weights, or rates, where they should be while synapses learn.
 
-Any rule that acts at spikes takes one: `STDP(..., homeostasis=Normalise(10.0, every=0.1))`. It looks at all
+Any rule takes one: `STDP(..., homeostasis=Normalise(10.0, every=0.1))`. It looks at all
 synapses of the projection every so often, at the end of a step, and not at every spike. A threshold that
 adapts is the neuron's own affair: see `ALIF`.
 """
@@ -47,7 +47,7 @@ class Normalise(Homeostasis):
         return {"wanted": self.total}
 
     @staticmethod
-    def on_sweep(weight: Any, total: Any, wanted: Any, w_min: Any, w_max: Any) -> Any:
+    def on_balance(weight: Any, total: Any, wanted: Any, w_min: Any, w_max: Any) -> Any:
         """Scale by what is wanted over what there is; weights of zero stay."""
         return minimum(maximum(weight * (wanted / maximum(total, 1e-30)), w_min), w_max)
 
@@ -96,6 +96,6 @@ class Scale(Homeostasis):
         return {"growth": growth, "held": growth / (self.tau * self.rate)}
 
     @staticmethod
-    def on_sweep(weight: Any, activity: Any, growth: Any, held: Any, w_min: Any, w_max: Any) -> Any:
+    def on_balance(weight: Any, activity: Any, growth: Any, held: Any, w_min: Any, w_max: Any) -> Any:
         """Grow, less what the target's activity holds back."""
         return minimum(maximum(weight + weight * (growth - held * activity), w_min), w_max)

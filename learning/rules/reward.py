@@ -40,6 +40,8 @@ class RewardSTDP(PlasticityRule):
         Bounds of the weight, to which it is clipped when it is brought up to date.
     pairing : "all" or "nearest"
         Whether each spike pairs with all earlier ones of the other neuron, or only with the last.
+    homeostasis : Homeostasis, optional
+        What scales weights besides. They are brought up to date before; eligibilities do not change.
 
     Notes
     -----
@@ -49,7 +51,8 @@ class RewardSTDP(PlasticityRule):
     1 / tau_n.
 
     Between two updates synapses cost nothing but their spikes: eligibilities are kept relative to one that
-    has decayed since the last update, so that nobody has to look at them.
+    has decayed since the last update, so that nobody has to look at them. `Simulator.state` and probes of
+    "c" see them as they are now.
 
     Sources: E. M. Izhikevich, Cerebral Cortex 17 (2007) 2443; W. Potjans, A. Morrison, M. Diesmann,
     Frontiers in Computational Neuroscience 4 (2010) 141 (baseline).
@@ -120,3 +123,8 @@ class RewardSTDP(PlasticityRule):
     def on_sweep(weight: Any, c: Any, kept: Any, due: Any, w_min: Any, w_max: Any) -> Any:
         """Bring the weight up to date, and begin to measure the eligibility anew."""
         return minimum(maximum(weight + c * due, w_min), w_max), c * kept
+
+    @staticmethod
+    def present(c: Any, kept: Any) -> Any:
+        """Return what is left of the eligibility that was measured at the last update."""
+        return c * kept

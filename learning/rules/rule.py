@@ -25,7 +25,11 @@ A rule may do more where it needs to:
   each step, before the traces of the modulator decay;
 * `on_sweep` returns the weight, and what the synapse keeps, of every synapse each `sweep_every` seconds, at
   the end of a step, after which `shared` begins anew. It may ask for traces of the target and for `total`,
-  the sum of the weights of all synapses of the projection onto it.
+  the sum of the weights of all synapses of the projection onto it;
+* `present` returns what the synapse keeps as users should see it, where `on_step` has gone on since.
+
+A `Homeostasis` comes after all of these, and after a sweep that is made for it, so that it finds weights as
+they are then.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+from ...neurons import vocabulary
 from ...neurons.errors import SpecError
 from ...neurons.model import Parameter, decay_of
 from ...neurons.parameters import Parameterised
@@ -110,7 +115,7 @@ def bump(trace: Any, added: Any, pairing: Any, follows: Any) -> Any:
 class Homeostasis(Parameterised):
     """Base class of what looks at all synapses of a rule every so often: see `homeostasis.py`.
 
-    A subclass has the static function `on_sweep`, which returns the new weight; it may take what a rule's
+    A subclass has the static function `on_balance`, which returns the new weight; it may take what a rule's
     `on_sweep` may, and constants of `derive`, which must not be named as the rule's own.
 
     Parameters
@@ -119,7 +124,7 @@ class Homeostasis(Parameterised):
         Seconds between two times, rounded to whole steps.
     """
 
-    on_sweep: ClassVar[Callable[..., Any]]
+    on_balance: ClassVar[Callable[..., Any]]
 
     _: KW_ONLY
     every: float = Parameter(unit="s", above=0.0, scalar=True)
@@ -145,6 +150,8 @@ class LearningRules:
     on_post: Variant
     on_step: Variant | None = None
     on_sweep: Variant | None = None
+    on_balance: Variant | None = None
+    present: Variant | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +193,7 @@ class PlasticityRule(Parameterised):
     on_post: ClassVar[Callable[..., Any]]
     on_step: ClassVar[Callable[..., Any] | None] = None
     on_sweep: ClassVar[Callable[..., Any] | None] = None
+    present: ClassVar[Callable[..., Any] | None] = None
     #: What each synapse keeps besides its weight, 0 at first.
     synaptic: ClassVar[tuple[str, ...]] = ()
     #: What all synapses have in common, with its value at first and after each sweep.
@@ -203,12 +211,11 @@ class PlasticityRule(Parameterised):
             raise SpecError(
                 f"{owner}.w_min: got {self.w_min:g}; allowed is a number below w_max ({self.w_max:g})"
             )
-        own, given = type(self).on_sweep is not None, self.homeostasis
-        if given is not None and (own or not isinstance(given, Homeostasis)):
-            allowed = (
-                "None: it looks at all synapses itself" if own else "Normalise(...), Scale(...), or None"
+        given: object = self.homeostasis
+        if not isinstance(given, Homeostasis | None):
+            raise SpecError(
+                f"{owner}.homeostasis: got {given!r}; allowed is Normalise(...), Scale(...), or None"
             )
-            raise SpecError(f"{owner}.homeostasis: got {given!r}; allowed is {allowed}")
         self.check()
         self._check_traces()
 
@@ -242,12 +249,16 @@ class PlasticityRule(Parameterised):
 
     @property
     def sweep_every(self) -> float | None:
-        """Seconds between two sweeps over all synapses; None if there are none."""
-        return None if self.homeostasis is None else self.homeostasis.every
+        """Seconds between two sweeps of the rule itself over all synapses; None if there are none."""
+        return None
 
     def sweep_steps(self, elapsed: float) -> int:
         """Return the whole number of steps between two sweeps, 0 without sweeps."""
-        return 0 if self.sweep_every is None else max(round(self.sweep_every / elapsed), 1)
+        return _steps(self.sweep_every, elapsed)
+
+    def balance_steps(self, elapsed: float) -> int:
+        """Return the whole number of steps between two times of its homeostasis, 0 without one."""
+        return _steps(None if self.homeostasis is None else self.homeostasis.every, elapsed)
 
     @property
     def bumped(self) -> tuple[Trace, ...]:
@@ -275,13 +286,12 @@ class PlasticityRule(Parameterised):
         """
         kept = ("the new weight", *self.synaptic)
         wanted = {"on_pre": kept, "on_post": kept, "on_step": tuple(self.shared), "on_sweep": kept}
+        wanted |= {"on_balance": kept[:1], "present": self.synaptic}
         found: dict[str, Variant] = {}
         for name, returned in wanted.items():
-            owner: Parameterised = self
-            if name == "on_sweep" and self.homeostasis is not None:
-                owner = self.homeostasis
-            function = getattr(type(owner), name)
-            if function is None:
+            owner: Parameterised | None = self.homeostasis if name == "on_balance" else self
+            function = None if owner is None else getattr(type(owner), name)
+            if owner is None or function is None:
                 continue
             found[name] = variant = specialise(function, owner.options())
             where_ = f"{type(owner).__name__}.{variant.name}"
@@ -295,9 +305,26 @@ class PlasticityRule(Parameterised):
 
     @cached_property
     def functions(self) -> tuple[Variant, ...]:
-        """Those of the functions that there are."""
-        rules = self.rules
-        return tuple(v for v in (rules.on_pre, rules.on_post, rules.on_step, rules.on_sweep) if v is not None)
+        """Those of the functions that there are and that a run needs."""
+        r = self.rules
+        there = (r.on_pre, r.on_post, r.on_step, r.on_sweep, r.on_balance)
+        return tuple(variant for variant in there if variant is not None)
+
+    def seen(
+        self, kept: Mapping[str, Any], shared: Mapping[str, Any], steps: int, elapsed: float
+    ) -> dict[str, Any]:
+        """Return what synapses keep, by name, as it is after `steps`; given is what a run holds."""
+        variant = self.rules.present
+        if variant is None:
+            return dict(kept)
+        every = [e for e in (self.sweep_steps(elapsed), self.balance_steps(elapsed)) if e]
+        # What is common begins anew when the step after a sweep does.
+        swept = self.rules.on_sweep is not None and any(steps % e == 0 for e in every)
+        known = {**kept, **{name: self.shared[name] if swept else value for name, value in shared.items()}}
+        new = variant.bind({word: getattr(vocabulary, word) for word in vocabulary.WORDS})(
+            *(known[name] for name in variant.arguments)
+        )
+        return dict(zip(self.synaptic, new if isinstance(new, tuple) else (new,), strict=True))
 
     @cached_property
     def constant_names(self) -> tuple[str, ...]:
@@ -315,7 +342,13 @@ class PlasticityRule(Parameterised):
             If a function names something that nobody supplies.
         """
         derived = {"w_min": self.w_min, "w_max": self.w_max, **self.derive(elapsed)}
-        derived |= {} if self.homeostasis is None else self.homeostasis.derive(elapsed)
+        for name, value in ({} if self.homeostasis is None else self.homeostasis.derive(elapsed)).items():
+            if name in derived:
+                owners = type(self.homeostasis).__name__, type(self).__name__
+                raise SpecError(
+                    f"{owners[0]}.derive: returns {name!r}, which {owners[1]} has too; give it another name"
+                )
+            derived[name] = value
         missing = [name for name in self.constant_names if name not in derived]
         if missing:
             raise SpecError(
@@ -324,3 +357,7 @@ class PlasticityRule(Parameterised):
             )
         decays = {f"decay_{trace.name}": float(decay_of(trace.tau, elapsed)) for trace in self.memories}
         return {**{name: derived[name] for name in self.constant_names}, **decays}
+
+
+def _steps(every: float | None, elapsed: float) -> int:
+    return 0 if every is None else max(round(every / elapsed), 1)

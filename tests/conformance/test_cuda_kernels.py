@@ -167,7 +167,7 @@ def learning():
         rb.BCM(20e-3, 1.0, lr=0.01, rate=10.0, w_max=1.0),
     ):
         net.add(rb.Projection(noise, out, rb.random(p=0.5), weight=0.5, rule=rule))
-    reward = rb.RewardSTDP(20e-3, 20e-3, 1.0, 0.2, a_pre=0.1, a_post=-0.1, w_max=1.0)
+    reward = rb.RewardSTDP(20e-3, 20e-3, 1.0, 0.2, a_pre=0.1, a_post=-0.1, w_max=1.0, homeostasis=total)
     net.add(rb.Projection(noise, out, rb.dense(), weight=0.5, rule=reward, modulator=out))
     return net
 

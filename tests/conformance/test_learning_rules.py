@@ -19,7 +19,8 @@ def network(which):
     dopamine = net.add(rb.CurrentSource(2, values=np.tile([[0.0, 0.0], [3.0, -1.0]], (30, 1)), dt=1e-3))
     total, rate = Normalise(1.5, every=5e-3), Scale(30.0, tau=0.05, tau_scale=0.2, every=4e-3)
     triplet = rb.TripletSTDP.preset("visual cortex", w_max=1.0, a2_plus=0.01, homeostasis=total)
-    reward = rb.RewardSTDP(20e-3, 20e-3, 0.1, 0.05, a_pre=0.5, a_post=-0.2, every=7e-3, w_max=1.0)
+    pairs = {"a_pre": 0.5, "a_post": -0.2, "every": 7e-3, "w_max": 1.0}
+    reward = rb.RewardSTDP(20e-3, 20e-3, 0.1, 0.05, **pairs, homeostasis=total)
     bcm = {"lr": 0.02, "rate": 50.0, "w_max": 1.0}
     rules = {
         "triplet": (triplet, rb.random(p=0.4), None),
@@ -27,7 +28,7 @@ def network(which):
         "reward": (reward, rb.dense(), dopamine),
     }
     if which == "all":
-        rules["reward, listed"] = reward, rb.random(p=0.3), source
+        rules["reward, alone"] = rb.RewardSTDP(20e-3, 20e-3, 0.1, 0.05, **pairs), rb.random(p=0.3), source
         rules["bcm, scaled"] = rb.BCM(20e-3, 0.1, **bcm, homeostasis=rate), rb.dense(), None
         rules["hebb"] = rb.Hebb(15e-3, lr=0.02, homeostasis=total, w_max=1.0), rb.dense(), None
         rules["oja"] = rb.Oja(20e-3, lr=0.02, w_max=1.0, homeostasis=rate), rb.random(p=0.2), None
@@ -41,7 +42,10 @@ def network(which):
 
 
 def learned(sim):
-    return {p.label: sim.weights(p) for p in sim.plan.network.projections}
+    """Return weights by projection, and what else their rules remember."""
+    found = {p.label: sim.weights(p) for p in sim.plan.network.projections}
+    states = {name: sim.state(name) for name in found}
+    return found | {f"{key} of {name}": v for name, state in states.items() for key, v in state.items()}
 
 
 @pytest.fixture(scope="module", params=["few", pytest.param("all", marks=pytest.mark.slow)])

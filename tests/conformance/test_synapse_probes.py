@@ -17,7 +17,7 @@ def learning(conn=None, **probed):
     spread = rb.uniform(1e-3, 4e-3) if conn.kind == "random" else None
     net.add(rb.Projection(source, out, conn, weight=rb.uniform(0.2, 0.6), delay=spread, rule=RULE, name="p"))
     net.add(rb.Projection(out, out, rb.dense(), weight=0.05, rule=rb.TsodyksMarkram(0.4, 0.1), name="s"))
-    for variable, name in (("weight", "p"), ("x", "s"), ("u", "s"), ("last", "s")):
+    for variable, name in (("weight", "p"), ("x", "p"), ("y", "p"), ("x", "s"), ("u", "s"), ("last", "s")):
         net.add(rb.Probe(net[name], variable, name=f"{variable} of {name}", **probed))
     net.add(rb.Probe(out, name="spikes"))
     return net
@@ -34,6 +34,9 @@ def test_samples_are_what_a_run_that_stops_there_would_show(simulator, conn):
     for k in range(30):
         stopping.run(DT)
         np.testing.assert_array_equal(weights.values[k], stopping.weights("p").reshape(-1))
+        for variable in ("x", "y"):
+            seen = stopping.state("p")[variable].reshape(-1)
+            np.testing.assert_array_equal(result[f"{variable} of p"].values[k], seen)
         for variable in ("x", "u", "last"):
             record = result[f"{variable} of s"]
             np.testing.assert_array_equal(record.values[k], stopping.state("s")[variable])
@@ -102,7 +105,7 @@ def test_what_does_not_change_cannot_be_probed():
     with pytest.raises(rb.SpecError, match=r"got 'weight'; p has nothing that changes: no rule"):
         rb.Probe(static, "weight")
     plastic = rb.Projection(source, out, rb.dense(), weight=0.1, rule=RULE, name="p")
-    with pytest.raises(rb.SpecError, match=r"got 'spikes'; p has \('weight',\)"):
+    with pytest.raises(rb.SpecError, match=r"got 'spikes'; p has \('weight', 'x', 'y'\)"):
         rb.Probe(plastic)
     net = rb.Network()
     for part in (source, out, plastic):

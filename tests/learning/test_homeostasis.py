@@ -115,5 +115,13 @@ def test_a_wrong_homeostasis_is_refused_by_name():
         Scale(5.0, 1.0, 10.0, every=-1.0)
     with pytest.raises(rb.SpecError, match=r"STDP\.homeostasis: got 3\.0; allowed is Normalise"):
         rb.STDP(20e-3, 20e-3, **PAIR, w_max=1.0, homeostasis=3.0)
-    with pytest.raises(rb.SpecError, match=r"RewardSTDP\.homeostasis: .* None: it looks at all"):
-        rb.RewardSTDP(20e-3, 20e-3, 1.0, 0.2, **PAIR, w_max=1.0, homeostasis=Normalise(1.0, every=0.1))
+
+
+def test_a_homeostasis_may_not_take_the_name_of_what_its_rule_reads():
+    class Other(Normalise):
+        def derive(self, elapsed):
+            return {"a_pre": self.total}
+
+    net = network(rb.dense(), Other(1.0, every=0.1))
+    with pytest.raises(rb.SpecError, match=r"Other\.derive: returns 'a_pre', which STDP has too"):
+        rb.Simulator(net, DT, backend="reference")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import rheobase as rb
+from rheobase.learning import Normalise
 
 DT = 1e-3
 NEST = np.load(Path(__file__).with_name("nest_dopamine.npz"))
@@ -54,6 +55,41 @@ def test_a_pair_after_the_reward_earns_only_what_is_left_of_it():
     c, d, rate, span = -0.15 * math.exp(-7 / 25), math.exp(-37 / 200), 1 / 1.0 + 1 / 0.2, 0.5 - 0.137
     expected = c * d * (1 - math.exp(-span * rate)) / rate - 0.1 * c * (1 - math.exp(-span))
     assert sim.weights("p").item() - 1.0 == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("every", [10e-3, 70e-3])
+@pytest.mark.parametrize("conn", [rb.all_to_all(), rb.explicit([0, 1], [0, 0])], ids=["dense", "sparse"])
+def test_normalisation_scales_weights_that_are_up_to_date_and_leaves_eligibilities(conn, every):
+    """Closed form from one normalisation to the next, wherever updates lie between them."""
+    net = rb.Network()
+    pre = net.add(rb.SpikeSource(2, times=[20 * DT, 25 * DT], ids=[0, 1]))
+    cell = net.add(rb.Population(1, rb.IF(threshold=1e3, reset="hard")))
+    rewards = (0.25, 0.4)
+    reward = source_of(net, [250, 400], "reward")
+    balance = Normalise(2.0, every=0.1)
+    rule = rb.RewardSTDP(20e-3, 25e-3, 1.0, 0.2, every=every, baseline=0.1, homeostasis=balance, **RULE)
+    ends = {"rule": rule, "modulator": reward, "name": "p", "delay": 0.0}
+    net.add(rb.Projection(pre, cell, conn, weight=1.0, **ends))
+    net.add(rb.Projection(source_of(net, [30], "post"), cell, rb.one_to_one(), weight=2e3, delay=0.0))
+    net.add(rb.Probe(net["p"], "c", name="c"))
+    sim = rb.Simulator(net, DT, backend="reference", precision="float64")
+    weights, raised, rate = np.ones(2), 0.1 * np.exp([-10 / 20, -5 / 20]), 1 / 1.0 + 1 / 0.2
+    for k in range(1, 8):
+        record = sim.run(0.1)["c"]
+        begin, end = max((k - 1) / 10, 0.03), k / 10
+        earned = -0.1 * (math.exp(0.03 - begin) - math.exp(0.03 - end))
+        for at in (at for at in rewards if at < end):
+            spans = np.exp(-(np.array([max(begin, at), end]) - at) * rate)
+            earned += math.exp(0.03 - at) * (spans[0] - spans[1]) / rate
+        weights = weights + raised * earned
+        weights *= 2.0 / weights.sum()
+        np.testing.assert_allclose(sim.weights("p").reshape(-1), weights, rtol=1e-12)
+        eligible = raised * math.exp(0.03 - end)
+        np.testing.assert_allclose(sim.state("p")["c"].reshape(-1), eligible, rtol=1e-12)
+        np.testing.assert_array_equal(record.values[-1], sim.state("p")["c"].reshape(-1))
+        fading = np.exp(-(record.times[-1] - record.times))[:, None]
+        np.testing.assert_allclose(record.values[-30:] * fading[-30:], np.tile(eligible, (30, 1)), rtol=1e-12)
+    assert abs(weights[0] - weights[1]) > 1e-3
 
 
 def test_a_synapse_of_nest_has_the_same_weight_at_each_of_its_spikes():

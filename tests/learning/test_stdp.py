@@ -104,3 +104,38 @@ def test_a_trace_without_spikes_ends_at_zero_and_not_among_the_subnormal_numbers
         seen.append(float(value))
     assert seen[-1] == 0.0
     assert min(v for v in seen if v > 0) > np.finfo(np.float32).tiny
+
+
+def test_traces_that_users_see_are_the_memories_of_spikes_and_follow_slices_and_delays():
+    net = rb.Network(seed=1)
+    source = net.add(rb.PoissonSource(9, rate=100.0))
+    out = net.add(rb.Population(6, rb.LIF(10e-3)))
+    ends, rule = (source[1:8:2], out[2:5]), rb.STDP(20e-3, 30e-3, **RULE)
+    net.add(rb.Projection(*ends, rb.dense(), weight=0.5, delay=2 * DT, rule=rule, name="one"))
+    pairs = rb.explicit([3, 0, 1, 2, 0], [0, 1, 2, 2, 2])
+    delays = np.array([3, 1, 5, 1, 3]) * DT
+    net.add(rb.Projection(*ends, pairs, weight=0.9, delay=delays, rule=rule, name="three"))
+    probes = [net.add(rb.Probe(part)) for part in (source, out)]
+    sim = rb.Simulator(net, DT, backend="reference", precision="float64")
+    result = sim.run(0.1)
+    arrivals, fired = (result[probe] for probe in probes)
+
+    def remembered(record, ids, tau, delay):
+        steps, of = np.unique([record.steps, record.ids], axis=1)  # two spikes of a step are one event
+        ages = 99 - (steps + delay)
+        shares = np.where(ages >= 0, np.exp(-ages * DT / tau), 0.0)
+        return np.bincount(of, shares, minlength=9)[ids]
+
+    expected = np.array([remembered(arrivals, [1, 3, 5, 7], 20e-3, d) for d in (1, 2, 3, 5)])
+    assert len(fired) > 10
+    for name, x in (("one", expected[1]), ("three", expected[[0, 2, 3]])):
+        state = sim.state(name)
+        np.testing.assert_allclose(state["x"], x, rtol=1e-12)
+        np.testing.assert_allclose(state["y"], remembered(fired, [2, 3, 4], 30e-3, 0), rtol=1e-12)
+
+
+def test_rules_of_spikes_refuse_what_sends_numbers_at_either_end():
+    cells, graded = rb.Population(2, rb.IF()), rb.Population(2, rb.EventNeuron(0.5), name="graded")
+    for ends in ((rb.CurrentSource(2), cells), (graded, cells), (cells, graded)):
+        with pytest.raises(rb.SpecError, match=r"p\.rule: STDP takes spikes, and .* sends numbers"):
+            rb.Projection(*ends, rb.dense(), weight=0.0, rule=rb.STDP(20e-3, 20e-3, **RULE), name="p")

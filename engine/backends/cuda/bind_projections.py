@@ -250,6 +250,7 @@ def _bind_plastic(binder: Binder, p: ProjectionPlan, pulls: dict[tuple[str, str,
             f.K_IN_SYNAPSES: store.put("wholes", incoming),
             f.K_PRE: store.put("wholes", slots * source.n + sources), f.K_CHANGES: changes.start,
             f.K_CONSTANTS: store.put("reals", values or [0.0]), f.K_EVERY: rule.sweep_steps(plan.dt),
+            f.K_BALANCE: rule.balance_steps(plan.dt),
             f.K_MODULATOR: -1 if p.part.modulator is None else binder.groups[p.part.modulator.label],
         },
     )  # fmt: skip
@@ -298,7 +299,8 @@ def _bind_kept(binder: Binder, p: ProjectionPlan, record: int, n: int) -> None:
         binder.places["synapse", p.name, name] = place
         binder.synapse_bytes += place.size * plan.real.itemsize
         store.fill(record, {first + k: place.start})
-    if rule.modulated or rule.sweep_every is not None:
+    sweeps = rule.sweep_every is not None or rule.homeostasis is not None
+    if rule.modulated or sweeps:
         binder.add(f.SETTLE, 0, [(record, 0)])
-    if rule.sweep_every is not None:
+    if sweeps:
         binder.add(f.SWEEP, 0, [(record, k) for k in range(plan.group_of(p.part.target).n)])

@@ -62,11 +62,13 @@ S_FEED = G_OWN
 DENSE, CONV, LISTED = range(3)
 
 #: A projection that learns: whose events it reads, its rows by source and delay, its incoming synapses, its
-#: modulator (-1 if none), steps between sweeps; then where traces, shared numbers and those of synapses lie.
+#: modulator (-1 if none), steps between sweeps, and between times of homeostasis; then where traces, shared
+#: numbers and those of synapses lie.
 (
     K_RULE, K_SOURCE, K_TARGET, K_N, K_SOURCES, K_DELAYS, K_N_DELAYS, K_STARTS, K_WEIGHTS, K_TARGETS, K_CELL,
-    K_STEP, K_IN_STARTS, K_IN_SYNAPSES, K_PRE, K_CHANGES, K_CONSTANTS, K_MODULATOR, K_EVERY, K_TRACES,
-) = range(20)  # fmt: skip
+    K_STEP, K_IN_STARTS, K_IN_SYNAPSES, K_PRE, K_CHANGES, K_CONSTANTS, K_MODULATOR, K_EVERY, K_BALANCE,
+    K_TRACES,
+) = range(21)  # fmt: skip
 
 #: An operator: how much it reads in a trial, where that and what has changed of it lie, its output unit by
 #: unit and as it is stored, which element of the output each place holds, how many numbers a unit writes, how

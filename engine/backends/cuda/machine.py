@@ -231,6 +231,13 @@ class CudaMachine(Machine):
     def weights(self, projection: str) -> np.ndarray:
         return self.read(self.binder.places["weights", projection, ""])
 
+    def learned(self, projection: str) -> dict[str, np.ndarray]:
+        return {
+            f"{kind}/{owner}/{name}": self.read(place)
+            for (kind, owner, name), place in self.binder.places.items()
+            if kind in ("trace", "shared", "synapse") and owner == projection
+        }
+
     def snapshot(self) -> dict[str, np.ndarray]:
         return take_snapshot(self)
 

@@ -94,8 +94,8 @@ def _fade(rule: PlasticityRule) -> str:
     After a sweep it also lets what all synapses have in common begin anew.
     """
     lines = ["@device", f"def fade{NUMBER}(t, m, p, i, trial, run):", "    pass"]
-    if rule.shared and rule.sweep_every is not None:
-        lines += ["    if i == 0 and run.begin % t[p + K_EVERY] == 0:"]
+    if rule.shared and rule.rules.on_sweep is not None:
+        lines += [f"    if i == 0 and ({_due(rule, 'run.begin', 'K_EVERY', 'K_BALANCE')}):"]
         lines += [f"        {_entries(rule)[name]} = real({value!r})" for name, value in rule.shared.items()]
     for k, trace in enumerate(rule.memories):
         if trace.side == "modulator":
@@ -126,19 +126,30 @@ def _settle(rule: PlasticityRule) -> str:
     return "\n".join(lines)
 
 
+def _due(rule: PlasticityRule, steps: str, *fields: str) -> str:
+    """Return the condition that one of the intervals of a rule ends after so many steps."""
+    lasts = {"K_EVERY": rule.sweep_every is not None, "K_BALANCE": rule.homeostasis is not None}
+    return " or ".join(f"{steps} % t[p + {name}] == 0" for name in fields if lasts[name]) or "False"
+
+
 def _sweep(rule: PlasticityRule) -> str:
     """Return the function that goes over all synapses onto one neuron, if it is time."""
-    lines, sweep = ["@device", f"def sweep{NUMBER}(t, m, p, place, trial, run):"], rule.rules.on_sweep
-    if sweep is None:
-        return "\n".join([*lines, "    pass"])
-    lines += ["    if (run.begin + 1) % t[p + K_EVERY] == 0:"]
-    lines += ["        at = t[p + K_WEIGHTS] + trial * t[p + K_N]", f"        {_INCOMING[0]}"]
+    lines = ["@device", f"def sweep{NUMBER}(t, m, p, place, trial, run):", "    pass"]
     walk = ["        for j in range(begin, end):", "            k = m.wholes[t[p + K_IN_SYNAPSES] + j]"]
-    if "total" in sweep.arguments:
-        lines += ["        total = real(0.0)", *walk, "            total += m.reals[at + k]"]
-    lines += walk
-    lines += [f"            {line}" for line in _assign(rule, sweep, ["weight", *rule.synaptic])]
-    return "\n".join([*lines, "        atomic_add(m.longs, t[p + K_CHANGES], end - begin)"])
+    passes = (
+        (rule.rules.on_sweep, ["weight", *rule.synaptic], ("K_EVERY", "K_BALANCE")),
+        (rule.rules.on_balance, ["weight"], ("K_BALANCE",)),
+    )
+    for variant, kept, intervals in passes:
+        if variant is None:
+            continue
+        lines += [f"    if {_due(rule, '(run.begin + 1)', *intervals)}:"]
+        lines += ["        at = t[p + K_WEIGHTS] + trial * t[p + K_N]", f"        {_INCOMING[0]}"]
+        if "total" in variant.arguments:
+            lines += ["        total = real(0.0)", *walk, "            total += m.reals[at + k]"]
+        lines += [*walk, *(f"            {line}" for line in _assign(rule, variant, kept))]
+        lines += ["        atomic_add(m.longs, t[p + K_CHANGES], end - begin)"]
+    return "\n".join(lines)
 
 
 def _bump(rule: PlasticityRule) -> str:

@@ -31,11 +31,8 @@ def take_snapshot(machine: CudaMachine) -> dict[str, np.ndarray]:
                 saved[f"{name}/{group.name}"] = machine.state(group.name, name)
         if plan.reach[group.name] > 0:
             saved |= _flight(machine, group.name)
-    for (kind, owner, name), place in binder.places.items():
-        if kind == "weights":
-            saved[f"weights/{owner}"] = machine.read(place)
-        elif kind in ("trace", "shared", "synapse"):
-            saved[f"{kind}/{owner}/{name}"] = machine.read(place)
+    for name in (owner for kind, owner, _ in binder.places if kind == "weights"):
+        saved |= {f"weights/{name}": machine.weights(name), **machine.learned(name)}
     return saved
 
 

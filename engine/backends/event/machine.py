@@ -118,6 +118,10 @@ class EventMachine(Machine):
         """Refuse: nothing learns."""
         raise RunError(f"{projection}: no weights change from event to event")
 
+    def learned(self, projection: str) -> dict[str, np.ndarray]:
+        """Refuse: nothing learns."""
+        raise RunError(f"{projection}: no weights change from event to event")
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return all state.
 

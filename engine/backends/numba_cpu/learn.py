@@ -25,11 +25,13 @@ UNIT: Any = None  # these are given by the options of the kernels
 DENSE: Any = None
 ROUNDED: Any = None
 TOTALS: Any = None
+SWEEPS: Any = None
+BALANCES: Any = None
 REAL: Any = None
 CELL: Any = None
 constants_of: Any = None  # these stand for the functions of the rule, for readers and type checkers
 fade_traces = apply_pre = apply_post = bump_pre = bump_post = constants_of
-begin_anew = bump_modulator = pass_step = apply_sweep = constants_of
+begin_anew = bump_modulator = pass_step = apply_all = sweep_all = balance_all = constants_of
 
 
 def deliver_plastic(
@@ -73,7 +75,7 @@ def learn(
     post_counts: I4s, post_n: I8, post_length: I8, low: I8, delays: I8s,
     row_start: I8s, offsets: U4s, targets: U4s, columns: I8, first_row: I8, rows: I8,
     first_column: I8, in_start: I8s, in_synapse: I8s, in_trace: I8s, weights: Reals, kept: Reals,
-    x: Reals, y: Reals, z: Reals, own: I8, constants: Reals, every: I8, changes: I8s,
+    x: Reals, y: Reals, z: Reals, own: I8, constants: Reals, every: I8, balance: I8, changes: I8s,
 ) -> int:  # fmt: skip
     """Let traces decay, learn from what arrived, then from what fired, and let the traces take both.
 
@@ -82,7 +84,7 @@ def learn(
     in common is z, traces of the modulator first; the i-th number of a synapse is kept[i * synapses + s].
     """
     k, width, parts, changed = constants_of(constants), n * delays.size, first.size, 0
-    if every > 0 and now % every == 0:
+    if due(now, every) or due(now, balance):
         begin_anew(z)
     fade_traces(x, width, y, own, k)
     for d in range(delays.size):
@@ -134,12 +136,9 @@ def learn(
 def settle(
     now: I8, ring_ids: I4s, ring_counts: I4s, ring_payload: Payloads, first: I8s, n: I8, length: I8,
     targets: U4s, columns: I8, rows: I8, first_column: I8, weights: Reals, kept: Reals, y: Reals, z: Reals,
-    own: I8, constants: Reals, every: I8, totals: Reals, changes: I8s,
+    own: I8, constants: Reals, every: I8, balance: I8, totals: Reals, changes: I8s,
 ) -> int:  # fmt: skip
-    """Take the modulator's events, let time pass until the next step, go over all synapses if it is time.
-
-    Sparse synapses are one row.
-    """
+    """Take the modulator's events, let time pass until the next step, go over all synapses if it is time."""
     k, slot, added = constants_of(constants), now % length, REAL(0.0)
     for q in range(first.size):
         begin = slot * n + first[q]
@@ -147,8 +146,26 @@ def settle(
             added += REAL(1.0) if UNIT else REAL(ring_payload[begin + j])
     bump_modulator(z, added)
     pass_step(z, k)
-    if every == 0 or (now + 1) % every != 0:
-        return 0
+    balances = due(now + 1, balance)
+    if SWEEPS and (balances or due(now + 1, every)):
+        sweep_all(weights, kept, targets, columns, rows, first_column, y, own, z, totals, k)
+        changes[0] += weights.size
+    if BALANCES and balances:
+        balance_all(weights, kept, targets, columns, rows, first_column, y, own, z, totals, k)
+        changes[0] += weights.size
+    return 0
+
+
+def due(steps: Any, every: Any) -> Any:
+    """Return whether a whole number of intervals has passed; there are none where it is 0."""
+    return every > 0 and steps % every == 0
+
+
+def go_over(
+    weights: Any, kept: Any, targets: Any, columns: Any, rows: Any, first_column: Any, y: Any, own: Any,
+    z: Any, totals: Any, k: Any,
+) -> None:  # fmt: skip
+    """Apply a function to all synapses, after adding up their weights; sparse synapses are one row."""
     if TOTALS:
         totals[:] = REAL(0.0)
         for row in range(rows):
@@ -159,9 +176,7 @@ def settle(
         for i in range(columns):
             s = np.uint64(row * columns + i)
             target = first_column + i if DENSE else np.int64(targets[s])
-            apply_sweep(weights, kept, s, y, own, target, z, totals, k)
-    changes[0] += weights.size
-    return 0
+            apply_all(weights, kept, s, y, own, target, z, totals, k)
 
 
 def learning_source(rule: PlasticityRule) -> str:
@@ -192,13 +207,15 @@ def learning_source(rule: PlasticityRule) -> str:
         return [*lines, *(f"{e} = REAL({new})" for e, new in zip(entries, left, strict=True))]
 
     common_arguments = "y, own, target, z"
-    for variant, name in ((rule.rules.on_pre, "pre"), (rule.rules.on_post, "post")):
-        lines = assign(variant, kept.values())
+    for acting, name in ((rule.rules.on_pre, "pre"), (rule.rules.on_post, "post")):
+        lines = assign(acting, kept.values())
         write(f"apply_{name}(weights, kept, s, x, width, trace, {common_arguments}, k)", *lines)
-    sweep = rule.rules.on_sweep
-    lines = [] if sweep is None else assign(sweep, kept.values())
-    write(f"apply_sweep(weights, kept, s, {common_arguments}, totals, k)", *lines)
-    write("begin_anew(z)", *(f"{values[name]} = REAL({first!r})" for name, first in rule.shared.items()))
+    sweep, balance = rule.rules.on_sweep, rule.rules.on_balance
+    for variant, name, entries in ((sweep, "sweep", kept), (balance, "balance", {"weight": kept["weight"]})):
+        lines = [] if variant is None else assign(variant, entries.values())
+        write(f"apply_{name}(weights, kept, s, {common_arguments}, totals, k)", *lines)
+    begun = {} if sweep is None else rule.shared
+    write("begin_anew(z)", *(f"{values[name]} = REAL({first!r})" for name, first in begun.items()))
     passing = []
     if rule.rules.on_step is not None:
         passing += assign(rule.rules.on_step, [values[name] for name in rule.shared])
@@ -242,13 +259,22 @@ def learning_kernel(rule: PlasticityRule, real: str, dense: bool) -> Kernel:
 
 def settling_kernel(rule: PlasticityRule, real: str, dense: bool, payload: str, unit: bool) -> Kernel:
     """Return the kernel that ends the step of a rule with a modulator or sweeps."""
-    sweep = rule.rules.on_sweep
-    totals = sweep is not None and "total" in sweep.arguments
+    sweep, balance = rule.rules.on_sweep, rule.rules.on_balance
+    totals = any(v is not None and "total" in v.arguments for v in (sweep, balance))
     options = (("REAL", real), ("f4", real), ("DENSE", dense), ("PAYLOAD", payload), ("UNIT", unit))
-    return _kernel_of(settle, learning_source(rule), (*options, ("TOTALS", totals)))
+    there = (("TOTALS", totals), ("SWEEPS", sweep is not None), ("BALANCES", balance is not None))
+    walks = [
+        f"{INLINE}\n{inspect.getsource(go_over)}".replace("go_over", f"{name}_all").replace(
+            "apply_all", f"apply_{name}"
+        )
+        for name, variant in (("sweep", sweep), ("balance", balance))
+        if variant is not None
+    ]
+    return _kernel_of(settle, "\n\n".join([learning_source(rule), *walks]), (*options, *there))
 
 
 @lru_cache(maxsize=64)
 def _kernel_of(function: Callable[..., int], rule: str, options: tuple[tuple[str, Any], ...]) -> Kernel:
-    source, constants = f"{rule}\n\n{inspect.getsource(function)}", dict(options)
+    helper, kernel = (inspect.getsource(f) for f in (due, function))
+    source, constants = f"{INLINE}\n{helper}\n\n{rule}\n\n{kernel}", dict(options)
     return kernel_from_source(function.__name__, source, arguments_of(function, constants), constants)

@@ -183,6 +183,10 @@ class NumbaMachine(Machine):
     def weights(self, projection: str) -> np.ndarray:
         return np.stack([self.binder.plastic[projection].weights(trial) for trial in self.trials])
 
+    def learned(self, projection: str) -> dict[str, np.ndarray]:
+        saved = [self.binder.plastic[projection].saved(trial) for trial in self.trials]
+        return {key: np.stack([each[key] for each in saved]) for key in saved[0]}
+
     def snapshot(self) -> dict[str, np.ndarray]:
         saved = {"now": np.array([self.now], np.int64)}
         for group in self.plan.groups.values():
@@ -194,12 +198,8 @@ class NumbaMachine(Machine):
                     saved[f"{name}/{group.name}"] = self.state(group.name, name)
             if self.binder.reach[group.name] > 0:
                 saved |= self._flight(group.name)
-        for name, plastic in self.binder.plastic.items():
-            saved |= {
-                f"{key}": np.stack([plastic.saved(t)[key] for t in self.trials])
-                for key in plastic.saved(self.trials[0])
-            }
-            saved[f"weights/{name}"] = self.weights(name)
+        for name in self.binder.plastic:
+            saved |= {f"weights/{name}": self.weights(name), **self.learned(name)}
         return saved
 
     def _flight(self, group: str) -> dict[str, np.ndarray]:

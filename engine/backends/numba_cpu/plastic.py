@@ -72,7 +72,7 @@ class Plastic:
             self.tables = self._sparse_tables(rows)
         sides = ("pre", "post", "modulator")
         self.sides = [[t.name for t in self.rule.memories if t.side == side] for side in sides]
-        self.every = self.rule.sweep_steps(plan.dt)
+        self.every, self.balance = self.rule.sweep_steps(plan.dt), self.rule.balance_steps(plan.dt)
         constants = self.rule.constants(plan.dt)
         self.constants = np.array([*constants.values(), 0.0], plan.real)
         self._learned: dict[tuple[int, int], Learned] = {}
@@ -165,14 +165,14 @@ class Plastic:
             **ring, post_ids=post.ids, post_counts=post.sent(part), post_n=post.n, post_length=post.length,
             low=low, **table.arguments, **table.incoming, weights=mine.weights, kept=mine.kept, x=mine.x,
             y=mine.y, z=mine.z, own=high - low, constants=self.constants, every=self.every,
-            changes=mine.changes,
+            balance=self.balance, changes=mine.changes,
         )  # fmt: skip
         return [*self._keep(block), *self._settle(trial, part)]
 
     def _settle(self, trial: Trial, part: int) -> list[Block]:
         """Return the blocks that end the step of a rule with a modulator or sweeps."""
         binder, mine, table = self.binder, self.learned(trial, part), self.tables[part].arguments
-        if not self.every and not self.rule.modulated:
+        if not (self.every or self.balance or self.rule.modulated):
             return []
         group = binder.plan.group_of(self.p.part.modulator or self.p.part.source)
         ring = binder.ring(trial, group.name)
@@ -187,7 +187,7 @@ class Plastic:
         )
         block = kernel.pack(
             **ring, targets=table["targets"], **shape, weights=mine.weights, kept=mine.kept, y=mine.y,
-            z=mine.z, own=high - low, constants=self.constants, every=self.every,
+            z=mine.z, own=high - low, constants=self.constants, every=self.every, balance=self.balance,
             totals=zeros(high - low, binder.plan.real), changes=mine.changes,
         )  # fmt: skip
         return self._keep(block)
