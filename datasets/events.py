@@ -103,7 +103,10 @@ class Events:
     def __getitem__(self, which: Any) -> Events:
         """Return the events of a slice, a mask or a list of indices."""
         if isinstance(which, (int, np.integer)):
-            raise SpecError(f"Events[{which}]: allowed is a slice, a mask or a list of indices")
+            raise SpecError(
+                f"Events[{which}]: allowed is a slice, a mask or a list of indices; "
+                "to_structured() has single events, as tonic's caches take them"
+            )
         return replace(self, **{name: getattr(self, name)[which] for name in _FIELDS})
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -117,6 +118,11 @@ class EventDataset(Sequence[tuple[Any, Any]]):
     transform: Callable[[np.ndarray], Any] | None = None
     functions: tuple[Callable[[Any], Any], ...] = ()
 
+    def __post_init__(self) -> None:
+        for name, function in (("transform", self.transform), *(("through", one) for one in self.functions)):
+            if function is not None and not callable(function):
+                raise SpecError(f"{self.name}.{name}: got {function!r}; allowed is a function")
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -134,20 +140,17 @@ class EventDataset(Sequence[tuple[Any, Any]]):
 
     def __getitem__(self, index: Any) -> Any:
         """Return a recording and its label, or a part of the dataset."""
-        if not isinstance(index, (int, np.integer)):
+        row = _row_of(index, len(self))
+        if row is None:
             about = {name: values[index] for name, values in self.about.items()}
             recordings = Chosen(self.recordings, np.arange(len(self))[index])
             return replace(self, recordings=recordings, labels=self.labels[index], about=about)
-        label = self.labels[index]
-        sample: Any = self.recordings.read(range(len(self))[index])
+        sample: Any = self.recordings.read(row)
         if self.transform is not None:
-            order = "xytp" if len(self.shape) == 3 else "txp"
-            sample = self.transform(sample.to_structured(order))
-            if getattr(getattr(sample, "dtype", None), "names", None):
-                sample = Events.from_structured(sample, shape=self.shape)
+            sample = self._transformed(sample)
         for function in self.functions:
             sample = function(sample)
-        return sample, label.item() if isinstance(label, np.generic) else label
+        return sample, self.labels[row].item()
 
     def through(self, function: Callable[[Any], Any]) -> EventDataset:
         """Return the dataset whose samples are what a function makes of them: `denoise`, for example."""
@@ -202,6 +205,16 @@ class EventDataset(Sequence[tuple[Any, Any]]):
         chosen = self.shape if shape is None else tuple(shape)
         return BinnedDataset(self, dt, steps, chosen, clip, None if cache is None else Store(cache))
 
+    def _transformed(self, events: Events) -> Any:
+        order = "xytp" if len(self.shape) == 3 else "txp"
+        sample = self.transform(events.to_structured(order))  # type: ignore[misc]
+        if not getattr(getattr(sample, "dtype", None), "names", None):
+            return sample
+        try:
+            return Events.from_structured(sample, shape=self.shape)
+        except SpecError as error:
+            raise SpecError(f"{self.name}.transform: what it returns cannot be events: {error}") from None
+
 
 @dataclass(frozen=True, eq=False)
 class BinnedDataset(Sequence[tuple[Binned, Any]]):
@@ -228,12 +241,12 @@ class BinnedDataset(Sequence[tuple[Binned, Any]]):
 
     def __getitem__(self, index: Any) -> Any:
         """Return the counts of a recording and its label, or a part of the dataset."""
-        if not isinstance(index, (int, np.integer)):
-            return replace(self, data=self.data[index])
+        data, row = self.data, _row_of(index, len(self))
+        if row is None:
+            return replace(self, data=data[index])
         if self.store is None:
-            events, label = self.data[int(index)]
+            events, label = data[row]
             return self._counted(events), label
-        data, row = self.data, range(len(self))[index]
         how = self.dt, self.steps, self.shape, self.clip
         key = key_of(data.recordings.identity(row), data.shape, data.transform, data.functions, how)
         found = self.store.get(key)
@@ -250,3 +263,17 @@ class BinnedDataset(Sequence[tuple[Binned, Any]]):
                 f"{self.data.name}.binned: the transform returns {type(sample).__name__}; allowed are events"
             )
         return bin_events(sample, self.dt, self.steps, self.shape, clip=self.clip)
+
+
+def _row_of(index: Any, n: int) -> int | None:
+    """Return which of n rows is meant, or None where several are."""
+    if isinstance(index, slice) or np.ndim(index):
+        return None
+    try:
+        return range(n)[operator.index(index)]
+    except TypeError:
+        raise SpecError(
+            f"dataset[{index!r}]: allowed is a whole number, or a slice, a mask or a list of them"
+        ) from None
+    except IndexError:
+        raise IndexError(f"dataset[{index}]: there are {n} recordings") from None

@@ -50,6 +50,7 @@ class Origin:
         if split not in self.splits:
             raise SpecError(
                 f"datasets.{self.name}.split: got {split!r}; allowed is one of {list(self.splits)}"
+                + ("; divided(0.9) of it makes two" if len(self.splits) == 1 else "")
             )
         return str(split)
 

@@ -49,8 +49,10 @@ def test_a_dataset_is_a_sequence_of_events_and_labels(spoken):
     assert (len(spoken), spoken.shape, spoken.classes) == (12, (700,), ("a", "b", "c"))
     assert [label for _, label in spoken] == [0, 1, 2] * 4
     assert spoken[-1][0] == recording(700, 11)
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match=r"dataset\[12\]: there are 12 recordings"):
         spoken[12]
+    with pytest.raises(rb.SpecError, match=r"dataset\['a'\]: allowed is a whole number, or a slice"):
+        spoken["a"]
 
 
 def test_a_part_of_a_dataset_is_one(spoken):
@@ -58,6 +60,7 @@ def test_a_part_of_a_dataset_is_one(spoken):
     assert (len(part), part.speakers.tolist()) == (4, [1] * 4)
     assert part[2:][1][0] == spoken[7][0]
     assert part[np.array([3, 0])].labels.tolist() == [7 % 3, 4 % 3]
+    assert part[np.array(3)][0] == part.binned(1e-3, 50).data[-1][0] == spoken[7][0]
 
 
 def test_the_first_of_each_class_are_one_part_and_the_others_another(spoken):
@@ -118,11 +121,31 @@ def test_transforms_of_tonic_are_applied(tmp_path, seen):
     for (events, _), (whole, _) in zip(cropped, seen, strict=True):
         assert len(events) < len(whole)
         assert events == whole.between(0.0, 0.030001)
+    half = data.nmnist(tmp_path, transform=transforms.Downsample(spatial_factor=0.5))
+    assert half.binned(1e-3, 100, shape=(2, 17, 17))[0][0].counts.sum() == len(seen[0][0])
     frames = data.nmnist(tmp_path, transform=transforms.ToFrame(sensor_size=(34, 34, 2), n_event_bins=4))
     assert frames[0][0].shape == (4, 2, 34, 34)
     with pytest.raises(rb.SpecError, match="the transform returns ndarray; allowed are events"):
         frames.binned(1e-3, 90)[0]
+    with pytest.raises(
+        rb.SpecError, match=r"nmnist.transform: what it returns cannot be events: Events.x: got 6"
+    ):
+        data.nmnist(tmp_path, transform=lambda array: [array.__setitem__("x", 60), array][1])[0]
+    with pytest.raises(rb.SpecError, match=r"nmnist.transform: got 'denoise'; allowed is a function"):
+        data.nmnist(tmp_path, transform="denoise")
     pickle.dumps(cropped)  # as workers that are not forked get it
+
+
+def test_caches_and_slices_of_tonic_take_it_as_arrays(tmp_path, seen):
+    tonic = pytest.importorskip("tonic")
+    arrays = seen.through(Events.to_structured)
+    kept = tonic.DiskCachedDataset(arrays, cache_path=str(tmp_path / "kept"))
+    for _ in range(2):  # made, and found again
+        assert Events.from_structured(kept[3][0], shape=seen.shape) == seen[3][0]
+    whole = tonic.slicers.SliceByTime(time_window=45_000, include_incomplete=True, start_time=0)
+    assert len(tonic.SlicedDataset(arrays, slicer=whole)) == 2 * len(seen)
+    with pytest.raises(rb.SpecError, match=r"Events\[0\]: .*to_structured\(\) has single events"):
+        seen[0][0][0]
 
 
 def test_a_transform_of_a_cochlea_gets_no_rows(tmp_path, spoken):
