@@ -72,7 +72,8 @@ def to_torch(
         faster, after some seconds of compiling when a model is new.
     train : dict, optional
         Population, or its name -> parameters of its model to be trained beside the weights, as
-        {"hidden": ["tau", "threshold"]}: one number, or one per neuron where the model has an array.
+        {"hidden": ["tau", "threshold"]}: one number, or one per neuron where the model has an array, as
+        multiples of what the model has.
     batch_norm : projection, population, name, or several of these, optional
         Projections whose sums are normalised, over steps and batch, for each neuron, or each channel of a
         convolution; of a population all that are neither constant nor pooling. In training statistics are

@@ -19,7 +19,11 @@ P = TypeVar("P", bound=Part)
 def trained_of(network: Network, train: Any) -> dict[str, tuple[str, ...]]:
     """Return which parameters of which populations are trained, or raise SpecError."""
     given = _by_part("train", network, train, Population, "names")
-    return {label: (names,) if isinstance(names, str) else tuple(names) for label, names in given.items()}
+    named = {label: [names] if isinstance(names, str) else names for label, names in given.items()}
+    for label, names in named.items():
+        if not isinstance(names, list | tuple | set) or not all(isinstance(name, str) for name in names):
+            raise SpecError(f"to_torch.train of {label}: got {names!r}; allowed are names of parameters")
+    return {label: tuple(dict.fromkeys(names)) for label, names in named.items()}
 
 
 def dropped_of(network: Network, dropout: Any) -> dict[str, float]:

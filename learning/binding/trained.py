@@ -14,13 +14,17 @@ from ...neurons.model import NeuronModel
 
 #: Relative step of the differences by which `derive` is differentiated, in double precision.
 _STEP = 1e-5
+#: How far, in multiples of what was given, trained parameters stay away from bounds that exclude themselves.
+_WITHIN = 1e-3
 
 
 class Trained(torch.nn.Module):
     """A model with parameters of torch in the place of some of its own.
 
-    Each neuron's constants depend on its own parameters alone, so differences give the derivative of
-    `derive`, with ten digits or so, whatever it computes.
+    Each is a multiple of what the model was given (an array of its mean magnitude), so that one learning rate
+    does for volts, seconds and siemens. What is given as 0 counts in its own unit. Each neuron's constants
+    depend on its own parameters alone, so differences give the derivative of `derive`, with ten digits or so,
+    whatever it computes.
 
     Parameters
     ----------
@@ -42,8 +46,10 @@ class Trained(torch.nn.Module):
     >>> trained = Trained(LIF(20e-3), ["tau"], dt=1e-3)
     >>> decay = trained.constants()["decay"]
     >>> decay.backward()
-    >>> float(decay.detach()), round(float(trained.tau.grad), 3)  # dt / tau^2 exp(-dt / tau)
-    (0.951229453086853, 2.378)
+    >>> float(trained.tau.detach()), float(decay.detach())
+    (1.0, 0.951229453086853)
+    >>> round(float(trained.tau.grad), 6)  # dt / tau exp(-dt / tau)
+    0.047561
     """
 
     def __init__(self, model: NeuronModel, names: Sequence[str], *, dt: float) -> None:
@@ -56,8 +62,8 @@ class Trained(torch.nn.Module):
                     f"{type(model).__name__}.{name}: the rules do not depend on it as it is ({model!r}), so "
                     "nothing can be trained; leave it out, or give it another value"
                 )
-            first = torch.from_numpy(self._given[name].astype(np.float32))
-            self.register_parameter(name, torch.nn.Parameter(first))
+            first = np.asarray(self._given[name] / self._unit(name), np.float32)
+            self.register_parameter(name, torch.nn.Parameter(torch.from_numpy(first)))
 
     def constants(self) -> dict[str, torch.Tensor]:
         """Return the constants of a step that are real numbers and depend on what is trained."""
@@ -72,27 +78,30 @@ class Trained(torch.nn.Module):
         return dataclasses.replace(self._model, **values)
 
     def derivatives(self, names: Sequence[str], of: str) -> list[np.ndarray]:
-        """Return how constants change with one parameter, float64."""
+        """Return how constants change with one parameter of torch, float64."""
         now = self._now()[of]
         by = _STEP * np.maximum(np.abs(now), 1e-12)
         up, down = (self._derived(self._with({**self._now(), of: now + sign * by})) for sign in (1, -1))
-        return [(up[name] - down[name]) / (2.0 * by) for name in names]
+        return [(up[name] - down[name]) / (2.0 * by) * self._unit(of) for name in names]
 
     def values(self, names: Sequence[str]) -> list[np.ndarray]:
         """Return constants as they are now, float64."""
         derived = self._derived(self._with(self._now()))
         return [derived[name] for name in names]
 
+    def _unit(self, name: str) -> float:
+        """Return what a parameter of 1 stands for."""
+        return float(np.mean(np.abs(self._given[name]))) or 1.0
+
     def _now(self) -> dict[str, np.ndarray]:
-        """Return the trained parameters within the bounds that they may touch, those not changed as given."""
+        """Return the trained parameters within their bounds, those not changed as given."""
         found = {}
-        limits = {field.name: field.metadata["limits"] for field in dataclasses.fields(self._model)}
         for name, given in self._given.items():
-            value = getattr(self, name).detach().cpu().numpy()
-            if np.array_equal(value, given.astype(value.dtype)):
+            value, unit = getattr(self, name).detach().cpu().numpy(), self._unit(name)
+            if np.array_equal(value, np.asarray(given / unit, np.float32)):
                 found[name] = given
             else:
-                found[name] = np.clip(value.astype(np.float64), limits[name].low, limits[name].high)
+                found[name] = np.clip(value.astype(np.float64) * unit, *_bounds(self._model, name, unit))
         return found
 
     def _with(self, values: dict[str, np.ndarray]) -> NeuronModel:
@@ -141,6 +150,15 @@ class _Derived(torch.autograd.Function):
 
 #: Numbers of a model that cannot be trained, and why.
 _FIXED = {"v_rest": "neurons start there", "refractory": "it counts whole steps"}
+
+
+def _bounds(model: NeuronModel, name: str, unit: float) -> tuple[float, float]:
+    """Return the least and the largest that a parameter may be; just within those that it must not touch."""
+    limits = next(field.metadata["limits"] for field in dataclasses.fields(model) if field.name == name)
+    low = -np.inf if limits.low is None else limits.low
+    high = np.inf if limits.high is None else limits.high
+    low = low if limits.above is None else max(low, limits.above + _WITHIN * unit)
+    return low, high if limits.below is None else min(high, limits.below - _WITHIN * unit)
 
 
 def _value(model: NeuronModel, name: str) -> Any:

@@ -215,6 +215,7 @@ def test_what_has_no_gradient_is_refused_by_name():
         refused(lambda net: None, match, train=train)
     refused(lambda net: None, "train: got 'x'; allowed are populations", rb.SpecError, train={"x": "tau"})
     refused(lambda net: None, "train: got 3", rb.SpecError, train=3)
+    refused(lambda net: None, "train of hidden: got None", rb.SpecError, train={"hidden": None})
     refused(lambda net: None, "precision: got 'float64'", rb.SpecError, precision="float64")
     refused(lambda net: None, "surrogate: got 3", rb.SpecError, surrogate=3)
     refused(lambda net: None, "out has no 'w'", rb.SpecError, outputs=("out", "w"))
@@ -256,3 +257,23 @@ def test_inputs_may_be_sparse_and_what_casts_by_itself_changes_nothing():
     assert all(torch.equal(cast[name], values) for name, values in expected.items())
     with pytest.raises(rb.SpecError, match=r"parameters are torch\.float16; allowed are float32 and float64"):
         module.half()(spikes)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "least"),
+    [(rb.LIF(20e-3), "tau", 1e-3), (rb.AdEx(), "b", -1.01), (rb.Leaky(np.full(3, 0.9)), "beta", 0.0)],
+)
+def test_parameters_in_any_unit_are_trained_at_one_rate_and_stay_within_bounds(model, name, least):
+    net = rb.Network()
+    x = net.add(rb.CurrentSource(3, name="x"))
+    y = net.add(rb.Population(3, model, name="y"))
+    net.add(rb.Projection(x, y, rb.one_to_one(), weight=1e-9, delay=0.0))
+    module = to_torch(net, train={"y": [name]}, outputs=("y", "v"))
+    (parameter,) = (p for key, p in module.named_parameters() if key.startswith("cells"))
+    assert rb.from_torch(module)["y"] == net["y"]
+    for factor, expected in ((1.01, 1.01), (-1.0, least)):
+        with torch.no_grad():
+            parameter.mul_(factor)
+        before, after = (np.mean(getattr(n["y"].model, name)) for n in (net, rb.from_torch(module)))
+        assert after == pytest.approx(expected * before, rel=1e-6)
+        assert torch.isfinite(module(torch.ones(3, 1, 3))).all()
