@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,9 @@ except ImportError:
     raise MissingExtra("torch", "torch", "Training step by step") from None
 from torch.nn import functional
 
+#: So many steps run at once where a module keeps their gradients apart.
+CHUNK = 16
+
 #: What one step gave (batch, n), or a dict of that, and the number of the step -> its loss.
 StepLoss = Callable[[Any, int], torch.Tensor]
 
@@ -23,6 +26,14 @@ class Stepped(Protocol):
 
     def run(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         """Return outputs (steps, batch, ...) for an input (steps, batch, ...), and a state with `detach`."""
+        ...
+
+
+class Detached(Stepped, Protocol):
+    """A module that keeps the gradients of steps apart by itself, so that many run at once."""
+
+    def run_detached(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """Return what `run` does, one step at a time, if the state is detached between steps."""
         ...
 
 
@@ -52,14 +63,15 @@ def sltt(
     *,
     k: int | None = None,
     generator: torch.Generator | None = None,
+    chunk: int | None = None,
     online: torch.optim.Optimizer | None = None,
     state: Any = None,
 ) -> Stepwise:
     """Spatial learning through time: add to gradients those within each of T steps, T losses divided by T.
 
-    The state is detached between steps, so a step's graph is gone before the next one's is made, and no
-    gradient passes from one step to another, nor over a reset. What is left out is a factor of
-    exp(-dt / tau) for each step back: little where neurons forget fast.
+    No gradient passes from one step to another, neither by what neurons remember, nor over a reset, nor by
+    spikes that arrive in later steps. What is left out is a factor of exp(-dt / tau) for each step back:
+    little where neurons forget fast. The graph of a few steps is gone before that of the next ones is made.
 
     Parameters
     ----------
@@ -75,6 +87,10 @@ def sltt(
         are still divided by T. All steps if left out.
     generator : torch.Generator, optional
         What steps are drawn from.
+    chunk : int, optional
+        Of a module with `run_detached`, such as that of `rheobase.to_torch`, so many steps run at once, which
+        takes less time, and memory for the graph of so many instead of one. Gradients are the same but for
+        rounding. 16 if left out; 1 for all other modules, and where `online` changes weights between steps.
     online : optimiser, optional
         Take a step of it, and clear gradients, after every step; otherwise gradients add up, and are left for
         a step of the caller's.
@@ -89,7 +105,8 @@ def sltt(
     Raises
     ------
     SpecError
-        If `k` is not between 1 and the number of steps, or there are outputs without steps.
+        If `k` is not between 1 and the number of steps, `chunk` not what the module or `online` allows, or
+        there are outputs without steps.
 
     Notes
     -----
@@ -110,7 +127,8 @@ def sltt(
     >>> module.projections["w"].weight.grad.shape
     torch.Size([2, 3])
     """
-    return step_by_step(module.run, x, loss, k=k, generator=generator, online=online, state=state)
+    run, size = _runner(module, chunk, online)
+    return step_by_step(run, x, loss, k=k, generator=generator, chunk=size, online=online, state=state)
 
 
 def step_by_step(
@@ -120,6 +138,7 @@ def step_by_step(
     *,
     k: int | None = None,
     generator: torch.Generator | None = None,
+    chunk: int = 1,
     online: torch.optim.Optimizer | None = None,
     state: Any = None,
     backward: Callable[[torch.Tensor], None] = torch.autograd.backward,
@@ -128,17 +147,19 @@ def step_by_step(
     steps, batch = _size(x)
     used = _drawn(steps, k, generator)
     total, summed = torch.zeros(()), None
-    for t in range(steps):
-        with torch.set_grad_enabled(t in used):
-            found, state = run(_step_of(x, t), state)
-            output = _only_step(found, batch)
-            if t in used:
-                part = loss(output, t) / steps
+    for piece in _pieces(steps, used, chunk):
+        learns = piece.start in used
+        with torch.set_grad_enabled(learns):
+            found, state = run(_part_of(x, piece), state)
+            outputs = _by_step(found, len(piece), batch)
+            if learns:
+                losses = [loss(output, t) for output, t in zip(outputs, piece, strict=True) if t in used]
+                part = torch.stack(losses).sum() / steps
                 backward(part)
                 total = total.to(part.device) + part.detach()
         state = state.detach()
-        summed = _added(summed, output)
-        if online is not None and t in used:
+        summed = _added(summed, found)
+        if online is not None and learns:
             online.step()
             online.zero_grad()
     return Stepwise(total, summed, state)
@@ -190,6 +211,22 @@ def _size(x: Any) -> tuple[int, int]:
     return first.shape[0], first.shape[1]
 
 
+def _runner(
+    module: Any, chunk: int | None, online: torch.optim.Optimizer | None
+) -> tuple[Callable[[Any, Any], tuple[Any, Any]], int]:
+    """Return what runs steps, and how many at once, or raise SpecError."""
+    together = getattr(module, "run_detached", None)
+    most = CHUNK if together is not None and online is None else 1
+    if chunk is None:
+        chunk = most
+    if not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1:
+        raise SpecError(f"chunk: got {chunk!r}; allowed is a whole number of steps from 1")
+    if chunk > 1 and most == 1:
+        reason = "a module without `run_detached`" if together is None else "an optimiser that steps `online`"
+        raise SpecError(f"chunk: got {chunk} with {reason}; allowed is 1")
+    return (module.run if chunk == 1 or together is None else together), chunk
+
+
 def _drawn(steps: int, k: int | None, generator: torch.Generator | None) -> set[int]:
     """Return the steps to learn from."""
     if k is None:
@@ -199,24 +236,41 @@ def _drawn(steps: int, k: int | None, generator: torch.Generator | None) -> set[
     return set(torch.randperm(steps, generator=generator)[:k].tolist())
 
 
-def _step_of(x: Any, t: int) -> Any:
-    return {name: value[t : t + 1] for name, value in x.items()} if isinstance(x, Mapping) else x[t : t + 1]
+def _pieces(steps: int, used: Collection[int], chunk: int) -> Iterator[range]:
+    """Return ranges of up to `chunk` steps: those with steps to learn from begin and end with such a step."""
+    t = 0
+    while t < steps:
+        piece = range(t, min(t + chunk, steps))
+        learned = [step for step in piece if step in used]
+        if learned:
+            piece = range(t, learned[-1] + 1) if learned[0] == t else range(t, learned[0])
+        yield piece
+        t = piece.stop
 
 
-def _only_step(found: Any, batch: int) -> Any:
-    """Return the outputs of one step without the axis of steps, or raise SpecError where there is none."""
+def _part_of(x: Any, piece: range) -> Any:
+    if isinstance(x, Mapping):
+        return {name: value[piece.start : piece.stop] for name, value in x.items()}
+    return x[piece.start : piece.stop]
+
+
+def _by_step(found: Any, steps: int, batch: int) -> Sequence[Any]:
+    """Return the outputs of each step, or raise SpecError where they have no axis of steps."""
     if isinstance(found, Mapping):
-        return {name: _only_step(value, batch) for name, value in found.items()}
-    if found.shape[:2] != (1, batch):
+        each = {name: _by_step(value, steps, batch) for name, value in found.items()}
+        return [dict(zip(each, values, strict=True)) for values in zip(*each.values(), strict=True)]
+    if found.ndim < 3 or found.shape[:2] != (steps, batch):
         raise SpecError(
-            f"output: got {tuple(found.shape)} for one step; allowed is (1, {batch}, ...). Counts are summed "
-            "over steps: take spikes instead"
+            f"output: got {tuple(found.shape)} for {steps} step{'s'[: steps - 1]}; allowed is "
+            f"({steps}, {batch}, ...). Counts are summed over steps: take spikes instead"
         )
-    return found[0]
+    unbound: Sequence[torch.Tensor] = found.unbind()
+    return unbound
 
 
 def _added(total: Any, output: Any) -> Any:
-    """Return the sum of outputs so far."""
+    """Return the sum of outputs so far and of those of some steps."""
     if isinstance(output, Mapping):
         return {name: _added(total and total[name], value) for name, value in output.items()}
-    return output.detach().clone() if total is None else total + output.detach()
+    more = output.detach().sum(dim=0)
+    return more if total is None else total + more

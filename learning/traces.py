@@ -121,7 +121,7 @@ def ottt(
     1.417
     """
     with weights_see(module, PresynapticTraces(module, decay)):
-        return sltt(module, x, loss, online=online, state=state)
+        return sltt(module, x, loss, chunk=1, online=online, state=state)
 
 
 def leak_of(cell: Cell) -> float:

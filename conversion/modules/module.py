@@ -111,10 +111,21 @@ class NetworkModule(torch.nn.Module):
 
         It computes in the precision of its parameters, within `torch.autocast` too.
         """
+        return self._run(x, state, detached=False)
+
+    def run_detached(self, x: Any, state: ModuleState | None = None) -> tuple[Any, ModuleState]:
+        """Return what `run` does one step at a time if the state is detached between steps, but at once.
+
+        No gradient passes from a step to those before, neither by what neurons remember nor by what arrives
+        late, and a batch normalisation sees one step at a time: see `rheobase.learning.sltt`.
+        """
+        return self._run(x, state, detached=True)
+
+    def _run(self, x: Any, state: ModuleState | None, *, detached: bool) -> tuple[Any, ModuleState]:
         like = self._like()
         if torch.is_autocast_enabled(like.device.type):
             with torch.autocast(like.device.type, enabled=False):
-                return self.run(x, state)
+                return self._run(x, state, detached=detached)
         if like.dtype not in (torch.float32, torch.float64):
             raise SpecError(
                 f"module: its parameters are {like.dtype}; allowed are float32 and float64, in which neurons "
@@ -125,7 +136,8 @@ class NetworkModule(torch.nn.Module):
         wanted = {name: self._wanted(name) for name in self._cells}
         batch = next(iter(given.values())).shape[1]
         begin = self.initial(batch) if state is None else self._going_on(state, batch)
-        run = Run(self.plan, self.reach, self._synapses, self._cells, self._dropouts, wanted, begin, given)
+        parts = self._synapses, self._cells, self._dropouts
+        run = Run(self.plan, self.reach, *parts, wanted, begin, given, detached=detached)
         for stage in self.stages:
             run.go_through(stage)
         found = {output.name: output.of(run) for output in self.outputs}

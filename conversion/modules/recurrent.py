@@ -103,14 +103,17 @@ class _Recurrent(torch.autograd.Function):
         last, watched = call.last(gradients[1:]), call.watched(gradients[1:])
         found = {name: torch.empty_like(sent[reach:]) for name in call.arriving}
         trained = {name: torch.zeros_like(sent[0]) for name in call.passage.form.trained}
-        given = call.arguments(1) | call.slopes | named("d_", last) | named("dk_", trained)
+        given, steps = call.slopes | named("d_", last) | named("dk_", trained), len(sent) - reach
+        each = named("o_", values) | named("do_", watched) | named("dx_", found) | {"dy": sent[reach:]}
         run = call.loops.back(call.passage)
-        for t in reversed(range(len(sent) - reach)):
-            each = named("o_", values) | named("do_", watched) | named("dx_", found)
-            now = {"now": call.now + t, "dy": sent[reach + t], **{n: x[t] for n, x in each.items()}}
-            run(given | now)
-            for back, weight in zip(ctx.backs, weights, strict=True):
-                sent[reach + t - back.delay].addmm_(found[back.receptor][t], weight)
+        if call.passage.form.detached:  # no step waits for what later ones hand down
+            run(call.arguments(steps) | given | each)
+        else:
+            given |= call.arguments(1)
+            for t in reversed(range(steps)):
+                run(given | {"now": call.now + t} | {name: x[t] for name, x in each.items()})
+                for back, weight in zip(ctx.backs, weights, strict=True):
+                    sent[reach + t - back.delay].addmm_(found[back.receptor][t], weight)
         products = [_weighed(heard, reach, back.delay, found[back.receptor]) for back in ctx.backs]
         states = (last.get(name) for name in call.states)
         return (None, None, sent[:reach], *products, *found.values(), *states, *call.sums(trained))

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from ...engine.plan import Plan, ProjectionPlan
-from ...learning.binding.cell import Cell, State
+from ...learning.binding.cell import Cell, State, without_history
 from .dense import Dense
 from .recurrent import Back, run_recurrent
 from .sequence import SequenceCell
@@ -42,7 +42,7 @@ class ModuleState:
 
     def detach(self) -> ModuleState:
         """Return the same values without their history, so that gradients end here."""
-        cells = {name: {v: x.detach() for v, x in state.items()} for name, state in self.cells.items()}
+        cells = {name: without_history(state) for name, state in self.cells.items()}
         return ModuleState(self.now, cells, {name: events.detach() for name, events in self.sent.items()})
 
 
@@ -65,6 +65,9 @@ class Run:
         At the beginning.
     given : dict
         Source -> what it sends (steps, batch, n).
+    detached : bool
+        Whether no gradient passes from a step to those before: what neurons remember and what arrives late
+        count as constant, and each step has statistics of its own where sums are normalised.
     """
 
     def __init__(
@@ -77,9 +80,11 @@ class Run:
         wanted: Mapping[str, tuple[str, ...]],
         state: ModuleState,
         given: Mapping[str, torch.Tensor],
+        *,
+        detached: bool,
     ) -> None:
         self.plan, self.projections, self.cells, self.wanted = plan, projections, cells, wanted
-        self.dropouts, self.reach = dropouts, reach
+        self.dropouts, self.reach, self.detached = dropouts, reach, detached
         self.now, self.states = state.now, dict(state.cells)
         self.steps = len(next(iter(given.values())))
         self.traces: Traces = {}
@@ -106,7 +111,11 @@ class Run:
             return
         (name,) = stage.names
         sent, traces, self.states[name] = self.cells[name](
-            _by_receptor(outside[name]), self.states[name], self.now, self.wanted[name]
+            _by_receptor(outside[name]),
+            self.states[name],
+            self.now,
+            self.wanted[name],
+            detached=self.detached,
         )
         self._keep(name, sent, self._passed_on(name, sent), traces)
 
@@ -122,7 +131,8 @@ class Run:
         """Return what arrives from outside of a stage, (steps, batch, n), and what is constant."""
         total: Sums = {}
         for p in self._arriving(stage, name, outside=True):
-            self._add(total, p, partial(self._window, p.part.source.label))
+            sent = partial(self._window, p.part.source.label)
+            self._add(total, p, sent, apart=self.detached)
         like = next(x for x in self.states[name].values() if x.is_floating_point())
         for p in self.plan.projections.values():
             constant = self.projections[p.name].constant() if p.part.target.label == name else None
@@ -133,9 +143,11 @@ class Run:
             total[self.plan.population(name).receptors[0], "float"] = like.new_zeros(self.steps, *like.shape)
         return total
 
-    def _add(self, total: Sums, p: ProjectionPlan, sent: Callable[[int], torch.Tensor]) -> None:
+    def _add(
+        self, total: Sums, p: ProjectionPlan, sent: Callable[[int], torch.Tensor], *, apart: bool = False
+    ) -> None:
         """Add what events make of a projection to the input of its receptor."""
-        added = self.projections[p.name].arriving(sent, self._weights[p.name])
+        added = self.projections[p.name].arriving(sent, self._weights[p.name], apart=apart)
         key = p.part.receptor_name, p.arithmetic
         total[key] = total[key] + added if key in total else added
 
@@ -154,7 +166,7 @@ class Run:
         like = next(iter(inputs.values()))
         for p in inside:
             inputs.setdefault(p.part.receptor_name, like.new_zeros(1, 1, 1).expand(like.shape))
-        call = cell.call(inputs, self.states[name], self.now, self.wanted[name])
+        call = cell.call(inputs, self.states[name], self.now, self.wanted[name], detached=self.detached)
         if call is None:
             return False
         backs = [Back(p.part.receptor_name, p.delays[0], self._weights[p.name]) for p in inside]
@@ -174,10 +186,12 @@ class Run:
         constants = {name: self.cells[name].constants() for name in stage.names}
         for t in range(self.steps):
             for name in stage.names:
+                if self.detached:
+                    self.states[name] = without_history(self.states[name])
                 total = {key: x[t] for key, x in outside[name].items()}
                 for p in inside[name]:
                     source = p.part.source.label
-                    self._add(total, p, partial(_step_of, heard[source], reach[source] + t))
+                    self._add(total, p, partial(self._step_of, heard[source], reach[source] + t))
                 now, arriving = self.now + t, _by_receptor(total)
                 event, state = self.cells[name].step(arriving, self.states[name], now, constants[name])
                 self.states[name] = state
@@ -199,9 +213,15 @@ class Run:
         if not delay:
             return self._passed[name]
         if name not in self._heard:
-            self._heard[name] = torch.cat([self._before[name], self._passed[name]])
+            heard = torch.cat([self._before[name], self._passed[name]])
+            self._heard[name] = heard.detach() if self.detached else heard
         first = self.reach[name] - delay
         return self._heard[name][first : first + self.steps]
+
+    def _step_of(self, events: list[torch.Tensor], now: int, delay: int) -> torch.Tensor:
+        """Return what others hear that was sent so many steps ago."""
+        sent = events[now - delay]
+        return sent.detach() if delay and self.detached else sent
 
     def _last(self, name: str) -> torch.Tensor:
         """Return what a group has sent in the last steps, in memory of its own."""
@@ -216,11 +236,6 @@ class Run:
         """Keep what a population sent, what of it was passed on, and its traces."""
         self._sent[name], self._passed[name] = sent, passed
         self.traces |= {(name, variable): trace for variable, trace in traces.items()}
-
-
-def _step_of(events: list[torch.Tensor], now: int, delay: int) -> torch.Tensor:
-    """Return what was sent so many steps ago."""
-    return events[now - delay]
 
 
 def _by_receptor(total: Sums) -> dict[str, torch.Tensor]:

@@ -18,17 +18,29 @@ class SequenceCell(Cell):
     """A `Cell` whose steps are one compiled loop in single precision, with a surrogate, on a CPU or a GPU."""
 
     def forward(
-        self, inputs: Mapping[str, torch.Tensor], state: State, now: int, wanted: Collection[str] = ()
+        self,
+        inputs: Mapping[str, torch.Tensor],
+        state: State,
+        now: int,
+        wanted: Collection[str] = (),
+        *,
+        detached: bool = False,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], State]:
         """Run through the steps of an input: see `Cell.forward`."""
-        call = self.call(inputs, state, now, wanted)
+        call = self.call(inputs, state, now, wanted, detached=detached)
         if call is None:
-            return super().forward(inputs, state, now, wanted)
+            return super().forward(inputs, state, now, wanted, detached=detached)
         found = _Sequence.apply(call, *inputs.values(), *call.state, *call.trained)
         return found[0], *call.sorted(found[1:])
 
     def call(
-        self, inputs: Mapping[str, torch.Tensor], state: State, now: int, wanted: Collection[str]
+        self,
+        inputs: Mapping[str, torch.Tensor],
+        state: State,
+        now: int,
+        wanted: Collection[str],
+        *,
+        detached: bool,
     ) -> Call | None:
         """Return what runs through the steps of an input at once; None where torch's own operations must."""
         everything = (*inputs.values(), *state.values())
@@ -36,7 +48,7 @@ class SequenceCell(Cell):
         double = any(x.dtype == torch.float64 for x in everything)
         if loops is None or double or not isinstance(self.surrogate, Surrogate):
             return None
-        return Call(self, loops, state, tuple(inputs), tuple(wanted), now)
+        return Call(self, loops, state, tuple(inputs), tuple(wanted), now, detached)
 
     def passage(self, form: Form) -> Passage:
         """Return a neuron's way through a step, made once for each form."""
@@ -84,6 +96,7 @@ class Call:
         arriving: tuple[str, ...],
         wanted: tuple[str, ...],
         now: int,
+        detached: bool,
     ) -> None:
         assert isinstance(cell.surrogate, Surrogate)
         model, self.loops, self.now, constants = cell.model, loops, now, cell.constants()
@@ -104,6 +117,7 @@ class Call:
             apart=RESET if cell.detach_reset else (),
             surrogate=cell.surrogate.variant,
             trained=trained,
+            detached=detached,
         )
         self.passage = cell.passage(form)
 

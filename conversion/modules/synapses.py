@@ -65,7 +65,9 @@ class Synapses(Weighing):
             return weight
         return weight + (torch.round(weight / self.step) * self.step - weight).detach()
 
-    def arriving(self, sent: Callable[[int], torch.Tensor], weights: Any) -> torch.Tensor:
+    def arriving(
+        self, sent: Callable[[int], torch.Tensor], weights: Any, *, apart: bool = False
+    ) -> torch.Tensor:
         """Return what events add to the target's neurons.
 
         Parameters
@@ -74,10 +76,12 @@ class Synapses(Weighing):
             What the source sent (..., n_source) so many steps before those in which it arrives.
         weights
             What `prepared` returned, for all steps of a run.
+        apart
+            Whether what is normalised is so step by step, the first axis.
         """
         added = self.summed(lambda delay: self._chosen(sent(delay)), weights)
         if self.norm is not None and self.norm.training:
-            added = self.norm(added)
+            added = torch.stack([self.norm(x) for x in added]) if apart else self.norm(added)
         return self._placed(added)
 
     def constant(self) -> torch.Tensor | None:

@@ -37,6 +37,8 @@ class Form:
         The derivative of a spike.
     trained : tuple of str
         Constants that have gradients.
+    detached : bool
+        Whether no gradient passes from a step's state to the steps before.
     """
 
     arrays: frozenset[str]
@@ -46,6 +48,7 @@ class Form:
     apart: tuple[str, ...]
     surrogate: Variant | None
     trained: tuple[str, ...] = ()
+    detached: bool = False
 
     @property
     def slopes(self) -> tuple[str, ...]:
@@ -94,7 +97,8 @@ class Passage:
 
     def there(self) -> Passage:
         """Return the passage as the way there has it: what differs in gradients alone shares a kernel."""
-        return replace(self, form=replace(self.form, wanted=(), apart=(), surrogate=None, trained=()))
+        form = replace(self.form, wanted=(), apart=(), surrogate=None, trained=(), detached=False)
+        return replace(self, form=form)
 
     @property
     def real(self) -> tuple[str, ...]:
@@ -199,7 +203,7 @@ class Passage:
             for prefix, names in (("gx", form.arriving), ("gp", form.trained)):
                 found = [name for name in names if name in one.wrt]
                 lines += [f"{prefix}_{name} = f4({prefix}_{name} + n_{name})" for name in found]
-        return lines
+        return lines + [f"g_{name} = f4(0.0)" for name in self.real if form.detached]
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -247,7 +251,8 @@ class _Back:
     def of(k: int, passage: Passage) -> _Back:
         """Return that of the k-th rule, for real state variables and receptors to which something comes."""
         form, rule, written, sent = passage.form, passage.rules[k], passage.written[k], k == 2
-        known = {*passage.real, *form.arriving, *form.trained}
+        before = () if k == 0 and form.detached else passage.real
+        known = {*before, *form.arriving, *form.trained}
         wrt = tuple(name for name in rule.arguments if name in known)
         places = {name: place + sent for place, name in enumerate(written) if name in passage.real}
         seeds = {f"d_{place}": f"g_{name}" for name, place in places.items()}

@@ -22,6 +22,11 @@ RESET = ("v", "pending")
 State = dict[str, torch.Tensor]
 
 
+def without_history(state: State) -> State:
+    """Return the same values, at which gradients end."""
+    return {name: values.detach() for name, values in state.items()}
+
+
 def refuse_untrainable(name: str, model: NeuronModel) -> None:
     """Raise ConversionError where a model uses words without a derivative."""
     rules = model.rules
@@ -87,7 +92,13 @@ class Cell(torch.nn.Module):
         self._fire_apart = rules.fire.bind(words_with(step)) if detach_reset and resets else None
 
     def forward(
-        self, inputs: Mapping[str, torch.Tensor], state: State, now: int, wanted: Collection[str] = ()
+        self,
+        inputs: Mapping[str, torch.Tensor],
+        state: State,
+        now: int,
+        wanted: Collection[str] = (),
+        *,
+        detached: bool = False,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], State]:
         """Run through the steps of an input.
 
@@ -101,6 +112,8 @@ class Cell(torch.nn.Module):
             The number of the first step.
         wanted
             State variables to keep.
+        detached
+            Whether no gradient passes from a step's state to the steps before.
 
         Returns
         -------
@@ -114,6 +127,7 @@ class Cell(torch.nn.Module):
         constants, sent = self.constants(), []
         kept: dict[str, list[torch.Tensor]] = {name: [] for name in wanted}
         for t in range(len(next(iter(inputs.values())))):
+            state = without_history(state) if detached else state
             event, state = self.step({name: x[t] for name, x in inputs.items()}, state, now + t, constants)
             sent.append(event)
             for name, trace in kept.items():

@@ -34,9 +34,14 @@ def device(compiled, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "detach", "train"), [("refractory", False, ["tau", "threshold"]), ("adaptive", True, [])]
+    ("name", "detach", "train", "detached"),
+    [
+        ("refractory", False, ["tau", "threshold"], False),
+        ("refractory", False, ["tau", "threshold"], True),
+        ("adaptive", True, [], False),
+    ],
 )
-def test_values_are_the_same_bits_and_gradients_the_same_numbers(name, detach, train, device):
+def test_values_are_the_same_bits_and_gradients_the_same_numbers(name, detach, train, detached, device):
     model, found = MODELS[name], []
     for kind in (Cell, SequenceCell):
         torch.manual_seed(0)
@@ -51,14 +56,16 @@ def test_values_are_the_same_bits_and_gradients_the_same_numbers(name, detach, t
             for s in model.used_states
         }
         cell = kind(model, dt=1e-3, surrogate=ATan(), detach_reset=detach, train=train).to(device)
-        sent, traces, last = cell(inputs, state, 3, ["v"])
+        sent, traces, last = cell(inputs, state, 3, ["v"], detached=detached)
         goals = [torch.randn(x.shape).to(device) for x in (sent, traces["v"], *last.values())]
         sum(
             (x * goal).sum() for x, goal in zip((sent, traces["v"], *last.values()), goals, strict=True)
         ).backward()
         given = [*inputs.values(), *(x for x in state.values() if x.requires_grad), *cell.parameters()]
-        found.append(([sent, traces["v"], *last.values()], [x.grad for x in given]))
+        back = [torch.zeros_like(x) if x.grad is None else x.grad for x in given]
+        found.append(([sent, traces["v"], *last.values()], back))
     (values, gradients), (compiled, back) = found
+    assert detached == (not any(gradients[len(inputs)].flatten()))  # of the first state
     assert 0.02 < float(values[0].detach().mean()) < 0.5
     assert all(torch.equal(*pair) for pair in zip(values, compiled, strict=True))
     for expected, ours in zip(gradients, back, strict=True):

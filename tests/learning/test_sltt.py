@@ -10,12 +10,13 @@ torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
 from torch.nn.functional import cross_entropy, mse_loss, one_hot  # noqa: E402
 
+from rheobase.learning.delays import LearnedDelays  # noqa: E402
 from rheobase.learning.sltt import cross_entropy_and_square, sltt  # noqa: E402
 
 BATCH = 16
 
 
-def network(sizes, tau, *, seed=0, normed=False):
+def network(sizes, tau, *, seed=0, normed=False, compiled=False):
     """The neurons of the method's source in layers, and a read-out that only weighs."""
     rng, net, hidden = np.random.default_rng(seed), rb.Network(), []
     before = net.add(rb.FrameSource(sizes[0], name="x"))
@@ -28,7 +29,7 @@ def network(sizes, tau, *, seed=0, normed=False):
         hidden += [] if last else [f"w{k}"]
         before = layer
     return rb.to_torch(
-        net, surrogate=Triangle(), outputs=(before, "v"), precision="float32", compiled=False,
+        net, surrogate=Triangle(), outputs=(before, "v"), precision="float32", compiled=compiled,
         detach_reset=False, batch_norm=hidden if normed else None,
     )  # fmt: skip
 
@@ -43,8 +44,9 @@ def gradients(module):
     return {name: p.grad.clone() for name, p in module.named_parameters()}
 
 
-def test_with_one_step_it_is_backpropagation_bit_for_bit():
-    module, (x, labels) = network((30, 20, 20, 4), 1.1), data(steps=1)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_with_one_step_it_is_backpropagation_bit_for_bit(compiled):
+    module, (x, labels) = network((30, 20, 20, 4), 1.1, compiled=compiled), data(steps=1)
     cross_entropy_and_square(module(x)[0], labels).backward()
     expected = gradients(module)
     module.zero_grad()
@@ -73,16 +75,18 @@ def by_hand(weights, x, labels, tau, used):
     return loss, total, [w.grad for w in weights]
 
 
-@pytest.mark.parametrize("k", [None, 2])
-def test_it_is_the_loop_of_its_source_and_losses_are_divided_by_all_steps(k):
+@pytest.mark.parametrize(
+    ("k", "chunk", "compiled"), [(None, 1, False), (None, 4, True), (2, 1, False), (3, 4, True)]
+)
+def test_it_is_the_loop_of_its_source_and_losses_are_divided_by_all_steps(k, chunk, compiled):
     tau, (x, labels) = 1.6, data()
-    module, used = network((30, 20, 20, 4), tau), []
+    module, used = network((30, 20, 20, 4), tau, compiled=compiled), []
 
     def loss(v, t):
         used.append(t)
         return cross_entropy(v, labels)
 
-    found = sltt(module, x, loss, k=k, generator=torch.Generator().manual_seed(3))
+    found = sltt(module, x, loss, k=k, chunk=chunk, generator=torch.Generator().manual_seed(3))
     weights = [module.projections[f"w{k}"].weight.detach() for k in range(3)]
     summed, total, expected = by_hand(weights, x, labels, tau, used)
     assert len(set(used)) == (k or 6)
@@ -90,6 +94,78 @@ def test_it_is_the_loop_of_its_source_and_losses_are_divided_by_all_steps(k):
     for name, gradient in zip(("w0", "w1", "w2"), expected, strict=True):
         torch.testing.assert_close(module.projections[name].weight.grad, gradient)
     assert float(found.loss) == pytest.approx(summed)
+
+
+def joined(model, joins, **options):
+    """Input x and populations a, b and out, joined as (from, to, delay); what is learned, as `to_torch`."""
+    rng, net = np.random.default_rng(0), rb.Network()
+    net.add(rb.SpikeSource(12, name="x"))
+    for name, n in (("a", 10), ("b", 8), ("out", 4)):
+        net.add(rb.Population(n, model, name=name))
+    for pre, post, delay in joins:
+        weight = rng.normal(0.15, 0.4, (net[post].n, net[pre].n))
+        net.add(rb.Projection(net[pre], net[post], rb.dense(), weight=weight, delay=delay))
+    return rb.to_torch(net, outputs=["b", "out"], **options)
+
+
+#: Populations that hear one another and themselves, at once and later.
+LOOP = [
+    ("x", "a", 2e-3), ("a", "b", 0.0), ("b", "a", 1e-3), ("a", "a", 1e-3), ("b", "out", 0.0),
+    ("a", "out", 2e-3),
+]  # fmt: skip
+#: One that hears itself alone, which kernels run, and delays to be learned.
+ALONE = [("x", "a", 0.0), ("a", "a", 2e-3), ("a", "b", 0.0), ("b", "out", rb.uniform(1e-3, 3e-3))]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: joined(
+            rb.ALIF(5e-3, tau_lift=20e-3, lift_step=0.1, tau_w=10e-3, b=0.05, a=0.1),
+            LOOP,
+            detach_reset=False,
+            compiled=False,
+        ),
+        lambda: joined(
+            rb.LIF(5e-3, threshold=0.3, refractory=1e-3),
+            LOOP,
+            train={"a": ["tau"]},
+            batch_norm=["x->a", "b->out"],
+            compiled=False,
+        ),
+        lambda: joined(rb.Leaky(0.9), ALONE, delays={"b->out": LearnedDelays(3e-3)}),
+    ],
+    ids=["adaptive", "normalised", "delayed"],
+)
+def test_steps_at_once_have_the_gradients_of_steps_one_by_one(make):
+    x = (torch.rand(11, 5, 12, generator=torch.Generator().manual_seed(2)) < 0.4).float()
+    goals, found = {}, []
+
+    def loss(sent, step):
+        for name, spikes in sent.items():
+            goals.setdefault((name, step), torch.randn(spikes.shape))
+        return sum((spikes * goals[name, step]).sum() for name, spikes in sent.items())
+
+    for chunk in (1, 4, 64):
+        torch.manual_seed(0)
+        module = make()
+        stepwise = sltt(module, x, loss, chunk=chunk)
+        found.append((stepwise, gradients(module), [b.clone() for b in module.buffers()]))
+    (expected, by_step, buffers), *others = found
+    assert all(0.05 < float(counts.mean()) / 11 < 0.6 for counts in expected.outputs.values())
+    for ours, back, now in others:
+        assert all(torch.equal(ours.outputs[name], counts) for name, counts in expected.outputs.items())
+        for name, state in expected.state.cells.items():
+            torch.testing.assert_close(ours.state.cells[name], state, rtol=1e-4, atol=1e-5)
+        assert all(torch.allclose(*pair) for pair in zip(now, buffers, strict=True))
+        torch.testing.assert_close(ours.loss, expected.loss)
+        for name, gradient in by_step.items():
+            assert float((back[name] - gradient).abs().max()) <= 2e-5 * float(gradient.abs().max()) > 0, name
+    module.zero_grad()
+    sent = module(x)
+    sum(loss({name: spikes[t] for name, spikes in sent.items()}, t) / 11 for t in range(11)).backward()
+    for name, gradient in gradients(module).items():  # what is left out is not nothing
+        assert float((gradient - by_step[name]).abs().max()) > 0.01 * float(gradient.abs().max()), name
 
 
 def test_steps_are_drawn_uniformly_and_run_on_all_alike():
@@ -119,9 +195,14 @@ def test_memory_for_gradients_does_not_grow_with_the_number_of_steps(most_bytes)
     for steps in (1, 32):
         x, labels = data(steps=steps)
         found[steps] = most_bytes(
-            lambda x=x, labels=labels: sltt(module, x, lambda v, t: cross_entropy(v, labels))
+            lambda x=x, labels=labels: sltt(module, x, lambda v, t: cross_entropy(v, labels), chunk=1)
         )
     x, labels = data(steps=32)
+    at_once = [
+        most_bytes(lambda n=n: sltt(module, data(steps=n)[0], lambda v, t: cross_entropy(v, labels), chunk=8))
+        for n in (8, 32)
+    ]
+    assert found[1] < at_once[0] == at_once[1] <= 8.1 * found[1]
     through_time = most_bytes(lambda: sum(cross_entropy(v, labels) for v in module(x)).backward())
     assert found[1] > 0
     assert found[32] / found[1] <= 1.05
@@ -144,13 +225,34 @@ def test_a_number_of_steps_that_is_none_is_refused(k):
         sltt(module, x, lambda v, t: cross_entropy(v, labels), k=k)
 
 
+def test_steps_at_once_are_refused_where_weights_or_gradients_would_be_others():
+    module, (x, labels) = network((30, 4), 1.1), data()
+
+    class Stepped:
+        run = module.run
+
+    for refused, options, message in (
+        (module, {"chunk": 0}, "got 0; allowed is a whole number of steps from 1"),
+        (module, {"chunk": 2.0}, "got 2.0; allowed is a whole number of steps from 1"),
+        (
+            module,
+            {"chunk": 2, "online": object()},
+            "got 2 with an optimiser that steps `online`; allowed is 1",
+        ),
+        (Stepped(), {"chunk": 2}, "got 2 with a module without `run_detached`; allowed is 1"),
+    ):
+        with pytest.raises(rb.SpecError, match=f"chunk: {message}"):
+            sltt(refused, x, lambda v, t: cross_entropy(v, labels), **options)
+    assert float(sltt(Stepped(), x, lambda v, t: cross_entropy(v, labels)).loss) > 0
+
+
 def test_an_input_or_an_output_without_steps_is_refused():
     module = network((30, 4), 1.1)
     with pytest.raises(rb.SpecError, match=r"input: got \(0, 16, 30\); allowed is a tensor"):
         sltt(module, torch.ones(0, 16, 30), lambda v, t: v.sum())
     net = module.network()
     net.add(rb.Probe(net["layer0"], "counts"))
-    with pytest.raises(rb.SpecError, match=r"output: got \(2, 4\) for one step; .* take spikes instead"):
+    with pytest.raises(rb.SpecError, match=r"output: got \(2, 4\) for 3 steps; .* take spikes instead"):
         sltt(rb.to_torch(net, compiled=False), torch.ones(3, 2, 30), lambda v, t: v.sum())
 
 
