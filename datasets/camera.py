@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import SpecError
+from .arrays import numbers_of
 from .events import Events
 
 #: No pixel's threshold lies below this part of the nominal one, however much pixels differ.
@@ -70,6 +71,8 @@ class EventCamera:
             self._check(name, getattr(self, name), above_zero=name in ("on", "off"))
         if self.cutoff is not None:
             self._check("cutoff", self.cutoff, above_zero=True)
+        if not isinstance(self.chip, int | np.integer) or self.chip < 0:
+            raise SpecError(f"EventCamera.chip: got {self.chip!r}; allowed is a whole number from 0")
 
     def _check(self, name: str, value: Any, *, above_zero: bool) -> None:
         good = isinstance(value, int | float | np.number) and np.isfinite(value) and value >= 0
@@ -112,19 +115,20 @@ class EventCamera:
         return Events(np.rint(t * 1e6).astype(np.int64), x, y, p, (2, height, width))
 
     def _checked(self, frames: Any, times: Any) -> tuple[np.ndarray, np.ndarray]:
-        film, at = np.asarray(frames, np.float64), np.asarray(times, np.float64)
+        film = numbers_of(frames, "EventCamera.watch.frames").astype(np.float64)
+        at = numbers_of(times, "EventCamera.watch.times").astype(np.float64)
         if film.ndim != 3 or at.shape != film.shape[:1] or not film.size:
             raise SpecError(
                 f"EventCamera.watch: got frames of shape {film.shape} and times of shape {at.shape}; "
                 f"allowed are (n, height, width) and (n,)"
             )
-        if not (np.isfinite(at).all() and at[0] >= 0 and (np.diff(at) > 0).all()):
+        if not (at[0] >= 0 and (np.diff(at) > 0).all()):
             raise SpecError("EventCamera.watch.times: allowed are seconds that ascend from 0 or later")
         low = film.min() + self.floor
-        if not (film.min() >= 0 and low > 0 and np.isfinite(film).all()):
+        if not (film.min() >= 0 and low > 0):
             raise SpecError(
                 f"EventCamera.watch.frames: got intensities from {film.min():g} to {film.max():g}; allowed "
-                f"are finite ones from 0 on, and above 0 where floor is 0"
+                f"are those from 0 on, and above 0 where floor is 0"
             )
         return film, at
 

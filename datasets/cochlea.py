@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..neurons.errors import SpecError
+from .arrays import numbers_of
 from .events import Events
 
 #: Sound whose root mean square is 1 for a hair cell, in decibels above 20 micropascal (Meddis 1986).
@@ -84,6 +85,10 @@ class Cochlea:
             value = getattr(self, name)
             if not (isinstance(value, int | float | np.number) and np.isfinite(value) and value > 0):
                 raise SpecError(f"Cochlea.{name}: got {value!r}; allowed is a finite number > 0")
+        if self.level is not None and not (
+            isinstance(self.level, int | float | np.number) and np.isfinite(self.level)
+        ):
+            raise SpecError(f"Cochlea.level: got {self.level!r}; allowed is a finite number, or None")
         if self.low > self.high:
             raise SpecError(f"Cochlea.low: got {self.low:g}, above high={self.high:g}")
 
@@ -128,17 +133,15 @@ class Cochlea:
 
     def _loud(self, sound: Any, rate: float) -> np.ndarray:
         """Return a sound in the unit of hair cells."""
-        wave = np.asarray(sound)
-        if wave.ndim != 1 or wave.dtype.kind not in "iuf" or not np.isfinite(wave).all():
+        wave = numbers_of(sound, "Cochlea.listen.sound").astype(np.float64)
+        if wave.ndim != 1:
             raise SpecError(
-                f"Cochlea.listen.sound: got {wave.dtype} of shape {wave.shape}; "
-                f"allowed is a list of finite numbers"
+                f"Cochlea.listen.sound: got shape {wave.shape}; allowed is one list, as of one microphone"
             )
-        if not (np.isfinite(rate) and rate > 2.0 * self.high):
+        if not (isinstance(rate, int | float | np.number) and 2.0 * self.high < rate < np.inf):
             raise SpecError(
                 f"Cochlea.listen.rate: got {rate!r}; allowed is more than twice high={self.high:g}, in hertz"
             )
-        wave = wave.astype(np.float64)
         unit = 20e-6 * 10.0 ** (_UNIT_LEVEL / 20.0)
         if self.level is not None:
             strength = np.sqrt(np.mean(wave**2)) if wave.any() else 1.0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...neurons.errors import SpecError
+from ..arrays import numbers_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Code(ABC):
 
         Parameters
         ----------
-        x : array
+        x : array or tensor
             Of any shape, usually (batch, n).
 
         Returns
@@ -53,7 +54,7 @@ class Code(ABC):
 
         Parameters
         ----------
-        spikes : array, shape (steps, ...)
+        spikes : array or tensor, shape (steps, ...)
             As from `encode`.
 
         Returns
@@ -63,17 +64,20 @@ class Code(ABC):
         Raises
         ------
         SpecError
-            If there are more steps than the code has, or fewer.
+            If there are more steps than the code has, or fewer, or numbers below 0.
         """
         return self._values(self._checked(spikes))
 
     def _checked(self, spikes: Any) -> np.ndarray:
-        array = np.asarray(spikes)
+        where = f"{type(self).__name__}.decode"
+        array = numbers_of(spikes, where)
         if array.ndim == 0 or len(array) != self.steps:
             raise SpecError(
-                f"{type(self).__name__}.decode: got an array of shape {array.shape}; allowed is "
-                f"({self.steps}, ...), a row for each step"
+                f"{where}: got an array of shape {array.shape}; allowed is ({self.steps}, ...), a row for "
+                "each step"
             )
+        if array.min(initial=0) < 0:
+            raise SpecError(f"{where}: got {array.min():g} spikes; allowed are none below 0")
         return array
 
     @abstractmethod
@@ -85,12 +89,12 @@ class Code(ABC):
 
 def between(x: Any, low: float, high: float, owner: str) -> np.ndarray:
     """Return numbers as float64, or say which lie outside."""
-    array = np.asarray(x, np.float64)
+    array = numbers_of(x, f"{owner}.encode").astype(np.float64)
     if not ((array >= low) & (array <= high)).all():
         outside = array[~((array >= low) & (array <= high))]
         raise SpecError(
-            f"{owner}.encode: x holds {outside.flat[0]:g}, and {outside.size} such numbers of {array.size}; "
-            f"allowed are numbers from {low:g} to {high:g}: scale them"
+            f"{owner}.encode: {outside.size} of {array.size} numbers, first {outside.flat[0]:g}, "
+            f"lie outside; allowed are numbers from {low:g} to {high:g}: scale them"
         )
     return array
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...neurons.errors import SpecError
+from ..arrays import numbers_of
 from .code import positive, whole
 
 
@@ -52,14 +53,14 @@ class Delta:
         array of int8, shape (steps, ...)
             -1, 0 or 1.
         """
-        samples = _signal(signal, type(self).__name__)
-        first = np.broadcast_to(np.asarray(start, np.float64), samples.shape[1:])[None]
-        change = np.diff(samples, axis=0, prepend=first)
+        samples = _signal(signal, f"{type(self).__name__}.encode")
+        change = np.diff(samples, axis=0, prepend=_start(start, samples, f"{type(self).__name__}.encode"))
         return (change >= self.threshold).astype(np.int8) - (change <= -self.threshold).astype(np.int8)
 
     def decode(self, events: Any, *, start: float | np.ndarray = 0.0) -> np.ndarray:
         """Return start + threshold times the sum of the events so far, in every step."""
-        return start + self.threshold * np.cumsum(events, axis=0, dtype=np.int64)
+        sent = _signal(events, f"{type(self).__name__}.decode")
+        return _start(start, sent, f"{type(self).__name__}.decode") + self.threshold * np.cumsum(sent, axis=0)
 
 
 @dataclass(frozen=True)
@@ -98,29 +99,38 @@ class SendOnDelta(Delta):
 
     def encode(self, signal: Any, *, start: float | np.ndarray = 0.0) -> np.ndarray:
         """Return the events of a signal, int16, as `Delta.encode` does; at most 32,767 in a step."""
-        samples = _signal(signal, type(self).__name__)
-        wanted = (samples - start) / self.threshold
+        samples = _signal(signal, f"{type(self).__name__}.encode")
+        wanted = (samples - _start(start, samples, f"{type(self).__name__}.encode")) / self.threshold
         sent = np.empty(samples.shape, np.int64)
         level = np.zeros(samples.shape[1:], np.int64)
         for step, goal in enumerate(wanted):
             steps = np.trunc(goal - level)
             if self.most is not None:
                 steps = np.clip(steps, -self.most, self.most)
+            if abs(steps).max(initial=0) > 32767:
+                raise SpecError(
+                    f"{type(self).__name__}.threshold: got {self.threshold!r}; the signal changes by "
+                    f"{abs(steps).max():g} of it in a step; allowed are 32,767"
+                )
             sent[step] = steps
             level += sent[step]
-        if abs(sent).max(initial=0) > 32767:
-            raise SpecError(
-                f"{type(self).__name__}.threshold: got {self.threshold!r}; the signal changes by "
-                f"{abs(sent).max()} of it in a step; allowed are 32,767"
-            )
         return sent.astype(np.int16)
 
 
-def _signal(signal: Any, owner: str) -> np.ndarray:
-    samples = np.asarray(signal, np.float64)
-    if samples.ndim == 0 or not np.isfinite(samples).all():
-        raise SpecError(
-            f"{owner}.encode: got a signal of shape {samples.shape}, {(~np.isfinite(samples)).sum()} of its "
-            f"numbers not finite; allowed are finite samples, (steps, ...)"
-        )
+def _signal(signal: Any, where: str) -> np.ndarray:
+    samples = numbers_of(signal, where).astype(np.float64)
+    if samples.ndim == 0:
+        raise SpecError(f"{where}: got one number; allowed is an array, (steps, ...)")
     return samples
+
+
+def _start(start: Any, samples: np.ndarray, where: str) -> np.ndarray:
+    """Return the sample before the first, shape (1, ...)."""
+    before = numbers_of(start, f"{where}.start").astype(np.float64)
+    try:
+        return np.broadcast_to(before, samples.shape[1:])[None]
+    except ValueError:
+        raise SpecError(
+            f"{where}.start: got shape {before.shape}; allowed is a number, or one for each of "
+            f"{samples.shape[1:]}"
+        ) from None

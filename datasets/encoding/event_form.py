@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...neurons.errors import SpecError
+from ..arrays import numbers_of
 from ..binning import bin_events
 from ..events import Events
 
@@ -16,8 +17,8 @@ def to_events(spikes: Any, dt: float, *, signed: bool = False) -> Events:
 
     Parameters
     ----------
-    spikes : array of whole numbers, shape (steps, n) or, with `signed`, (steps, n) or (steps, height, width)
-        How many each unit sends in each step: of a batch (steps, batch, n), `spikes[:, k]`.
+    spikes : array or tensor, shape (steps, n) or, with `signed`, (steps, n) or (steps, height, width)
+        Whole numbers: how many each unit sends in each step: of a batch (steps, batch, n), `spikes[:, k]`.
     dt : float
         Seconds of a step, whole microseconds.
     signed : bool
@@ -40,7 +41,9 @@ def to_events(spikes: Any, dt: float, *, signed: bool = False) -> Events:
     >>> events.t_us.tolist(), events.x.tolist()
     ([0, 2000, 2000], [1, 0, 0])
     """
-    counts, width = np.asarray(spikes), _microseconds(dt)
+    counts, width = numbers_of(spikes, "to_events.spikes"), _microseconds(dt)
+    if counts.dtype.kind == "f" and np.array_equal(counts, np.rint(counts)):  # as modules send them
+        counts = counts.astype(np.int64)
     if counts.ndim not in ((2, 3) if signed else (2,)) or counts.dtype.kind not in "iub":
         raise SpecError(
             f"to_events.spikes: got {counts.dtype} of shape {counts.shape}; allowed are whole numbers, "
@@ -90,6 +93,8 @@ def from_events(events: Events, dt: float, steps: int, *, signed: bool = False) 
     >>> code.decode(from_events(events, dt=1e-3, steps=5))
     array([0.25, 1.  ])
     """
+    if not isinstance(events, Events):
+        raise SpecError(f"from_events.events: got {type(events).__name__}; allowed are Events")
     counts = bin_events(events, dt, steps).dense(np.int64)
     if not signed:
         return counts

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...neurons.errors import SpecError
+from ..arrays import numbers_of
 from .code import Code, between, positive, whole
 from .rate import Regular
 
@@ -62,7 +63,8 @@ class Population:
     def __post_init__(self) -> None:
         whole(self, "n", low=3)
         positive(self, "overlap")
-        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+        known = all(isinstance(one, int | float | np.number) for one in (self.low, self.high))
+        if not (known and -np.inf < self.low < self.high < np.inf):
             raise SpecError(
                 f"Population.low, high: got {self.low!r} and {self.high!r}; "
                 f"allowed are finite numbers, low < high"
@@ -87,7 +89,7 @@ class Population:
 
     def encode(self, x: Any, **options: Any) -> np.ndarray:
         """Return spikes, (steps, ..., m n), of numbers (..., m); a code takes `options`, such as a seed."""
-        array = np.atleast_1d(np.asarray(x, np.float64))
+        array = np.atleast_1d(numbers_of(x, "Population.encode"))
         flat = self.answers(array).reshape(*array.shape[:-1], array.shape[-1] * self.n)
         return self.code.encode(flat, **options)
 

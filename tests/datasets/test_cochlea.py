@@ -127,8 +127,8 @@ def test_silence_is_almost_silent_and_the_seed_says_which_spikes():
         (lambda: Cochlea(tau=-1.0), r"Cochlea\.tau: got -1.0"),
         (lambda: Cochlea(low=9000.0), r"Cochlea\.low: got 9000, above high=6000"),
         (lambda: Cochlea().listen(np.zeros(9), 8000), r"listen\.rate: got 8000; allowed is more than twice"),
-        (lambda: Cochlea().listen(np.zeros((9, 2)), RATE), r"listen\.sound: got float64 of shape \(9, 2\)"),
-        (lambda: Cochlea().listen([0.0, np.nan], RATE), "a list of finite numbers"),
+        (lambda: Cochlea().listen(np.zeros((9, 2)), RATE), r"listen\.sound: got shape \(9, 2\)"),
+        (lambda: Cochlea().listen([0.0, np.nan], RATE), "are not finite"),
     ],
 )
 def test_sounds_and_ears_that_cannot_be_are_named(wrong, message):

@@ -188,13 +188,18 @@ def test_rates_latencies_and_changes_are_those_of_snntorch():
     ("wrong", "message"),
     [
         (lambda: Regular(0), r"Regular\.steps: got 0; allowed is a whole number, >= 1"),
-        (lambda: Regular(8).encode([0.5, 1.5]), r"x holds 1.5, and 1 such numbers of 2"),
-        (lambda: Bernoulli(8).encode(np.nan), r"Bernoulli\.encode: x holds nan"),
+        (lambda: Regular(8).encode([0.5, 1.5]), r"1 of 2 numbers, first 1.5, lie outside; allowed"),
+        (lambda: Bernoulli(8).encode(np.nan), r"Bernoulli\.encode: 1 of 1 numbers, first nan, are not"),
         (lambda: Bernoulli(8, rate=2.0), r"Bernoulli\.rate: got 2.0"),
         (lambda: Latency(8).decode(np.zeros((7, 3))), r"shape \(7, 3\); allowed is \(8, ...\)"),
         (lambda: Phase(12, bits=8), "whole number of periods"),
         (lambda: Delta(-1.0), r"Delta\.threshold: got -1.0"),
-        (lambda: Delta(1.0).encode([0.0, np.inf]), "1 of its numbers not finite"),
+        (lambda: Delta(1.0).encode([0.0, np.inf]), "1 of 2 numbers, first inf, are not finite"),
+        (lambda: Delta(1.0).encode(np.ones((3, 2)), start=np.ones(3)), r"start: got shape \(3,\); allowed"),
+        (lambda: Regular(2).encode([[0.5], [0.5, 0.1]]), "got lists of different lengths"),
+        (lambda: Regular(2).encode(["0.5"]), r"got <U3 of shape \(1,\); allowed are real numbers"),
+        (lambda: Regular(1).decode([[-1]]), r"Regular\.decode: got -1 spikes; allowed"),
+        (lambda: Regular(1).decode([[np.nan]]), r"Regular\.decode: 1 of 1 numbers, first nan, are not"),
         (lambda: SendOnDelta(1e-6).encode([1.0]), r"SendOnDelta\.threshold: got 1e-06"),
         (lambda: Population(2, 0.0, 1.0), r"Population\.n: got 2; allowed is a whole number, >= 3"),
         (lambda: Population(4, 1.0, 1.0), r"Population\.low, high"),
@@ -205,6 +210,17 @@ def test_rates_latencies_and_changes_are_those_of_snntorch():
 def test_what_cannot_be_encoded_is_named(wrong, message):
     with pytest.raises(rb.SpecError, match=message):
         wrong()
+
+
+def test_tensors_are_taken_as_modules_send_them():
+    torch = pytest.importorskip("torch")
+    x = torch.rand(3, 4, generator=torch.Generator().manual_seed(0)).bfloat16().requires_grad_()
+    code = Regular(16)
+    spikes = code.encode(x)
+    np.testing.assert_array_equal(spikes, code.encode(x.detach().float().numpy()))
+    sent = torch.from_numpy(spikes).float().requires_grad_()
+    np.testing.assert_array_equal(code.decode(sent), code.decode(spikes))
+    assert to_events(sent[:, 0], dt=1e-3) == to_events(spikes[:, 0], dt=1e-3)
 
 
 def test_spikes_become_events_and_these_spikes_again():
@@ -232,7 +248,7 @@ def test_signs_become_polarities():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: to_events(np.ones((3, 2)), 1e-3), r"to_events\.spikes: got float64 of shape \(3, 2\)"),
+        (lambda: to_events(np.full((3, 2), 0.5), 1e-3), r"to_events\.spikes: got float64 of shape \(3, 2\)"),
         (lambda: to_events(np.ones((3, 2, 2), int), 1e-3), r"allowed are whole numbers, \(steps, n\)"),
         (lambda: to_events(-np.ones((3, 2), int), 1e-3), "say signed=True"),
         (lambda: to_events(np.ones((3, 2), int), 1.5e-6), r"to_events\.dt: got 1.5e-06; allowed are whole"),
