@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ except ImportError:
 
 from .sltt import cross_entropy_and_square
 
-__all__ = ["Transfer", "cka", "pairs", "replacement", "slide", "static_frames", "tet_loss"]
+__all__ = [
+    "Transfer", "cka", "moving_frames", "pairs", "replacement", "slide", "static_frames", "tet_loss",
+]  # fmt: skip
 
 
 def cka(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -189,7 +192,7 @@ class Transfer(torch.nn.Module):
 
 
 def static_frames(images: torch.Tensor, steps: int, channels: int = 2) -> torch.Tensor:
-    """Return images as a camera of events would deliver them: their brightness, in every step and channel.
+    """Return images that stand still as frames: their brightness, in every step and channel.
 
     Parameters
     ----------
@@ -207,8 +210,43 @@ def static_frames(images: torch.Tensor, steps: int, channels: int = 2) -> torch.
     >>> static_frames(torch.rand(5, 3, 8, 8), 4).shape
     torch.Size([4, 5, 2, 8, 8])
     """
-    bright = images.amax(dim=1) if images.ndim == 4 else images
-    return bright[None, :, None].expand(steps, -1, channels, -1, -1)
+    return _brightness(images)[None, :, None].expand(steps, -1, channels, -1, -1)
+
+
+def moving_frames(images: torch.Tensor, moves: Sequence[tuple[int, int]]) -> torch.Tensor:
+    """Return images as a camera of events sees them move: where each step made a pixel darker, and brighter.
+
+    Where it is known how the camera, or what it saw, was moved, these resemble events more than the images
+    themselves, and a network has more to learn from them.
+
+    Parameters
+    ----------
+    images : tensor (batch, height, width) or (batch, 3, height, width)
+        As for `static_frames`. Nothing is around them.
+    moves : sequence of (int, int)
+        Of each step, by how many pixels to the right and down, from where images stand.
+
+    Returns
+    -------
+    tensor (steps, batch, 2, height, width)
+        By how much each pixel got darker (channel 0), and brighter (channel 1).
+
+    Examples
+    --------
+    >>> moving_frames(torch.tensor([[[0.0, 1.0, 0.0]]]), [(1, 0)]).tolist()
+    [[[[[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]]]]]
+    """
+    if not len(moves):
+        raise SpecError("moving_frames.moves: got none; allowed is (right, down) of each step")
+    bright = _brightness(images)
+    height, width = bright.shape[-2:]
+    most = max(abs(way) for move in moves for way in move)
+    around = torch.nn.functional.pad(bright, (most, most, most, most))
+    changes = torch.stack([
+        around[:, most - down : most - down + height, most - right : most - right + width] - bright
+        for right, down in moves
+    ])  # fmt: skip
+    return torch.stack([(-changes).relu(), changes.relu()], dim=2)
 
 
 def pairs(labels: Any, of: Any, rng: np.random.Generator) -> np.ndarray:
@@ -280,6 +318,10 @@ def slide(
         )
     replaced = torch.rand(static.shape[1], generator=generator).to(static.device) < p
     return torch.where(replaced.reshape(1, -1, *[1] * (static.ndim - 2)), events, static)
+
+
+def _brightness(images: torch.Tensor) -> torch.Tensor:
+    return images.amax(dim=1) if images.ndim == 4 else images
 
 
 def _gram(features: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from rheobase.learning.transfer import (  # noqa: E402
     Transfer,
     cka,
+    moving_frames,
     pairs,
     replacement,
     slide,
@@ -129,6 +130,22 @@ def test_images_are_shown_in_every_step_and_channel_by_their_brightness():
     assert torch.equal(static_frames(images[:, 0], 2, 1)[1, :, 0], images[:, 0])
 
 
+def test_moved_images_change_where_a_camera_sends_events():
+    images = (features(0, (3, 6, 7)) > 0.5).float()
+    moves = [(1, 0), (0, -2), (-2, 3)]
+    found = moving_frames(images, moves)
+    assert found.shape == (3, 3, 2, 6, 7)
+    camera = rb.datasets.EventCamera(on=0.5, off=0.5, floor=0.1)
+    for frames, (right, down) in zip(found, moves, strict=True):
+        around = np.pad(images.numpy(), ((0, 0), (3, 3), (3, 3)))
+        moved = np.roll(around, (down, right), axis=(1, 2))[:, 3:9, 3:10]
+        for n in range(3):
+            events = camera.watch(np.stack([images[n].numpy(), moved[n]]), [0.0, 1e-3])
+            sent = np.zeros((2, 6, 7))
+            sent[events.p.astype(int), events.y, events.x] = 1.0
+            np.testing.assert_array_equal(frames[n].numpy(), sent)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -137,6 +154,7 @@ def test_images_are_shown_in_every_step_and_channel_by_their_brightness():
         (lambda: slide(features(), features(0, (3, 5)), 0.5), "slide: got images"),
         (lambda: replacement(1.5), r"replacement\.done: got 1\.5"),
         (lambda: pairs([1, 2], [1, 3], np.random.default_rng(0)), r"pairs\.of: got no \[2\]"),
+        (lambda: moving_frames(features(0, (2, 4, 5)), []), r"moving_frames\.moves: got none"),
         (lambda: Transfer(3)(*[features(0, (2, 4, 3))] * 5), r"Transfer\.static: got 2 steps"),
     ],
 )
