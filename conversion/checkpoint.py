@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ..engine.encoding import Classes
 from ..engine.network import Network
-from ..engine.serialise import network_from_dict, network_to_dict
 from ..neurons.errors import FormatError, MissingExtra, SpecError
+
+if TYPE_CHECKING:
+    from .modules.module import NetworkModule
 
 KIND = "rheobase training checkpoint"
 
@@ -33,7 +33,8 @@ def save_checkpoint(
     path : str or Path
         The file; an older one is replaced in one step, when the new one is complete.
     module : torch.nn.Module
-        Its parameters and buffers are written; of what `to_torch` returns, the network too.
+        Its parameters and buffers are written; of what `to_torch` returns, and of such modules within it, the
+        network and the options too.
     optimiser : torch.optim.Optimizer, optional
         Its state is written: moments, steps, learning rates.
     schedulers : sequence, optional
@@ -47,7 +48,8 @@ def save_checkpoint(
     Raises
     ------
     SpecError
-        If there is anything to be written but tensors, arrays, and plain data.
+        If there is anything to be written but tensors, arrays, and plain data, or an argument is of another
+        kind.
     MissingExtra
         If torch or safetensors is not installed.
     OSError
@@ -67,21 +69,22 @@ def save_checkpoint(
     (True, {'epoch': 3})
     """
     _need()
+    from .modules.fitting import check_kinds
+    from .modules.made import described, networks_in
+    from .modules.random_states import global_states, state_of
     from .modules.tensor_file import pack, write_tensors
 
+    generators, extra = generators or {}, {} if extra is None else extra
+    check_kinds("save_checkpoint", module, optimiser, schedulers, generators, extra)
     parts = {
         "module": module.state_dict(),
         "optimiser": None if optimiser is None else optimiser.state_dict(),
         "schedulers": [one.state_dict() for one in schedulers],
-        "generators": {name: _state_of(name, one) for name, one in (generators or {}).items()},
-        "global": _global_states(),
-        "extra": dict(extra or {}),
+        "generators": {name: state_of(name, one) for name, one in generators.items()},
+        "global": global_states(),
+        "extra": dict(extra),
+        "networks": {name: described(one) for name, one in networks_in(module).items()},
     }
-    network = getattr(getattr(module, "plan", None), "network", None)
-    if isinstance(network, Network):
-        arrays: dict[str, np.ndarray] = {}
-        description = network_to_dict(network, arrays)
-        parts["network"] = {"description": description, "arrays": arrays}
     tensors: dict[str, Any] = {}
     write_tensors(path, KIND, {name: pack(part, tensors, name) for name, part in parts.items()}, tensors)
 
@@ -99,11 +102,12 @@ def load_checkpoint(path: str | Path) -> TrainingCheckpoint:
         If there is no such file.
     """
     _need()
+    from .modules.fitting import SOUND
     from .modules.tensor_file import read_tensors, unpack
 
     content, tensors = read_tensors(path, KIND)
     parts = {name: unpack(part, tensors, str(path)) for name, part in content.items()}
-    wrong = [name for name, sound in _SOUND.items() if not sound(parts.get(name))]
+    wrong = [name for name, sound in SOUND.items() if not sound(parts.get(name))]
     if wrong:
         raise FormatError(f"{path}: lacks {wrong}, or holds something else in their place")
     return TrainingCheckpoint(str(path), parts["extra"], parts)
@@ -125,11 +129,15 @@ class TrainingCheckpoint:
     extra: dict[str, Any]
     _parts: dict[str, Any] = field(repr=False)
 
-    def network(self, *, models: Classes | None = None, rules: Classes | None = None) -> Network:
-        """Return the network whose module was saved, as before training, for `to_torch` to make it anew.
+    def network(
+        self, *, name: str | None = None, models: Classes | None = None, rules: Classes | None = None
+    ) -> Network:
+        """Return the network whose module was saved, as before training.
 
         Parameters
         ----------
+        name : str, optional
+            Of the module within the one that was saved, if several in it were made of networks.
         models, rules : dict, optional
             Name -> class of neuron models and plasticity rules of your own.
 
@@ -137,13 +145,57 @@ class TrainingCheckpoint:
         ------
         FormatError
             If it was no module of a network, or the network needs other classes.
+        SpecError
+            If there are several, and none is named.
         """
-        described = self._parts.get("network")
-        if not isinstance(described, dict) or not described.keys() >= {"description", "arrays"}:
+        from .modules.made import network_of
+
+        return network_of(self._made(name)[1], self.path, models=models, rules=rules)
+
+    def module(
+        self,
+        *,
+        name: str | None = None,
+        surrogate: Any = None,
+        models: Classes | None = None,
+        rules: Classes | None = None,
+    ) -> NetworkModule:
+        """Return the module that was saved: its network, its options, and its parameters as they were.
+
+        Parameters
+        ----------
+        name, models, rules
+            As for `network`.
+        surrogate : Surrogate or function, optional
+            The one that it was made with, if that is your own.
+
+        Raises
+        ------
+        FormatError, SpecError
+            As from `network`, or if there is no such module in the file.
+        """
+        from .modules.fitting import check_states
+        from .modules.made import made_again, network_of
+
+        name, made = self._made(name)
+        network = network_of(made, self.path, models=models, rules=rules)
+        module = made_again(network, made["options"], surrogate, self.path)
+        within = f"{name}." if name else ""
+        saved = self._parts["module"].items()
+        state = {key.removeprefix(within): value for key, value in saved if key.startswith(within)}
+        check_states(state, module.state_dict(), self.path)
+        module.load_state_dict(state)
+        return module
+
+    def _made(self, name: str | None) -> tuple[str, Any]:
+        """Return the name of a network within the module, and how it was made."""
+        made = self._parts["networks"]
+        if not made:
             raise FormatError(f"{self.path}: holds the state of a module, but no network")
-        return network_from_dict(
-            described["description"], described["arrays"], models=models, rules=rules, origin=self.path
-        )
+        if (name is None and len(made) > 1) or (name is not None and name not in made):
+            raise SpecError(f"checkpoint.name: got {name!r}; {self.path} holds networks called {[*made]}")
+        name = next(iter(made)) if name is None else name
+        return name, made[name]
 
     def restore(
         self,
@@ -165,79 +217,23 @@ class TrainingCheckpoint:
         Raises
         ------
         SpecError
-            If they are not those that were saved; then nothing has changed.
+            If they are not those that were saved, or the module was made of another network or with other
+            options; then nothing has changed.
         """
-        generators = generators or {}
-        self._check_module(module)
-        self._check_optimiser(optimiser)
-        if len(schedulers) not in (0, len(self._parts["schedulers"])):
-            saved = len(self._parts["schedulers"])
-            raise SpecError(f"restore.schedulers: got {len(schedulers)}; {self.path} holds {saved}")
-        states = self._parts["generators"]
-        for name, generator in generators.items():
-            if name not in states or _kind_of(generator) != _kind_of_state(states[name]):
-                raise SpecError(
-                    f"restore.generators: got {name!r}, a {type(generator).__name__}; {self.path} holds "
-                    f"{ {key: _kind_of_state(state) for key, state in states.items()} }"
-                )
+        from .modules.fitting import check_fits, check_kinds
+        from .modules.random_states import set_global_states, set_state
+
+        generators = {} if generators is None else generators
+        check_kinds("restore", module, optimiser, schedulers, generators, {})
+        check_fits(self._parts, module, optimiser, schedulers, generators, self.path)
         module.load_state_dict(self._parts["module"])
         if optimiser is not None:
             optimiser.load_state_dict(self._parts["optimiser"])
         for scheduler, state in zip(schedulers, self._parts["schedulers"], strict=False):
             scheduler.load_state_dict(state)
         for name, generator in generators.items():
-            _set_state(generator, states[name])
-        _set_global_states(self._parts["global"])
-
-    def _check_module(self, module: Any) -> None:
-        saved, own = self._parts["module"], module.state_dict()
-        wrong = sorted(saved.keys() ^ own.keys())
-        wrong += [name for name in saved if not wrong and _shape(saved[name]) != _shape(own[name])]
-        if wrong:
-            raise SpecError(
-                f"restore.module: {wrong[:3]} differ in name or shape from those in {self.path}; give the "
-                "module that was saved"
-            )
-
-    def _check_optimiser(self, optimiser: Any) -> None:
-        if optimiser is None:
-            return
-        saved, own = self._parts["optimiser"], optimiser.state_dict()
-        groups = [[len(g.get("params", ())) for g in (s or {}).get("param_groups", ())] for s in (saved, own)]
-        if groups[0] != groups[1]:
-            raise SpecError(
-                f"restore.optimiser: has groups of {groups[1]} parameters; {self.path} holds {groups[0]}"
-            )
-        options = [set().union(*(g.keys() for g in state["param_groups"])) for state in (saved, own)]
-        if options[0] != options[1]:
-            raise SpecError(
-                f"restore.optimiser: got a {type(optimiser).__name__}; {self.path} holds one of another kind "
-                f"(with {sorted(options[0] ^ options[1])[:4]})"
-            )
-
-
-def _is_optimiser(state: Any) -> bool:
-    groups = state.get("param_groups") if isinstance(state, dict) else None
-    return state is None or (isinstance(groups, list) and all(isinstance(group, dict) for group in groups))
-
-
-def _is_global(states: Any) -> bool:
-    import torch
-
-    own = torch.get_rng_state()
-    cpu = states.get("cpu") if isinstance(states, dict) and isinstance(states.get("cuda"), list) else None
-    return torch.is_tensor(cpu) and cpu.dtype == own.dtype and cpu.shape == own.shape
-
-
-#: Part of a checkpoint -> whether it can be one.
-_SOUND: dict[str, Callable[[Any], bool]] = {
-    "module": lambda part: isinstance(part, dict),
-    "optimiser": _is_optimiser,
-    "schedulers": lambda part: isinstance(part, list),
-    "generators": lambda part: isinstance(part, dict),
-    "global": _is_global,
-    "extra": lambda part: isinstance(part, dict),
-}
+            set_state(generator, self._parts["generators"][name])
+        set_global_states(self._parts["global"])
 
 
 def _need() -> None:
@@ -246,51 +242,3 @@ def _need() -> None:
             __import__(package)
         except ImportError:
             raise MissingExtra(package, "torch", "A checkpoint of training") from None
-
-
-def _shape(value: Any) -> Any:
-    return tuple(value.shape) if hasattr(value, "shape") else type(value)
-
-
-def _state_of(name: str, generator: Any) -> Any:
-    """Return the state of a random generator, or raise SpecError."""
-    if isinstance(generator, np.random.Generator):
-        return generator.bit_generator.state
-    if hasattr(generator, "get_state") and hasattr(generator, "manual_seed"):
-        return generator.get_state()
-    raise SpecError(
-        f"save_checkpoint.generators: got {name!r}, a {type(generator).__name__}; allowed are "
-        "torch.Generator and numpy.random.Generator"
-    )
-
-
-def _set_state(generator: Any, state: Any) -> None:
-    if isinstance(generator, np.random.Generator):
-        generator.bit_generator.state = state
-    else:
-        generator.set_state(state)
-
-
-def _kind_of(generator: Any) -> str:
-    numpys = isinstance(generator, np.random.Generator)
-    return type(generator.bit_generator).__name__ if numpys else "torch.Generator"
-
-
-def _kind_of_state(state: Any) -> str:
-    return str(state.get("bit_generator")) if isinstance(state, dict) else "torch.Generator"
-
-
-def _global_states() -> dict[str, Any]:
-    import torch
-
-    cuda: Any = torch.cuda  # some of its functions have no types
-    cards = cuda.get_rng_state_all() if cuda.is_initialized() else []
-    return {"cpu": torch.get_rng_state(), "cuda": cards}
-
-
-def _set_global_states(states: Mapping[str, Any]) -> None:
-    import torch
-
-    torch.set_rng_state(states["cpu"])
-    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])

@@ -41,6 +41,8 @@ class NetworkModule(torch.nn.Module):
         Population -> its `Cell`.
     dropouts : ModuleDict
         Population -> its `torch.nn.Dropout`, if it has one.
+    options : dict
+        What it was made with, as `to_torch` calls it.
     """
 
     def __init__(
@@ -61,6 +63,10 @@ class NetworkModule(torch.nn.Module):
         self.plan, self.outputs, self.precision = plan, outputs, precision
         self.stages = stages_of(plan)
         options: Any = {"dt": plan.dt, "surrogate": surrogate, "detach_reset": detach_reset}
+        self.options = {
+            **options, "precision": precision, "compiled": compiled, "train": train, "batch_norm": batch_norm,
+            "dropout": dropout, "delays": delays,
+        }  # fmt: skip
         kind = SequenceCell if compiled else Cell
         self.reach = dict(plan.reach)
         self._synapses: dict[str, Synapses] = {}

@@ -1,5 +1,6 @@
 """Checkpoints of training: resumed, losses are those of what never stopped; broken files say so."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -7,9 +8,13 @@ import pytest
 
 import rheobase as rb
 from rheobase.conversion import load_checkpoint, save_checkpoint
+from rheobase.learning.surrogate import ATan, FastSigmoid
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
+
+from rheobase.learning.delays import LearnedDelays  # noqa: E402
+
 STEPS, BATCH = 5, 6
 
 
@@ -83,6 +88,9 @@ def test_training_that_goes_on_from_a_file_has_the_losses_of_training_that_never
     assert before + second.losses(3) == whole
     assert len(set(whole)) == 6
     assert repr(checkpoint.network()) == repr(network())
+    again, x = checkpoint.module().eval(), torch.ones(STEPS, 1, 12)
+    assert again.options == first.module.options
+    assert torch.equal(again(x), first.module.eval()(x))
 
 
 def saved(tmp_path, **options):
@@ -110,6 +118,49 @@ def test_what_is_not_what_was_saved_is_refused_and_nothing_changes(tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in other.module.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"dt": 2e-3}, "it has dt = 0.002, where 0.001 was in .*make it with checkpoint.module"),
+        ({"surrogate": FastSigmoid(9.0)}, "it has surrogate = {'name': 'FastSigmoid', 'slope': 9.0}, where"),
+        ({"detach_reset": False}, "it has detach_reset = False"),
+        ({"dropout": {"y": 0.1}}, "it has dropout"),
+        ({"batch_norm": "in"}, r"it has batch_norm = \['in'\], where \[\] was"),
+        ({"outputs": "y", "compiled": False}, None),
+    ],
+)
+def test_a_module_that_was_made_otherwise_is_refused(options, match, tmp_path):
+    module = rb.to_torch(network(), delays={"rec": LearnedDelays(4e-3)})
+    save_checkpoint(tmp_path / "c.safetensors", module)
+    checkpoint = load_checkpoint(tmp_path / "c.safetensors")
+    other = rb.to_torch(network(), **{"delays": {"rec": LearnedDelays(4e-3)}, **options})
+    with contextlib.nullcontext() if match is None else pytest.raises(rb.SpecError, match=match):
+        checkpoint.restore(other)
+
+
+def test_a_module_of_another_network_is_refused_unless_only_its_weights_are_others(tmp_path):
+    net = network()
+    save_checkpoint(tmp_path / "c.safetensors", torch.nn.Sequential(rb.to_torch(net)))
+    checkpoint = load_checkpoint(tmp_path / "c.safetensors")
+    checkpoint.restore(torch.nn.Sequential(rb.to_torch(net.with_weights({"in": np.zeros((20, 12))}))))
+    slower = net.with_part(rb.Population(20, rb.Leaky(0.9), name="y"))
+    with pytest.raises(rb.SpecError, match=r"0 has another y\.model"):
+        checkpoint.restore(torch.nn.Sequential(rb.to_torch(slower)))
+    assert checkpoint.module().options["dt"] == 1e-3
+    with pytest.raises(rb.SpecError, match=r"name: got '1'; .*holds networks called \['0'\]"):
+        checkpoint.network(name="1")
+
+
+def test_a_surrogate_of_ones_own_is_asked_for(tmp_path):
+    save_checkpoint(tmp_path / "c.safetensors", rb.to_torch(network(), surrogate=torch.sigmoid))
+    checkpoint = load_checkpoint(tmp_path / "c.safetensors")
+    with pytest.raises(rb.SpecError, match=r"one of your own, {'name': 'sigmoid'}; give it"):
+        checkpoint.module()
+    with pytest.raises(rb.SpecError, match="surrogate: got ATan"):
+        checkpoint.module(surrogate=ATan())
+    assert checkpoint.module(surrogate=torch.sigmoid).options["surrogate"] is torch.sigmoid
+
+
 def test_what_cannot_be_written_is_refused_and_the_older_file_stays(tmp_path):
     path, training = saved(tmp_path)
     before = path.read_bytes()
@@ -117,6 +168,8 @@ def test_what_cannot_be_written_is_refused_and_the_older_file_stays(tmp_path):
         ({"extra": {"loss": print}}, r"extra/loss: got a builtin_function_or_method; allowed are tensors"),
         ({"extra": {1.5: 0}}, r"extra: got the key 1.5; allowed are texts and whole numbers"),
         ({"generators": {"a": 3}}, r"save_checkpoint.generators: got 'a', a int"),
+        ({"generators": [3]}, r"save_checkpoint.generators: got a list; allowed is a dict by name"),
+        ({"schedulers": training.schedulers[0]}, "got a OneCycleLR; allowed is a list of schedulers"),
     ):
         with pytest.raises(rb.SpecError, match=match):
             save_checkpoint(path, training.module, training.optimiser, **options)
@@ -179,6 +232,18 @@ def test_a_hostile_header_is_refused(change, match, tmp_path):
     save_file(tensors, path, {**metadata, "content": text, "digest": _hash(text.encode())})
     with pytest.raises(rb.FormatError, match=match):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"delays": {"in": {"a": 1}}}, {"outputs": ["z"]}, {"more": 1}, {"surrogate": {"name": "ATan", "a": 1}}],
+)
+def test_hostile_options_are_refused(change, tmp_path):
+    save_checkpoint(tmp_path / "c.safetensors", rb.to_torch(network()))
+    checkpoint = load_checkpoint(tmp_path / "c.safetensors")
+    checkpoint._parts["networks"][""]["options"].update(change)
+    with pytest.raises(rb.FormatError, match="safetensors: holds"):
+        checkpoint.module()
 
 
 def test_any_module_has_checkpoints_but_only_those_of_networks_hold_one(tmp_path):
