@@ -39,7 +39,7 @@ def eprop(
     ----------
     module : NetworkModule
         From `rheobase.to_torch`; a batch normalisation only in evaluation. Projections with weights for
-        single synapses and convolutions learn; pooling does not. Those to read-outs have no delay.
+        single synapses, convolutions and pools learn. Those to read-outs have no delay.
     x, loss, online, state
         As for `sltt`. The parts of the loss are divided by the number of steps.
     feedback : Feedback, optional

@@ -54,10 +54,17 @@ class _Call:
     def seen(self, batch: int) -> torch.Tensor:
         """Return the events as synapses see them, (batch, 1 or c, positions, m)."""
         events = self.events.detach()
-        if self.matrix.ndim < 2:
+        if self.matrix.ndim == 0:  # one weight for all: what comes to each neuron
+            added: torch.Tensor = self.projection.forward(events, self.delay, torch.ones_like(self.matrix))
+            return added.reshape(batch, -1, 1, 1)
+        if self.matrix.ndim == 1:
             return events.reshape(batch, -1, 1, 1)
-        rows = self.projection.rows(events) if self.matrix.ndim == 4 else events
-        return rows.reshape(batch, 1, -1, math.prod(self.matrix.shape[1:]))
+        m = math.prod(self.matrix.shape[1:])
+        if self.matrix.ndim == 2:
+            return events.reshape(batch, 1, -1, m)
+        groups = self.projection.groups
+        rows = self.projection.rows(events).reshape(batch, -1, groups, m).transpose(1, 2)
+        return rows if groups == 1 else rows.repeat_interleave(len(self.matrix) // groups, dim=1)
 
     def spread(self, values: torch.Tensor, *, whole: bool) -> torch.Tensor:
         """Return numbers of the target's neurons, all or those of the projection's end, for each weight."""
@@ -149,10 +156,8 @@ class Learner:
                 f"{call.name}: got batch normalisation in training, by which neurons depend on other "
                 "samples; allowed is one in evaluation: projection.norm.eval()"
             )
-        shared = matrix.ndim == 4 and projection.groups > 1
-        pooled = matrix.ndim == 0 and call.events.shape[-1] != call.output.shape[-1]
         learned = matrix.ndim == 3  # delays are learned: all taps at once
-        if learned or (projection.weight.requires_grad and (matrix.is_sparse or shared or pooled)):
+        if learned or (projection.weight.requires_grad and matrix.is_sparse):
             raise ConversionError(
                 f"{call.name}: eprop has no eligibilities for {type(projection).__name__} of this size or "
                 "kind; freeze it with weight.requires_grad_(False), and learn delays otherwise"
