@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ...neurons.errors import FormatError
 from ..events import Events
 
 _PACKET = struct.Struct("<hhiiiiii")
+_TIME = struct.Struct("<i")
 _EVENT = np.dtype([("bits", "<u4"), ("t", "<i4")])
 _PIXELS, _TIME_BITS = 1, 31
 _END = b"#!END-HEADER\r\n"
@@ -28,25 +29,68 @@ _END = b"#!END-HEADER\r\n"
 _LARGEST = 4096
 
 
+class Recording:
+    """A file whose packets have been found, so that a part of it can be read alone.
+
+    Parameters
+    ----------
+    data : bytes or mmap
+        The file's bytes.
+
+    Attributes
+    ----------
+    shape : tuple of int, optional
+        That of the camera, if it is known.
+    """
+
+    def __init__(self, data: Any) -> None:
+        header = data[: data.find(_END) + len(_END)]
+        if not header.endswith(_END):
+            raise FormatError(f"its header does not end with {_END.decode().strip()}")
+        form = re.search(rb"^#Format: *(.*?)\r?$", header, re.MULTILINE)
+        if form and form[1] != b"RAW":
+            raise FormatError(f"its format is {form[1].decode('ascii', 'replace')}; known is RAW")
+        packets = [one for one in _packets(data, len(header)) if one.kind == _PIXELS and one.n]
+        source = min((one.source for one in packets), default=0)
+        camera = re.search(rb"^#Source %d: *DVS128" % source, header, re.MULTILINE)
+        self.shape = (2, 128, 128) if camera else None
+        self._data, self._packets = data, [one for one in packets if one.source == source]
+        firsts = [_TIME.unpack_from(data, one.start + 4)[0] for one in self._packets]
+        self._begins = np.array(firsts, np.int64) + (
+            np.array([one.overflow for one in self._packets], np.int64) << _TIME_BITS
+        )
+
+    def between(self, start: int = 0, stop: int = 2**62) -> dict[str, np.ndarray]:
+        """Return t, x, y and p of the valid events from one time of the clock to before another."""
+        first, last = 0, len(self._packets)
+        if np.all(self._begins[1:] >= self._begins[:-1]):
+            first = max(int(np.searchsorted(self._begins, start)) - 1, 0)
+            last = int(np.searchsorted(self._begins, stop))
+        chosen = self._packets[first:last]
+        t = np.concatenate([np.zeros(0, np.int64), *(self._times(one) for one in chosen)])
+        bits = np.concatenate([np.zeros(0, np.uint32), *(self._rows(one)["bits"] for one in chosen)])
+        counts = (bits & 1 == 1) & (t >= start) & (t < stop)
+        t, bits = t[counts], bits[counts]
+        return {"t": t, "x": bits >> 17, "y": bits >> 2 & 0x7FFF, "p": bits >> 1 & 1}
+
+    def _rows(self, packet: _Packet) -> np.ndarray:
+        return np.frombuffer(self._data, _EVENT, packet.n, packet.start)
+
+    def _times(self, packet: _Packet) -> np.ndarray:
+        t = self._rows(packet)["t"]
+        if t.min() < 0:
+            first = int(np.argmax(t < 0))
+            raise FormatError(
+                f"the event at byte {packet.start + first * _EVENT.itemsize} has the time {t[first]}; "
+                "allowed is from 0"
+            )
+        return np.asarray(t + (np.int64(packet.overflow) << _TIME_BITS))
+
+
 def decode(data: bytes) -> tuple[dict[str, np.ndarray], tuple[int, int, int] | None]:
     """Return t, x, y and p of the valid events in a file's bytes, and the camera's shape if it is known."""
-    header = data[: data.find(_END) + len(_END)]
-    if not header.endswith(_END):
-        raise FormatError(f"its header does not end with {_END.decode().strip()}")
-    form = re.search(rb"^#Format: *(.*?)\r?$", header, re.MULTILINE)
-    if form and form[1] != b"RAW":
-        raise FormatError(f"its format is {form[1].decode('ascii', 'replace')}; known is RAW")
-    packets = [one for one in _packets(data, len(header)) if one.kind == _PIXELS]
-    source = min((one.source for one in packets), default=0)
-    packets = [one for one in packets if one.source == source]
-    rows = np.concatenate([np.zeros(0, _EVENT), *(_events(data, one) for one in packets)])
-    overflow, n = np.array([(one.overflow, one.n) for one in packets], np.int64).reshape(-1, 2).T
-    t = rows["t"] + (np.repeat(overflow, n) << _TIME_BITS)
-    counts = rows["bits"] & 1 == 1
-    bits, t = rows["bits"][counts], t[counts]
-    camera = re.search(rb"^#Source %d: *DVS128" % source, header, re.MULTILINE)
-    found = {"t": t, "x": bits >> 17, "y": bits >> 2 & 0x7FFF, "p": bits >> 1 & 1}
-    return found, (2, 128, 128) if camera else None
+    recording = Recording(data)
+    return recording.between(), recording.shape
 
 
 def encode(t: np.ndarray, events: Events) -> bytes:
@@ -76,7 +120,7 @@ class _Packet(NamedTuple):
     n: int
 
 
-def _packets(data: bytes, at: int) -> Iterator[_Packet]:
+def _packets(data: Any, at: int) -> Iterator[_Packet]:
     while at < len(data):
         left = len(data) - at - _PACKET.size
         if left < 0:
@@ -90,14 +134,3 @@ def _packets(data: bytes, at: int) -> Iterator[_Packet]:
             )
         yield _Packet(kind, source, overflow, at + _PACKET.size, n)
         at += _PACKET.size + room * size
-
-
-def _events(data: bytes, packet: _Packet) -> np.ndarray:
-    rows = np.frombuffer(data, _EVENT, packet.n, packet.start)
-    if np.any(rows["t"] < 0):
-        first = int(np.argmax(rows["t"] < 0))
-        raise FormatError(
-            f"the event at byte {packet.start + first * _EVENT.itemsize} has the time {rows['t'][first]}; "
-            "allowed is from 0"
-        )
-    return rows

@@ -140,11 +140,10 @@ def nomniglot(
         raise _NOMNIGLOT.missing(root, f"{names[0]}/ALPHABET/character01/0001.aedat4")
     paths = tuple(path for _, _, path in found)
     labels, people = np.repeat(np.arange(len(paths)), _DRAWN), np.tile(np.arange(_DRAWN), len(paths))
-    read = partial(read_aedat, absolute=True, shape=_DAVIS346)
     return EventDataset(
         "nomniglot",
         part,
-        Excerpts(paths, labels, people, read, _table_beside),
+        Excerpts(paths, labels, people, _DAVIS346, _table_beside),
         labels,
         tuple(f"{alphabet}/{character}" for alphabet, character, _ in found),
         _DAVIS346,

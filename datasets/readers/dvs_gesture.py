@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 from ...neurons.errors import FormatError, SpecError
 from ..events import Events
 from ..times import microseconds
-from .aedat import read_aedat
 from .dataset import EventDataset, Files
 from .excerpts import Excerpts, read_table
 from .origin import Origin, broken
@@ -73,8 +71,7 @@ def dvs_gesture(
     Notes
     -----
     IBM's files hold 1,464 gestures, 1,176 of them to train on; tonic's hold 1,341 (1,077), one of each kind
-    from a recording. IBM's recordings are long, and the last one is kept: gestures are read fast in order,
-    and in any order by way of `data.binned(dt, steps, cache="folder")`.
+    from a recording. Of IBM's recordings, which are long, only what a gesture needs is read.
 
     Source: A. Amir et al., A low power, fully event-based gesture recognition system, CVPR (2017) 7243-7252.
     """
@@ -134,8 +131,7 @@ def _trials(listed: Path) -> tuple[Excerpts, np.ndarray, list[str]]:
     labels = [_labels(path) for path in paths]
     files = np.repeat(np.arange(len(paths)), [len(inside) for inside in labels])
     rows = np.concatenate([np.arange(len(inside)) for inside in labels])
-    read = partial(read_aedat, absolute=True, shape=_SHAPE)
-    recordings = Excerpts(paths, files, rows, read, _table_of)
+    recordings = Excerpts(paths, files, rows, _SHAPE, _table_of)
     return recordings, np.concatenate(labels), [paths[k].stem for k in files]
 
 

@@ -1,4 +1,4 @@
-"""Recordings that lie one after the other in longer ones, as a table beside each of these says."""
+"""Recordings that lie one after the other in longer ones, as a table beside each of these says when."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from ...neurons.errors import FormatError
 from ..events import Events
+from .aedat import parts_of
 from .dataset import identity_of
 from .origin import broken
 
 
 class Excerpts:
-    """Recordings cut out of longer ones, of which that which was read last is kept.
+    """Recordings cut out of longer ones in AEDAT files, of which that which was read last stays open.
 
     Parameters
     ----------
@@ -24,8 +25,8 @@ class Excerpts:
         The longer ones.
     files, rows : array (n,) of int
         For each recording, in which of these it lies, and which row of the table says when.
-    read : callable
-        From one of the paths to its events, with times as they are in the file.
+    shape : tuple of int
+        That of the camera.
     table_of : callable
         From one of the paths to its table, for `read_table`.
     """
@@ -35,23 +36,22 @@ class Excerpts:
         paths: tuple[Path, ...],
         files: np.ndarray,
         rows: np.ndarray,
-        read: Callable[[Path], Events],
+        shape: tuple[int, int, int],
         table_of: Callable[[Path], Path],
     ) -> None:
         self.paths, self.files, self.rows = paths, files, rows
-        self.read_whole, self.table_of = read, table_of
-        self._last: tuple[Path, Events, np.ndarray] | None = None
+        self.shape, self.table_of = shape, table_of
+        self._last: tuple[Path, Callable[[int, int], Events], np.ndarray] | None = None
 
     def read(self, index: int) -> Events:
         """Return one recording, whose times count from its beginning."""
         path = self.paths[self.files[index]]
         if self._last is None or self._last[0] != path:
-            self._last = path, self.read_whole(path), self._spans(path)
-        _, events, spans = self._last
+            self._last = path, parts_of(path, self.shape), self._spans(path)
+        _, part, spans = self._last
         start, stop = spans[self.rows[index]]
-        first, last = np.searchsorted(events.t_us, [start, stop])
-        part = events[first:last]
-        return Events(part.t_us - start, part.x, part.y, part.p, part.shape)
+        events = part(start, stop)
+        return Events(events.t_us - start, events.x, events.y, events.p, self.shape)
 
     def identity(self, index: int) -> tuple[Any, ...]:
         """Return the place, size and time of change of both files, and which row it is."""
