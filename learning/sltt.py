@@ -14,9 +14,6 @@ except ImportError:
     raise MissingExtra("torch", "torch", "Training step by step") from None
 from torch.nn import functional
 
-#: So many steps run at once where a module keeps their gradients apart.
-CHUNK = 16
-
 #: What one step gave (batch, n), or a dict of that, and the number of the step -> its loss.
 StepLoss = Callable[[Any, int], torch.Tensor]
 
@@ -34,6 +31,10 @@ class Detached(Stepped, Protocol):
 
     def run_detached(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         """Return what `run` does, one step at a time, if the state is detached between steps."""
+        ...
+
+    def steps_at_once(self, batch: int) -> int:
+        """Return how many steps of so many samples are worth running at once."""
         ...
 
 
@@ -90,7 +91,8 @@ def sltt(
     chunk : int, optional
         Of a module with `run_detached`, such as that of `rheobase.to_torch`, so many steps run at once, which
         takes less time, and memory for the graph of so many instead of one. Gradients are the same but for
-        rounding. 16 if left out; 1 for all other modules, and where `online` changes weights between steps.
+        rounding. If left out as many as the module says, up to 64, and fewer of larger networks; 1 of all
+        other modules, and where `online` changes weights between steps.
     online : optimiser, optional
         Take a step of it, and clear gradients, after every step; otherwise gradients add up, and are left for
         a step of the caller's.
@@ -127,7 +129,7 @@ def sltt(
     >>> module.projections["w"].weight.grad.shape
     torch.Size([2, 3])
     """
-    run, size = _runner(module, chunk, online)
+    run, size = _runner(module, x, chunk, online)
     return step_by_step(run, x, loss, k=k, generator=generator, chunk=size, online=online, state=state)
 
 
@@ -212,19 +214,19 @@ def _size(x: Any) -> tuple[int, int]:
 
 
 def _runner(
-    module: Any, chunk: int | None, online: torch.optim.Optimizer | None
+    module: Any, x: Any, chunk: int | None, online: torch.optim.Optimizer | None
 ) -> tuple[Callable[[Any, Any], tuple[Any, Any]], int]:
     """Return what runs steps, and how many at once, or raise SpecError."""
     together = getattr(module, "run_detached", None)
-    most = CHUNK if together is not None and online is None else 1
+    alone = together is None or online is not None
     if chunk is None:
-        chunk = most
+        chunk = 1 if alone else module.steps_at_once(_size(x)[1])
     if not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1:
         raise SpecError(f"chunk: got {chunk!r}; allowed is a whole number of steps from 1")
-    if chunk > 1 and most == 1:
+    if chunk > 1 and alone:
         reason = "a module without `run_detached`" if together is None else "an optimiser that steps `online`"
         raise SpecError(f"chunk: got {chunk} with {reason}; allowed is 1")
-    return (module.run if chunk == 1 or together is None else together), chunk
+    return (module.run if together is None or chunk == 1 else together), chunk
 
 
 def _drawn(steps: int, k: int | None, generator: torch.Generator | None) -> set[int]:

@@ -51,7 +51,7 @@ def events_of(sent: torch.Tensor) -> Events | None:
 def weighed(events: Events, gradient: torch.Tensor) -> torch.Tensor:
     """Return the gradient of weights [m, n] from that of what events added (..., m)."""
     flat = gradient.reshape(-1, gradient.shape[-1]).contiguous()
-    return torch.from_numpy(weigh_events(events, flat.numpy())).T
+    return torch.from_numpy(weigh_events(events, flat.numpy())).T.contiguous()
 
 
 class _Events(torch.autograd.Function):

@@ -29,6 +29,12 @@ from .sequence import SequenceCell
 from .stages import stages_of
 from .synapses import Synapses, step_of
 
+#: Numbers sent in the steps that run at once where gradients end between steps: more take more memory, and
+#: fewer more time, since every run goes through all weights.
+AT_ONCE = 1 << 22
+#: Steps beyond which that time does not count.
+MOST = 64
+
 
 class NetworkModule(torch.nn.Module):
     """A network whose weights are parameters; made by `rheobase.to_torch`, which see.
@@ -126,6 +132,11 @@ class NetworkModule(torch.nn.Module):
         late, and a batch normalisation sees one step at a time: see `rheobase.learning.sltt`.
         """
         return self._run(x, state, detached=True)
+
+    def steps_at_once(self, batch: int) -> int:
+        """Return how many steps of so many samples `run_detached` should run at once: see `AT_ONCE`."""
+        numbers = batch * sum(group.n for group in self.plan.groups.values())
+        return max(1, min(MOST, AT_ONCE // numbers))
 
     def _run(self, x: Any, state: ModuleState | None, *, detached: bool) -> tuple[Any, ModuleState]:
         like = self._like()

@@ -209,6 +209,18 @@ def test_memory_for_gradients_does_not_grow_with_the_number_of_steps(most_bytes)
     assert through_time / found[32] > 10
 
 
+def test_as_many_steps_run_at_once_as_numbers_are_worth_it(monkeypatch):
+    module, (x, labels), sizes = network((30, 20, 20, 4), 1.1), data(), []
+    assert [module.steps_at_once(batch) for batch in (1, 1 << 13, 1 << 20)] == [64, (1 << 9) // 74, 1]
+    run = module.run_detached
+    monkeypatch.setattr(module, "run_detached", lambda *given: sizes.append(len(given[0])) or run(*given))
+    for batch, expected in ((BATCH, [6]), (1 << 14, [3, 3])):
+        sizes.clear()
+        many = x[:, :1].expand(-1, batch, -1)
+        sltt(module, many, lambda v, t, batch=batch: cross_entropy(v, labels[:1].expand(batch)))
+        assert sizes == expected
+
+
 def test_the_loss_of_a_step_is_what_its_equation_says():
     out, labels = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)), torch.arange(5) % 4
     entropy = cross_entropy(out, labels)

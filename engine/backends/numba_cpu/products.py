@@ -17,6 +17,9 @@ from .rows import add_scaled_rows
 from .types_of_kernels import I8, I4s, I8s, Reals
 from .words import stretch
 
+#: Rows whose gradients stay in a core's own cache while one column after the other takes them.
+BLOCK = 512
+
 
 @dataclass(frozen=True)
 class Events:
@@ -44,13 +47,11 @@ class Events:
 def list_events(x: np.ndarray, most: float) -> Events | None:
     """Return the events of rows (rows, n); None if more than a share of `most` is not zero."""
     rows, n = x.shape
-    room = int(most * x.size)
-    starts, ids = np.empty(rows + 1, np.int64), np.empty(room + n, np.int32)
-    listed = _listing().run(x=x, rows=rows, n=n, most=room, starts=starts, ids=ids)
-    if listed < 0:
-        return None
-    at = np.repeat(np.arange(rows, dtype=np.int32), np.diff(starts))
-    return Events(n, starts, ids[:listed], at, x[at, ids[:listed]])
+    room, starts = int(most * x.size), np.empty(rows + 1, np.int64)
+    ids, at, values = (np.empty(room + n, dtype) for dtype in (np.int32, np.int32, np.float32))
+    given = {"x": x, "rows": rows, "n": n, "most": room, "starts": starts}
+    listed = _listing().run(**given, ids=ids, at=at, values=values)
+    return None if listed < 0 else Events(n, starts, ids[:listed], at[:listed], values[:listed])
 
 
 def add_events(events: Events, weights: np.ndarray) -> np.ndarray:
@@ -66,11 +67,12 @@ def add_events(events: Events, weights: np.ndarray) -> np.ndarray:
 
 def weigh_events(events: Events, dy: np.ndarray) -> np.ndarray:
     """Return the gradient of the weights [n, m] from that of the product, `dy` [rows, m]."""
-    m = dy.shape[1]
+    m, most = dy.shape[1], events.ids.size
     dw = np.zeros((events.n, m), np.float32)
     _weighing().run(
-        ids=events.ids, at=events.rows, values=events.values, dy=dy, dw=dw, m=m, count=events.ids.size,
-        first=0, last=m,
+        ids=events.ids, at=events.rows, values=events.values, starts=events.starts, rows=len(dy), n=events.n,
+        dy=dy, dw=dw, m=m, block=BLOCK, ends=np.empty(events.n + 1, np.int64),
+        order=np.empty(most, np.int32), factors=np.empty(most, np.float32),
     )  # fmt: skip
     return dw
 
@@ -90,7 +92,7 @@ def _weighing() -> Kernel:
     return compile_kernel(_weigh)
 
 
-def _list(now: I8, x: Reals, rows: I8, n: I8, most: I8, starts: I8s, ids: I4s) -> int:
+def _list(now: I8, x: Reals, rows: I8, n: I8, most: I8, starts: I8s, ids: I4s, at: I4s, values: Reals) -> int:
     k = 0
     for r in range(rows):
         starts[r] = k
@@ -100,6 +102,9 @@ def _list(now: I8, x: Reals, rows: I8, n: I8, most: I8, starts: I8s, ids: I4s) -
         for i in range(n):
             ids[k] = i
             k += row[i] != 0
+        for j in range(starts[r], k):
+            at[j] = r
+            values[j] = row[ids[j]]
     starts[rows] = k
     return k if k <= most else -1
 
@@ -113,8 +118,24 @@ def _add(
 
 
 def _weigh(
-    now: I8, ids: I4s, at: I4s, values: Reals, dy: Reals, dw: Reals, m: I8, count: I8, first: I8, last: I8
-) -> int:
-    for k in range(count):
-        add_scaled_rows(dw, ids[k] * m + first, dy, at, k, k + 1, 0, m, first, last - first, values)
+    now: I8, ids: I4s, at: I4s, values: Reals, starts: I8s, rows: I8, n: I8, dy: Reals, dw: Reals, m: I8,
+    block: I8, ends: I8s, order: I4s, factors: Reals,
+) -> int:  # fmt: skip
+    for top in range(0, rows, block):
+        begin, end = starts[top], starts[min(top + block, rows)]
+        for c in range(n + 1):
+            ends[c] = 0
+        for k in range(begin, end):
+            ends[ids[k] + 1] += 1
+        for c in range(n):
+            ends[c + 1] += ends[c]
+        for k in range(begin, end):  # by columns, and in each in the order of rows
+            place = ends[ids[k]]
+            order[place] = at[k]
+            factors[place] = values[k]
+            ends[ids[k]] = place + 1
+        first = 0
+        for c in range(n):
+            add_scaled_rows(dw, c * m, dy, order, first, ends[c], 0, m, 0, m, factors)
+            first = ends[c]
     return 0
