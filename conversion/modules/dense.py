@@ -26,7 +26,11 @@ class Dense(Synapses):
 
     def forward(self, sent: torch.Tensor, delay: int, weights: Any) -> torch.Tensor:
         """Multiply."""
-        events = events_of(sent) if self.compiled and weights.dtype == torch.float32 else None
+        if not self.compiled or not _worthwhile(sent) or weights.dtype != torch.float32:
+            return functional.linear(sent, weights)
+        if torch.compiler.is_compiling():
+            return event_product(sent, weights)
+        events = events_of(sent)
         return functional.linear(sent, weights) if events is None else _Events.apply(sent, weights, events)
 
     @property
@@ -43,15 +47,25 @@ class Dense(Synapses):
 
 def events_of(sent: torch.Tensor) -> Events | None:
     """Return the events of rows (..., n) on a CPU; None where a product of matrices is faster."""
-    if sent.numel() < WORTH or sent.device.type != "cpu" or sent.dtype != torch.float32:
+    if not _worthwhile(sent):
         return None
     return list_events(sent.detach().reshape(-1, sent.shape[-1]).contiguous().numpy(), SPARSE)
+
+
+def _worthwhile(sent: torch.Tensor) -> bool:
+    """Whether to look for events is worth it."""
+    return sent.numel() >= WORTH and sent.device.type == "cpu" and sent.dtype == torch.float32
 
 
 def weighed(events: Events, gradient: torch.Tensor) -> torch.Tensor:
     """Return the gradient of weights [m, n] from that of what events added (..., m)."""
     flat = gradient.reshape(-1, gradient.shape[-1]).contiguous()
     return torch.from_numpy(weigh_events(events, flat.numpy())).T.contiguous()
+
+
+def _added(events: Events, weights: torch.Tensor, sent: torch.Tensor) -> torch.Tensor:
+    turned = np.ascontiguousarray(weights.detach().numpy().T)
+    return torch.from_numpy(add_events(events, turned)).reshape(*sent.shape[:-1], -1)
 
 
 class _Events(torch.autograd.Function):
@@ -61,9 +75,7 @@ class _Events(torch.autograd.Function):
     def forward(ctx: Any, sent: torch.Tensor, weights: torch.Tensor, events: Events) -> torch.Tensor:
         ctx.events = events if len(weights) >= WIDE else None
         ctx.save_for_backward(weights, *(() if ctx.events else (sent,)))
-        turned = weights.detach().numpy().T
-        out = torch.from_numpy(add_events(events, np.ascontiguousarray(turned)))
-        return out.reshape(*sent.shape[:-1], -1)
+        return _added(events, weights, sent)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
@@ -76,3 +88,42 @@ class _Events(torch.autograd.Function):
             else:
                 d_weights = gradient.reshape(-1, len(weights)).T @ sent[0].reshape(-1, sent[0].shape[-1])
         return d_sent, d_weights, None
+
+
+@torch.library.custom_op("rheobase::event_product", mutates_args=(), device_types="cpu")
+def event_product(sent: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the product of rows (..., n) and weights [m, n], as `Dense` would: for tracers of torch."""
+    events = events_of(sent)
+    return functional.linear(sent, weights) if events is None else _added(events, weights, sent)
+
+
+@torch.library.custom_op("rheobase::event_weights", mutates_args=(), device_types="cpu")
+def event_weights(sent: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of those weights from that of the product."""
+    events = events_of(sent) if gradient.shape[-1] >= WIDE else None
+    if events is not None:
+        return weighed(events, gradient).contiguous()
+    return gradient.reshape(-1, gradient.shape[-1]).T @ sent.reshape(-1, sent.shape[-1])
+
+
+@event_product.register_fake
+def _(sent: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return sent.new_empty(*sent.shape[:-1], len(weights))
+
+
+@event_weights.register_fake
+def _(sent: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    return sent.new_empty(gradient.shape[-1], sent.shape[-1])
+
+
+def _remember(ctx: Any, inputs: tuple[torch.Tensor, torch.Tensor], output: torch.Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _back(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    sent, weights = ctx.saved_tensors
+    d_sent, d_weights = ctx.needs_input_grad
+    return gradient @ weights if d_sent else None, event_weights(sent, gradient) if d_weights else None
+
+
+event_product.register_autograd(_back, setup_context=_remember)

@@ -98,9 +98,16 @@ class CudaLoops(Loops):
             kernel.run({**given, **taken}, stream)
 
 
+#: Whether there are loops for a GPU here.
+_GPU = importlib.util.find_spec("numba_cuda") is not None
+
+
+def has_loops(kind: str) -> bool:
+    """Whether there are loops on a kind of device; where there are none, torch's own operations must do."""
+    return kind == "cpu" or (kind == "cuda" and _GPU)
+
+
 @cache
-def loops_on(kind: str) -> Loops | None:
-    """Return the loops on a kind of device; None where torch's own operations must do."""
-    if kind == "cpu":
-        return CpuLoops()
-    return CudaLoops() if kind == "cuda" and importlib.util.find_spec("numba_cuda") is not None else None
+def loops_on(kind: str) -> Loops:
+    """Return the loops on a kind of device that has them."""
+    return CudaLoops() if kind == "cuda" else CpuLoops()

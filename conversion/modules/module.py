@@ -92,6 +92,7 @@ class NetworkModule(torch.nn.Module):
         self.projections = torch.nn.ModuleDict({key_of(name): s for name, s in self._synapses.items()})
         self.cells = torch.nn.ModuleDict({key_of(name): cell for name, cell in self._cells.items()})
         self.dropouts = torch.nn.ModuleDict({key_of(name): drop for name, drop in self._dropouts.items()})
+        self._first = {group.name: FirstState(plan, group) for group in plan.populations}
         self._given = {name: s.weight.detach().numpy().copy() for name, s in self._synapses.items()}
         self._gridded = None if batch_norm else self._versions()
 
@@ -164,7 +165,7 @@ class NetworkModule(torch.nn.Module):
         """Return the state at step 0 of so many copies, before anything was sent."""
         like, reach = self._like(), self.reach
         sent = {name: like.new_zeros(reach[name], batch, group.n) for name, group in self.plan.groups.items()}
-        cells = {g.name: first_state(self.plan, g, batch, like) for g in self.plan.populations}
+        cells = {name: first.state(batch, like) for name, first in self._first.items()}
         return ModuleState(0, cells, sent)
 
     def cell(self, population: str) -> Cell:
@@ -241,10 +242,10 @@ class NetworkModule(torch.nn.Module):
                 raise SpecError(f"input of {name}: got {value.dtype}; allowed are real or whole numbers")
             value = value.to_dense() if value.layout is not torch.strided else value
             flat[name] = value.reshape(*value.shape[:2], n).to(real)
-        if len({value.shape[:2] for value in flat.values()}) > 1 or not all(v.numel() for v in flat.values()):
+        like = next(iter(flat.values()))
+        if not all(value.shape[:2] == like.shape[:2] and value.numel() for value in flat.values()):
             shapes = {name: tuple(value.shape) for name, value in flat.items()}
             raise SpecError(f"input: got {shapes}; allowed are the same steps and batch for all, and not 0")
-        like = next(iter(flat.values()))
         for source in self.plan.network.sources:
             if source.label not in flat:
                 row = torch.as_tensor(constant_of(source), dtype=real, device=like.device)
@@ -262,6 +263,8 @@ class NetworkModule(torch.nn.Module):
 
     def _follow_grids(self) -> None:
         """Choose grids anew where weights have changed that lie on one, as the engine would."""
+        if torch.compiler.is_exporting():  # its weights have no values; grids stay those of the last run
+            return
         versions = self._versions()
         if versions != self._gridded:
             plan = make_plan(self.network(), self.plan.dt, precision=self.precision)
@@ -282,14 +285,31 @@ def constant_of(source: Source) -> np.ndarray | None:
     return np.array(values).reshape(-1) if constant else None
 
 
-def first_state(plan: Plan, group: GroupPlan, batch: int, like: torch.Tensor) -> State:
-    """Return a population's state at step 0, (batch, n); drawn ones are those of the simulator's trials."""
-    part = plan.population(group.name)
-    drawn = any(isinstance(value, Distribution) for value in part.initial.values())
-    trials = [initial_state(plan, group, k) for k in range(batch if drawn else 1)]
-    state = {}
-    for name in trials[0]:
-        values = torch.as_tensor(np.stack([group.unstored(trial[name]) for trial in trials]))
-        real = like.dtype if values.is_floating_point() else values.dtype
-        state[name] = values.to(like.device, real).expand(batch, -1)
-    return state
+class FirstState:
+    """A population's state at step 0; what is drawn of the k-th sample is that of the k-th trial of a run."""
+
+    def __init__(self, plan: Plan, group: GroupPlan) -> None:
+        self._plan, self._group = plan, group
+        self._drawn = any(isinstance(x, Distribution) for x in plan.population(group.name).initial.values())
+        self._rows: dict[int, State] = {}
+        self._rows_of(1)
+
+    def state(self, batch: int, like: torch.Tensor) -> State:
+        """Return it for a batch, (batch, n), in the precision and on the device of a tensor."""
+        rows = self._rows_of(batch if self._drawn else 1)
+        return {
+            name: x.to(like.device, like.dtype if x.is_floating_point() else x.dtype).expand(batch, -1)
+            for name, x in rows.items()
+        }
+
+    def _rows_of(self, trials: int) -> State:
+        """Return the state of some trials (trials, n), made once for each number of them."""
+        if trials not in self._rows:
+            each = [initial_state(self._plan, self._group, k) for k in range(trials)]
+            self._rows = {
+                trials: {
+                    name: torch.as_tensor(np.stack([self._group.unstored(trial[name]) for trial in each]))
+                    for name in each[0]
+                }
+            }
+        return self._rows[trials]

@@ -1,128 +1,111 @@
-"""A population that hears itself, without autograd in each step."""
+"""A population that hears itself, step by step: products of matrices between steps of its kernels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from ...learning.binding.cell import State
 from .dense import events_of, weighed
-from .sequence import Call, named
+from .kinds import Lists, named
 
 
-@dataclass(frozen=True)
-class Back:
-    """What of a population comes back to it through all-to-all synapses.
-
-    Attributes
-    ----------
-    receptor : str
-        Where it arrives.
-    delay : int
-        So many steps later.
-    weights : tensor (n, n)
-        The weights, as they are multiplied with.
-    """
-
-    receptor: str
-    delay: int
-    weights: torch.Tensor
-
-
-def run_recurrent(
-    call: Call, backs: Sequence[Back], inputs: Mapping[str, torch.Tensor], before: torch.Tensor
-) -> tuple[torch.Tensor, dict[str, torch.Tensor], State]:
-    """Run a population through all steps.
+def run_through(
+    lists: Lists,
+    own: Sequence[Tensor],
+    inputs: Mapping[str, Tensor],
+    values: Mapping[str, Tensor],
+    given: Mapping[str, Any],
+) -> None:
+    """Run through all steps.
 
     Parameters
     ----------
-    call
-        The run of its cell.
-    backs
-        What comes back.
+    lists
+        What runs.
+    own
+        What the neurons sent before (reach, batch, n), and the weights (n, n) of what comes back.
     inputs
-        Receptor -> what arrives from elsewhere (steps, batch, n), for all of `call.arriving`.
-    before
-        What the population sent before (reach, batch, n).
-
-    Returns
-    -------
-    sent : tensor (steps, batch, n)
-        What it sent in this run.
-    traces, state : dict of str to tensor
-        As from `Cell.forward`.
+        Receptor -> what arrives from elsewhere (steps, batch, n), for all of `lists.arriving`.
+    values
+        What `Lists.room` returned, to be written.
+    given
+        What else kernels take; `y` of all steps.
     """
-    weights = (back.weights for back in backs)
-    given = (inputs[name] for name in call.arriving)
-    found = _Recurrent.apply(call, backs, before, *weights, *given, *call.state, *call.trained)
-    return found[0], *call.sorted(found[1:])
-
-
-class _Recurrent(torch.autograd.Function):
-    """All steps: what was sent before, weights, inputs, states and constants in; as `run_recurrent` out."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, call: Call, backs: Sequence[Back], before: torch.Tensor, *tensors: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        inputs = dict(zip(call.arriving, tensors[len(backs) :], strict=False))
-        reach, steps = len(before), len(tensors[len(backs)])
-        heard = before.new_empty(reach + steps, *before.shape[1:])
-        heard[:reach] = before
-        state, values, product = call.begin(), call.room(steps), torch.empty_like(heard[0])
+    before, *weights = own
+    sent, now = given["y"], given["now"]
+    run, product = lists.there(sent.device), torch.empty_like(sent[0])
+    totals = {n: values.get(f"in_{n}", product.new_empty(1, *product.shape)) for n in inputs}
+    traced = named("o_", {name: values[name] for name in lists.passage.traced})
+    sizes = {"steps": 1, "total": product.numel()}
+    for t in range(len(sent)):
         # Sums of inputs are kept where the way back reads them.
-        kept = [name for name in inputs if f"in_{name}" in call.passage.kept]
-        totals = {n: x.new_empty(steps if n in kept else 1, *x.shape[1:]) for n, x in inputs.items()}
-        given, run = call.arguments(1) | named("s_", state), call.loops.there(call.passage)
-        for t in range(steps):
-            total = {name: x[t if name in kept else 0] for name, x in totals.items()}
-            for name, x in inputs.items():
-                total[name].copy_(x[t])
-            for back in backs:
-                torch.mm(heard[reach + t - back.delay], back.weights.detach().T, out=product)
-                total[back.receptor] += product
-            now = {"now": call.now + t, "y": heard[reach + t]}
-            run(given | now | named("x_", total) | named("o_", {n: x[t] for n, x in values.items()}))
-        ctx.call, ctx.backs, ctx.reach = call, backs, reach
-        values |= named("in_", totals)
-        read = (values[name] for name in call.passage.kept)
-        ctx.save_for_backward(heard, *tensors[: len(backs)], *read)
-        return (heard[reach:], *call.returned(ctx, values, state))
+        total = {name: x[t if len(x) > 1 else 0] for name, x in totals.items()}
+        for name, x in inputs.items():
+            total[name].copy_(x[t])
+        for (receptor, delay), weight in zip(lists.backs, weights, strict=True):
+            torch.mm(_of_step(before, sent, t - delay), weight.T, out=product)
+            total[receptor] += product
+        step = {"now": now + t, "y": sent[t], **{name: x[t] for name, x in traced.items()}}
+        run({**given, **sizes, **step, **named("x_", total)})
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        call: Call = ctx.call
-        heard, *saved = ctx.saved_tensors
-        weights, read = saved[: len(ctx.backs)], saved[len(ctx.backs) :]
-        values, reach = dict(zip(call.passage.kept, read, strict=True)), ctx.reach
-        sent = torch.empty_like(heard)
-        sent[:reach], sent[reach:] = 0.0, gradients[0]
-        last, watched = call.last(gradients[1:]), call.watched(gradients[1:])
-        found = {name: torch.empty_like(sent[reach:]) for name in call.arriving}
-        trained = {name: torch.zeros_like(sent[0]) for name in call.passage.form.trained}
-        given, steps = call.slopes | named("d_", last) | named("dk_", trained), len(sent) - reach
-        each = named("o_", values) | named("do_", watched) | named("dx_", found) | {"dy": sent[reach:]}
-        run = call.loops.back(call.passage)
-        if call.passage.form.detached:  # no step waits for what later ones hand down
-            run(call.arguments(steps) | given | each)
+
+def back_through(
+    lists: Lists,
+    own: Sequence[Tensor],
+    gradient: Tensor,
+    of_steps: Mapping[str, Tensor],
+    given: Mapping[str, Any],
+    found: Sequence[Tensor],
+) -> None:
+    """Go back through all steps.
+
+    Parameters
+    ----------
+    lists
+        What runs.
+    own
+        What the neurons sent before, weights, and what they sent (steps, batch, n).
+    gradient
+        That of what they sent.
+    of_steps, given
+        What kernels take of each step, and what else.
+    found
+        Where gradients of what was sent before, and of weights, are written.
+    """
+    before, *weights, passed = own
+    d_before, *d_weights = found
+    d_before.zero_()
+    d_sent, now = gradient.clone(memory_format=torch.contiguous_format), given["now"]
+    run, total, each = lists.back(gradient.device), d_sent[0].numel(), {**of_steps, "dy": d_sent}
+    detached = lists.passage.form.detached  # no step waits for what later ones hand down
+    if detached:
+        run({**given, **each, "steps": len(d_sent), "total": total})
+    for t in () if detached else reversed(range(len(d_sent))):
+        step = {name: x[t] for name, x in each.items()}
+        run({**given, **step, "steps": 1, "total": total, "now": now + t})
+        for (receptor, delay), weight in zip(lists.backs, weights, strict=True):
+            _of_step(d_before, d_sent, t - delay).addmm_(of_steps[f"dx_{receptor}"][t], weight)
+    for (receptor, delay), d_weight in zip(lists.backs, d_weights, strict=True):
+        weigh_back(before, passed, delay, of_steps[f"dx_{receptor}"], d_weight)
+
+
+def weigh_back(before: Tensor, sent: Tensor, delay: int, arrived: Tensor, d_weight: Tensor) -> None:
+    """Write the gradient of weights (n, n) from that of what arrived (steps, batch, n), so late."""
+    early = min(delay, len(sent))
+    first = before[len(before) - delay :][:early].flatten(0, 1)
+    torch.mm(arrived[:early].flatten(0, 1).T, first, out=d_weight)
+    if len(sent) > delay:
+        rows, late = sent[: len(sent) - delay], arrived[delay:]
+        events = events_of(rows)
+        if events is not None:
+            d_weight += weighed(events, late)
         else:
-            given |= call.arguments(1)
-            for t in reversed(range(steps)):
-                run(given | {"now": call.now + t} | {name: x[t] for name, x in each.items()})
-                for back, weight in zip(ctx.backs, weights, strict=True):
-                    sent[reach + t - back.delay].addmm_(found[back.receptor][t], weight)
-        products = [_weighed(heard, reach, back.delay, found[back.receptor]) for back in ctx.backs]
-        states = (last.get(name) for name in call.states)
-        return (None, None, sent[:reach], *products, *found.values(), *states, *call.sums(trained))
+            d_weight.addmm_(late.flatten(0, 1).T, rows.flatten(0, 1))
 
 
-def _weighed(heard: torch.Tensor, reach: int, delay: int, arrived: torch.Tensor) -> torch.Tensor:
-    """Return the gradient of weights (n, n) from that of what arrived (steps, batch, n)."""
-    sent = heard[reach - delay : reach - delay + len(arrived)]
-    events = events_of(sent)
-    if events is not None:
-        return weighed(events, arrived)
-    return arrived.flatten(0, 1).T @ sent.flatten(0, 1)
+def _of_step(before: Tensor, sent: Tensor, t: int) -> Tensor:
+    """Return what belongs to a step of this run, or to one before it."""
+    return sent[t] if t >= 0 else before[len(before) + t]

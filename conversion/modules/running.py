@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ import torch
 from ...engine.plan import Plan, ProjectionPlan
 from ...learning.binding.cell import Cell, State, without_history
 from .dense import Dense
-from .recurrent import Back, run_recurrent
+from .operators import run_sequence
 from .sequence import SequenceCell
 from .stages import Stage
 from .synapses import Synapses
@@ -107,7 +108,9 @@ class Run:
         outside = {name: self._from_outside(stage, name) for name in stage.names}
         if stage.cyclic:
             if not self._recur(stage, outside):
-                self._loop(stage, outside)
+                # Unrolled by torch's compiler it had wrong gradients (torch 2.13), so it runs as it stands.
+                loop = torch.compiler.disable(self._loop) if "torch._dynamo" in sys.modules else self._loop
+                loop(stage, outside)
             return
         (name,) = stage.names
         sent, traces, self.states[name] = self.cells[name](
@@ -166,12 +169,14 @@ class Run:
         like = next(iter(inputs.values()))
         for p in inside:
             inputs.setdefault(p.part.receptor_name, like.new_zeros(1, 1, 1).expand(like.shape))
-        call = cell.call(inputs, self.states[name], self.now, self.wanted[name], detached=self.detached)
-        if call is None:
+        if not cell.runs(inputs, self.states[name]):
             return False
-        backs = [Back(p.part.receptor_name, p.delays[0], self._weights[p.name]) for p in inside]
-        sent, traces, self.states[name] = run_recurrent(call, backs, inputs, self._before[name])
-        self._keep(name, sent, sent, traces)
+        backs = [(p.part.receptor_name, p.delays[0]) for p in inside]
+        own, wanted = [self._before[name], *(self._weights[p.name] for p in inside)], self.wanted[name]
+        given = cell.given(inputs, self.states[name], self.now, wanted, backs, own, detached=self.detached)
+        found = run_sequence(*given)
+        traces, self.states[name] = cell.sorted(found, wanted)
+        self._keep(name, found[0], found[0], traces)
         return True
 
     def _loop(self, stage: Stage, outside: Mapping[str, Sums]) -> None:

@@ -129,9 +129,9 @@ class Passage:
 
     @cached_property
     def traced(self) -> tuple[str, ...]:
-        """The names of what the way there writes of each step: states that are kept, and those wanted."""
+        """The names of what the way there writes of each step: states wanted, and those that are kept."""
         wanted = (f"v3_{name}" for name in self.form.wanted)
-        return tuple(dict.fromkeys([*(name for name in self.kept if name.startswith("v")), *wanted]))
+        return tuple(dict.fromkeys([*wanted, *(name for name in self.kept if name.startswith("v"))]))
 
     def given(self) -> list[tuple[str, str, bool]]:
         """Return the arguments of the way there, each with its type and whether it is an array.

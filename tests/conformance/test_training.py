@@ -13,7 +13,7 @@ from rheobase.learning.surrogate import ATan
 
 torch = pytest.importorskip("torch")
 
-from rheobase.conversion.modules import sequence  # noqa: E402
+from rheobase.conversion.modules import kinds  # noqa: E402
 from rheobase.conversion.modules.loops import CpuLoops, CudaLoops  # noqa: E402
 from rheobase.conversion.modules.sequence import SequenceCell  # noqa: E402
 from rheobase.learning.binding.cell import Cell  # noqa: E402
@@ -29,7 +29,8 @@ MODELS = {
 def device(compiled, monkeypatch):
     """Where tensors lie; the kernels of the backend are those that run."""
     loops = CudaLoops() if compiled == "cuda" else CpuLoops()
-    monkeypatch.setattr(sequence, "loops_on", lambda kind: loops)
+    monkeypatch.setattr(kinds, "loops_on", lambda kind: loops)
+    kinds.lists_of.cache_clear()
     return "cuda" if compiled == "cuda" and torch.cuda.is_available() else "cpu"
 
 

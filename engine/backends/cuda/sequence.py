@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from ....neurons.specialise import Variant
 from ..sequence import Passage
 from .kernel import load_kernel
@@ -50,7 +52,10 @@ class SequenceKernel:
     def run(self, given: Mapping[str, Any], stream: Any = 0) -> None:
         """Start it with arguments by name; arrays are vectors on the card."""
         blocks = -(-given["total"] // BLOCK)
-        self.function[blocks, BLOCK, stream](*(given[name] for name, _, _ in self.arguments))
+        # Plain numbers would be taken for those of double precision.
+        kinds: dict[str, Any] = {"f4": np.float32, "i4": np.int32, "i8": np.int64}
+        values = (given[n] if array else kinds[t](given[n]) for n, t, array in self.arguments)
+        self.function[blocks, BLOCK, stream](*values)
 
 
 def forward_kernel(passage: Passage) -> SequenceKernel:
