@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from .errors import SpecError
-from .firing import Firing
+from .lifted import Lifted
 from .model import Parameter, Value, decay_of
 from .noise import Noisy
 from .vocabulary import where
 
 
 @dataclass(frozen=True, eq=False)
-class ALIF(Noisy, Firing):  # type: ignore[override]  # Noisy adds to the states of Firing
+class ALIF(Noisy, Lifted):  # type: ignore[override]  # Noisy adds to the states of Firing
     """Adaptive leaky integrate-and-fire: a threshold that spikes raise, a current that they feed, or both.
 
     tau dv/dt = v_rest - v + R (drive - w),  tau_w dw/dt = a (v - v_rest) - w,  tau_lift dl/dt = -l.
@@ -88,8 +88,6 @@ class ALIF(Noisy, Firing):  # type: ignore[override]  # Noisy adds to the states
 
     tau: Value = Parameter(unit="s", above=0.0)
     _: KW_ONLY
-    tau_lift: Value | None = Parameter(None, unit="s", above=0.0, optional=True)
-    lift_step: Value = Parameter(0.0)
     tau_w: Value | None = Parameter(None, unit="s", above=0.0, optional=True)
     a: Value = Parameter(0.0)
     b: Value = Parameter(0.0)
@@ -106,19 +104,14 @@ class ALIF(Noisy, Firing):  # type: ignore[override]  # Noisy adds to the states
                 "ALIF.tau_lift: got neither tau_lift nor tau_w; allowed is one of them or both. "
                 "A neuron that does not adapt is a LIF"
             )
-        for name, tau in (("lift_step", "tau_lift"), ("a", "tau_w"), ("b", "tau_w")):
+        for name in ("a", "b"):
             value = getattr(self, name)
-            if getattr(self, tau) is None and np.any(np.asarray(value) != 0):
-                raise SpecError(f"ALIF.{name}: got {value!r} without {tau}; give {tau} too, in s")
+            if self.tau_w is None and np.any(np.asarray(value) != 0):
+                raise SpecError(f"ALIF.{name}: got {value!r} without tau_w; give tau_w too, in s")
         if np.any(1.0 + np.multiply(self._resistance, self.a) <= 0):
             raise SpecError(
                 f"ALIF.a: got {self.a!r}; allowed is where 1 + R a > 0, with R = {self._resistance!r} here: "
                 "with less, v would run away from rest"
-            )
-        if self.reset == "soft" and self.reset_delay and self.reset_by is None and self.tau_lift is not None:
-            raise SpecError(
-                "ALIF.reset_delay: got True with a soft reset by a threshold that moves; set reset_by, "
-                "or reset_delay=False"
             )
 
     @property
@@ -131,17 +124,10 @@ class ALIF(Noisy, Firing):  # type: ignore[override]  # Noisy adds to the states
         return 1.0 if self.capacitance is None else np.divide(self.tau, self.capacitance)
 
     def options(self) -> dict[str, object]:
-        """Add how it adapts, and what a soft reset takes off."""
+        """Add how it adapts by a current."""
         adapts = self.tau_w is not None
         coupled = adapts and bool(np.any(np.asarray(self.a) != 0))
-        by_threshold = self.reset_by is None and not self.reset_delay
-        return {
-            **super().options(),
-            "lifts": self.tau_lift is not None,
-            "adapts": adapts,
-            "coupled": coupled,
-            "by_threshold": by_threshold,
-        }
+        return {**super().options(), "adapts": adapts, "coupled": coupled}
 
     def initial(self) -> dict[str, Value]:
         """Start at rest."""
@@ -156,11 +142,8 @@ class ALIF(Noisy, Firing):  # type: ignore[override]  # Noisy adds to the states
         constants: dict[str, Value] = {
             **super().derive(elapsed),
             "v_inf": np.add(self.v_rest, v_end * self.drive),
-            "lift_step": self.lift_step,
             "w_step": self.b,
         }
-        if self.tau_lift is not None:
-            constants["decay_lift"] = decay_of(self.tau_lift, elapsed)
         if self.tau_w is None:
             decay = decay_of(self.tau, elapsed)
             return {**constants, "decay": decay, "gain": v_end * (1.0 - decay)}

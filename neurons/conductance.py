@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .errors import SpecError
-from .firing import Firing
+from .lifted import Lifted
 from .model import Parameter, State, Value
 from .noise import Noisy
 from .receptor import Ports, Receiving, Receptor, check_names, settle_receptors
@@ -26,7 +26,7 @@ _EXCITATORY_AND_INHIBITORY = (
 
 
 @dataclass(frozen=True, eq=False)
-class ConductanceLIF(Receiving, Noisy, Firing):
+class ConductanceLIF(Receiving, Noisy, Lifted):
     """Leaky integrate-and-fire with synaptic conductances of any number of receptors.
 
     C dv/dt = g_leak (v_rest - v) + sum of g_k B_k(v) (E_k - v) + drive; weights are in siemens and add to
@@ -53,6 +53,8 @@ class ConductanceLIF(Receiving, Noisy, Firing):
         "rk4" is the classical Runge-Kutta method, order 4; steps must stay below 2.7 C / (sum of g).
     threshold, reset, v_reset, reset_by, refractory, strict, reset_delay, escape, escape_rate
         As for `IF`; the default reset is hard, to `v_reset`.
+    tau_lift, lift_step
+        A threshold that spikes lift, the state variable `lift`, as for `ALIF`; fixed by default.
     noise, noise_tau
         As for `LIF`, in volts: what a membrane without synapses comes to. It is added when the
         rest of a step has moved v.
@@ -159,10 +161,10 @@ class ConductanceLIF(Receiving, Noisy, Firing):
         return constants
 
     @staticmethod
-    def flow(v: Any, g: Any, rise: Any, pending: Any, now: Any, ready: Any, v_reset: Any, leak: Any,
-             source: Any, span: Any, decay_g: Any, decay_rise: Any, climb: Any, reversal: Any, block: Any,
-             ports: Any, rising: Any, blocked: Any, points: Any, method: Any, reset: Any, reset_delay: Any,
-             refractory: Any) -> Any:  # fmt: skip
+    def flow(v: Any, g: Any, rise: Any, lift: Any, pending: Any, now: Any, ready: Any, v_reset: Any,
+             leak: Any, source: Any, span: Any, decay_g: Any, decay_rise: Any, decay_lift: Any, climb: Any,
+             reversal: Any, block: Any, ports: Any, rising: Any, blocked: Any, points: Any, method: Any,
+             lifts: Any, reset: Any, reset_delay: Any, refractory: Any) -> Any:  # fmt: skip
         """Let conductances rise and decay by two half steps; move v by what they are on the way.
 
         Below 1e-30 S they are gone: they would end as subnormal numbers, with which arithmetic is slow.
@@ -198,6 +200,8 @@ class ConductanceLIF(Receiving, Noisy, Firing):
                     goal = pull / total
                     at = goal + (v - goal) * exp((-0.5 if point == "start" else -1.0) * span * total)
                     moved = at
+        if lifts:
+            lift = decay_lift * lift
         if refractory:
-            return where(now >= ready, moved, v), g, rise
-        return moved, g, rise
+            return where(now >= ready, moved, v), g, rise, lift
+        return moved, g, rise, lift

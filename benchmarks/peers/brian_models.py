@@ -210,29 +210,38 @@ def _above(rng: np.random.Generator, low: float, mean: float, sd: float, size: i
     return values
 
 
-def _stdp(b: Any, scale: float, seed: int) -> Model:
-    """Pair plasticity on all synapses from Poisson inputs; traces are brought up to date by events."""
+def _stdp(b: Any, scale: float, seed: int, rule: str = "pair") -> Model:
+    """Plasticity on all synapses from Poisson inputs; traces are brought up to date by events.
+
+    What waits for a reward is integrated at each step, as in Brian2's own example of it.
+    """
     w_max = 0.5
-    space = {"w_max": w_max * b.mV, "up": 0.01 * w_max * b.mV, "down": -1.05 * 0.01 * w_max * b.mV}
     equations = """
     dv/dt = (current - v) / (20*ms) : volt (unless refractory)
     dcurrent/dt = -current / (5*ms) : volt
     """
-    inputs = b.PoissonGroup(1000, rates=15 * b.Hz)
+    others = []
+    if rule == "reward":
+        # Synapses see what belongs to their neurons: each input knows of the modulator.
+        inputs = b.NeuronGroup(
+            1000, "dd/dt = -d / (200*ms) : 1", threshold="rand() < 15*Hz*dt", method="exact"
+        )
+        modulator = b.PoissonGroup(1, rates=10 * b.Hz)
+        others = [modulator, b.Synapses(modulator, inputs, on_pre="d_post += 1")]
+        others[1].connect()
+    else:
+        inputs = b.PoissonGroup(1000, rates=15 * b.Hz)
     neurons = b.NeuronGroup(
         round(100 * scale), equations, threshold="v > 20*mV", reset="v = 0*mV", refractory=2 * b.ms,
         method="exact",
     )  # fmt: skip
-    traces = """
-    w : volt
-    dx/dt = -x / (20*ms) : volt (event-driven)
-    dy/dt = -y / (20*ms) : volt (event-driven)
-    """
-    arrives = "current_post += w\nx += up\nw = clip(w + y, 0*mV, w_max)"
-    fires = "y += down\nw = clip(w + x, 0*mV, w_max)"
-    synapses = b.Synapses(inputs, neurons, traces, on_pre=arrives, on_post=fires, namespace=space)
+    variables, arrives, fires = _RULES[rule]
+    synapses = b.Synapses(
+        inputs, neurons, variables, on_pre=f"current_post += w\n{arrives}", on_post=fires,
+        namespace={"top": w_max * b.mV}, method="euler" if rule == "reward" else None,
+    )  # fmt: skip
     synapses.connect()
-    synapses.w = "rand() * w_max"
+    synapses.w = "rand() * top"
     counter = b.SpikeMonitor(inputs, record=False)
 
     def more() -> dict[str, Any]:
@@ -240,10 +249,43 @@ def _stdp(b: Any, scale: float, seed: int) -> Model:
         events = int(np.asarray(counter.count).sum()) * len(neurons)
         return {"weight_mean": shares.mean(), "weight_sd": shares.std(), "synaptic_events": events}
 
-    return Model(neurons, [synapses], [inputs, counter], more=more)
+    return Model(neurons, [synapses], [inputs, counter, *others], more=more)
 
 
-WORKLOADS: dict[str, Callable[[Any, float, int], Model]] = {
+_PAIR = """
+    dx/dt = -x / (20*ms) : 1 (event-driven)
+    dy/dt = -y / (20*ms) : 1 (event-driven)
+"""
+#: Of each rule the variables of a synapse, and what a spike does that arrives, or that the target sends.
+_RULES = {
+    "pair": (
+        f"w : volt {_PAIR}",
+        "x += 1\nw = clip(w - 0.0105 * top * y, 0*mV, top)",
+        "y += 1\nw = clip(w + 0.01 * top * x, 0*mV, top)",
+    ),
+    "reward": (
+        f"""
+        dw/dt = c * (d_pre - 1) / second : volt (clock-driven)
+        dc/dt = -c / second : volt (clock-driven)
+        {_PAIR}""",
+        "x += 1\nc -= 0.0105 * top * y\nw = clip(w, 0*mV, top)",
+        "y += 1\nc += 0.01 * top * x\nw = clip(w, 0*mV, top)",
+    ),
+    "triplet": (
+        """
+        w : volt
+        dr1/dt = -r1 / (16.8*ms) : 1 (event-driven)
+        dr2/dt = -r2 / (101*ms) : 1 (event-driven)
+        do1/dt = -o1 / (33.7*ms) : 1 (event-driven)
+        do2/dt = -o2 / (125*ms) : 1 (event-driven)
+        """,
+        "w = clip(w - o1 * (7e-3 + 2.3e-4 * r2) * top, 0*mV, top)\nr1 += 1\nr2 += 1",
+        "w = clip(w + r1 * (5e-10 + 6.2e-3 * o2) * top, 0*mV, top)\no1 += 1\no2 += 1",
+    ),
+}
+
+
+WORKLOADS: dict[str, Callable[..., Model]] = {
     "cuba": _cuba,
     "coba": _coba,
     "adex": _adex,

@@ -34,7 +34,8 @@ def prepare(args: argparse.Namespace) -> Prepared:
     b.prefs.devices.cpp_standalone.openmp_threads = args.threads if args.threads > 1 else 0
     b.defaultclock.dt = STEP_MS * b.ms
     b.seed(args.seed)
-    model = WORKLOADS[args.workload](b, args.scale, args.seed)
+    options = {"rule": args.rule} if args.workload == "stdp" else {}
+    model = WORKLOADS[args.workload](b, args.scale, args.seed, **options)
     network = b.Network(model.neurons, model.synapses, model.others)
     if args.warmup:
         network.run(args.warmup * b.second)
@@ -63,7 +64,7 @@ def _facts(b: Any, model: Model, monitor: Any, seconds: float) -> dict[str, Any]
     starts = [getattr(s.source, "start", 0) for s in model.synapses]
     fan_out = np.zeros(n, dtype=np.int64)
     for synapses, start in zip(model.synapses, starts, strict=True):
-        if not isinstance(synapses.source, b.PoissonGroup):
+        if getattr(synapses.source, "source", synapses.source).name == model.neurons.name:
             fan_out += np.bincount(np.asarray(synapses.i) + start, minlength=n)
     if model.record:
         return spike_facts(np.asarray(monitor.t / b.second), np.asarray(monitor.i), n, seconds, fan_out)

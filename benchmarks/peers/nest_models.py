@@ -139,33 +139,56 @@ def _microcircuit(nest: Any, scale: float, seed: int) -> Model:
     return Model(neurons, record=False, fan_out=fan_out, populations=populations)
 
 
-def _stdp(nest: Any, scale: float, seed: int) -> Model:
-    """Pair plasticity on all synapses from Poisson inputs, which parrots repeat: generators cannot learn."""
+def _stdp(nest: Any, scale: float, seed: int, rule: str = "pair") -> Model:
+    """Plasticity on all synapses from Poisson inputs, which parrots repeat: generators cannot learn."""
     w_max = 0.5
     model = {"C_m": 20.0, "tau_m": 20.0, "tau_syn_ex": 5.0, "tau_syn_in": 5.0, "t_ref": 2.0}
-    model |= {"E_L": 0.0, "V_m": 0.0, "V_th": 20.0, "V_reset": 0.0, "tau_minus": 20.0}
+    model |= {"E_L": 0.0, "V_m": 0.0, "V_th": 20.0, "V_reset": 0.0}
     neurons = nest.Create("iaf_psc_exp", round(100 * scale), params=model)
+    kind, synapse, traces = _learning(nest, rule, w_max)
+    neurons.set(traces)
     generator = nest.Create("poisson_generator", params={"rate": 15.0})
     inputs = nest.Create("parrot_neuron", 1000)
     nest.Connect(generator, inputs, "all_to_all", {"delay": STEP_MS})
-    synapse = {"synapse_model": "stdp_synapse", "delay": STEP_MS, "weight": nest.random.uniform(0.0, w_max)}
-    synapse |= {"tau_plus": 20.0, "lambda": 0.01, "alpha": 1.05, "Wmax": w_max}
-    # Additive: neither side depends on the weight.
-    synapse |= {"mu_plus": 0.0, "mu_minus": 0.0}
-    nest.Connect(inputs, neurons, "all_to_all", synapse)
+    nest.CopyModel(kind, "learning", synapse)
+    start = {"delay": STEP_MS, "weight": nest.random.uniform(0.0, w_max)}
+    nest.Connect(inputs, neurons, "all_to_all", {"synapse_model": "learning", **start})
 
     def more(spikes: int) -> dict[str, Any]:
         shares = np.asarray(nest.GetConnections(inputs, neurons).weight) / w_max
-        # The kernel's counter holds the spikes of parrots and neurons.
+        # The kernel's counter holds the spikes of parrots and neurons, few of which are a modulator's.
         events = (nest.local_spike_counter - spikes) * len(neurons)
         return {
             "weight_mean": float(shares.mean()), "weight_sd": float(shares.std()), "synaptic_events": events,
         }  # fmt: skip
 
-    return Model(neurons, learns=True, synapse="stdp_synapse", more=more)
+    return Model(neurons, learns=True, synapse=kind, more=more)
 
 
-WORKLOADS: dict[str, Callable[[Any, float, int], Model]] = {
+def _learning(nest: Any, rule: str, w_max: float) -> tuple[str, dict[str, Any], dict[str, float]]:
+    """Return a rule's synapse, the parameters of that, and those of the neurons behind it."""
+    if rule == "pair":
+        # Additive: neither side depends on the weight.
+        synapse = {"tau_plus": 20.0, "lambda": 0.01, "alpha": 1.05, "Wmax": w_max}
+        return "stdp_synapse", synapse | {"mu_plus": 0.0, "mu_minus": 0.0}, {"tau_minus": 20.0}
+    if rule == "triplet":
+        shares = {"Aplus": 5e-10, "Aplus_triplet": 6.2e-3, "Aminus": 7e-3, "Aminus_triplet": 2.3e-4}
+        synapse = {name: share * w_max for name, share in shares.items()}
+        synapse |= {"tau_plus": 16.8, "tau_plus_triplet": 101.0, "Wmax": w_max}
+        return "stdp_triplet_synapse", synapse, {"tau_minus": 33.7, "tau_minus_triplet": 125.0}
+    # Each spike of the modulator adds 1 / tau_n per ms.
+    tau_n, step = 200.0, 0.01 * w_max
+    # It visits all synapses each 10 ms; by default at every step.
+    transmitter = nest.Create("volume_transmitter", params={"deliver_interval": round(10.0 / STEP_MS)})
+    source = nest.Create("parrot_neuron")
+    nest.Connect(nest.Create("poisson_generator", params={"rate": 10.0}), source, syn_spec={"delay": STEP_MS})
+    nest.Connect(source, transmitter, syn_spec={"delay": STEP_MS})
+    synapse = {"volume_transmitter": transmitter, "tau_plus": 20.0, "tau_c": 1000.0, "tau_n": tau_n}
+    synapse |= {"A_plus": step * tau_n / 1e3, "A_minus": 1.05 * step * tau_n / 1e3, "b": 1.0 / tau_n}
+    return "stdp_dopamine_synapse", synapse | {"Wmin": 0.0, "Wmax": w_max}, {"tau_minus": 20.0}
+
+
+WORKLOADS: dict[str, Callable[..., Model]] = {
     "cuba": _cuba,
     "coba": _coba,
     "brunel": _brunel,

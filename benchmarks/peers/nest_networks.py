@@ -29,6 +29,7 @@ def main() -> None:
 def prepare(args: argparse.Namespace) -> Prepared:
     """Build the network and return how to run it."""
     settings = {"seed": args.seed, "scale": args.scale, "threads": args.threads}
+    settings |= {"rule": args.rule} if args.workload == "stdp" else {}
     began = time.perf_counter()
     network = build(args.workload, **settings)
     built = time.perf_counter() - began
@@ -53,14 +54,16 @@ def prepare(args: argparse.Namespace) -> Prepared:
     return Prepared(nest.__version__, built, run, facts, {"peer_mode": model.synapse})
 
 
-def build(workload: str, *, seed: int, scale: float = 1.0, threads: int = 1) -> dict[str, Any]:
+def build(
+    workload: str, *, seed: int, scale: float = 1.0, threads: int = 1, **options: str
+) -> dict[str, Any]:
     """Build a network on a fresh kernel; neurons have ids 1..n, excitatory first."""
     import nest
 
     nest.verbosity = nest.VerbosityLevel.ERROR
     nest.ResetKernel()
     nest.set(resolution=STEP_MS, local_num_threads=threads, rng_seed=seed + 1, print_time=False)
-    model = WORKLOADS[workload](nest, scale, seed)
+    model = WORKLOADS[workload](nest, scale, seed, **options)
     network = {"nest": nest, "model": model, "neurons": model.neurons}
     network |= {"n": len(model.neurons), "n_exc": model.n_exc}
     if model.record:

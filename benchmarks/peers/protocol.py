@@ -41,6 +41,7 @@ def options(families: Sequence[str], seconds: float) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1, help="samples side by side, where there are samples")
+    parser.add_argument("--rule", default="pair", help="by which synapses learn, for stdp")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--paced", action="store_true", help="run once for every line read")
     return parser

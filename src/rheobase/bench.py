@@ -40,6 +40,7 @@ def run_benchmark(
     activity: float = 0.05,
     rate: Sequence[float] = RATES,
     model: str = "LIF",
+    rule: str = "pair",
     backend: str = "numba",
     peer: str | None = None,
     peer_python: str | None = None,
@@ -71,6 +72,8 @@ def run_benchmark(
     rate, model
         Synaptic events per neuron and second to compare at, and the neurons, "LIF" or "CurrentLIF", for
         `event`.
+    rule : str
+        By which synapses learn in `stdp`: "pair", "triplet" or "reward".
     peer : str, optional
         Run this one too, in turns: "brian2", "nest" or, for `cuba`, "annarchy"; for `mlp` and `conv`
         "torch", "torch_fused" (torch with a fused kernel of ours, on a GPU), "spikingjelly", "sinabs",
@@ -116,14 +119,15 @@ def run_benchmark(
         return line | compare_methods(
             seconds, repeats, options, seed=seed, scale=scale, rates=rate, model=model
         )
-    network = workload.build(seed=seed, scale=scale)
+    learns = {"rule": rule} if name == "stdp" else {}
+    network = workload.build(seed=seed, scale=scale, **learns)
     inputs: Mapping[Any, Any] = {}
     if workload.fed:
         steps = round(seconds / workload.dt)
         inputs = spike_inputs(network, seed=seed, steps=steps, dt=workload.dt, batch=batch, activity=activity)
         inputs = on_device(inputs, steps, workload.dt) if backend == "cuda" else inputs
     ours = Ours(lambda: Simulator(network, workload.dt, **options), workload, inputs, seconds)
-    line |= {"activity": activity} if workload.fed else {}
+    line |= {"activity": activity} if workload.fed else learns
     if peer is None:
         return line | ours.figures([turn(ours.run) for _ in range(repeats)])
     settings: dict[str, Any] = {
@@ -135,8 +139,7 @@ def run_benchmark(
     }
     if workload.warmup:
         settings["warmup"] = workload.warmup
-    if workload.fed:
-        settings["activity"] = activity
+    settings |= {"activity": activity} if workload.fed else learns
     if peer_device is not None:
         settings["device"] = peer_device
     arguments = [name, *(text for key, value in settings.items() for text in (f"--{key}", str(value)))]

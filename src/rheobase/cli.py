@@ -177,6 +177,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--images", type=_count, metavar="N", help="digits to score, for convert")
     command.add_argument("--method", metavar="NAME", help="bptt or sltt, for train")
     command.add_argument("--steps", type=_count, metavar="N", help="steps of the input, for train")
+    command.add_argument("--rule", metavar="NAME", help="pair, triplet or reward, for stdp")
     _machine(command)
     command.add_argument(
         "--peer", action="append", metavar="NAME", help="run this peer beside it; with --all, may be repeated"

@@ -121,7 +121,19 @@ def bench(args: Namespace) -> Answer | Iterator[Answer]:
     from .bench_all import cases, peers_of
 
     common = ("name", "repeats", "seconds", "scale", "threads", "batch", "seed", "backend")
-    named = (*common, "activity", "rate", "model", "law", "bits", "events", "images", "steps", "method")
+    named = (
+        *common,
+        "activity",
+        "rate",
+        "model",
+        "law",
+        "bits",
+        "events",
+        "images",
+        "steps",
+        "method",
+        "rule",
+    )
     options = given(**{name: getattr(args, name) for name in named})
     peers = peers_of(args.peer, args.peer_python, args.peer_script, args.peer_device)
     if args.all == bool(args.name):

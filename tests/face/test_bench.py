@@ -41,9 +41,10 @@ def prepare(args):
     times, ids = np.arange(12) * 0.125, np.repeat([0, 1, 2], 4)
     fan_out = np.array([1, 10, 100, 1000])
     facts = lambda: spike_facts(times, ids, 4, 2.0, fan_out) | {{"rates_hz": {{"A": 1.0}}}}
-    return Prepared("1.2", 0.5, run, facts, {{"peer_mode": f"seed {{args.seed}}, warm-up {{args.warmup}}"}})
+    told = args.rule if args.workload == "stdp" else f"warm-up {{args.warmup}}"
+    return Prepared("1.2", 0.5, run, facts, {{"peer_mode": f"seed {{args.seed}}, {{told}}"}})
 
-answer("fake", options(("cuba", "sparse"), seconds=1.0), prepare)
+answer("fake", options(("cuba", "sparse", "stdp"), seconds=1.0), prepare)
 """
 
 
@@ -158,6 +159,22 @@ def test_plastic_events_are_counted_at_both_ends():
     assert line["synaptic_events"] == pytest.approx(1.5e6, rel=6 / np.sqrt(15_000))
     assert line["ns_per_plastic_event"] == pytest.approx(line["wall_s"] * 1e9 / line["weight_updates"])
     assert (line["weight_mean"], line["weight_sd"]) == pytest.approx((0.5, 12**-0.5), abs=0.01)
+
+
+@pytest.mark.parametrize("rule", ["triplet", "reward"])
+def test_other_rules_learn_on_the_same_network_and_peers_are_told(rule, fake):
+    settings = {**TINY, "seconds": 0.02, "backend": "reference", "peer": "nest", "peer_script": fake(2.0)}
+    line = bench.run_benchmark("stdp", rule=rule, **settings)
+    assert (line["rule"], line["n_synapses"]) == (rule, 5000)
+    assert line["weight_updates"] > 0
+    assert line["peer_mode"] == f"seed 0, {rule}"
+
+
+def test_a_rule_that_there_is_not_is_refused():
+    with pytest.raises(
+        rb.SpecError, match=r"stdp\.rule: got 'anti'; there are \['pair', 'reward', 'triplet'\]"
+    ):
+        bench.run_benchmark("stdp", rule="anti")
 
 
 def test_events_are_spikes_times_the_synapses_that_leave(monkeypatch):

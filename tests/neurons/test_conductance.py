@@ -73,6 +73,23 @@ def test_every_variant_of_firing_is_that_of_the_twin(step_alone, twins, variant)
     np.testing.assert_allclose(ours.v[:, 0], v, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("reset", [{}, {"reset": "soft", "reset_by": 12 * mV}], ids=["hard", "soft"])
+def test_each_spike_lifts_the_threshold_until_that_has_faded(step_alone, twins, reset):
+    inputs = {"ampa": np.zeros((600, 1)), "gaba": np.zeros((600, 1))}
+    inputs["ampa"][::7] = 12 * nS
+    given = {"v_reset": -60 * mV, "refractory": 1 * ms, **reset}
+    model = rb.ConductanceLIF(KINDS["plain"], method="rk4", tau_lift=15 * ms, lift_step=3 * mV, **given)
+    ours = step_alone(model, inputs, DT)
+    trigger = twins.neurons.LiftedTrigger(DT, -50 * mV, tau=15 * ms, step=3 * mV, **given)
+    columns = [[float(x) for x in column[:, 0]] for column in inputs.values()]
+    sent, v, _ = twins.synapses.conductance_lif(trigger, columns, DT, receptors=of_twin(KINDS["plain"]))
+    unlifted, *_ = twin_of(twins, inputs, KINDS["plain"], **given)
+    assert 3 < sum(sent) < sum(unlifted) - 3
+    np.testing.assert_array_equal(ours.sent[:, 0], sent)
+    np.testing.assert_allclose(ours.v[:, 0], v, rtol=0, atol=1e-9)
+    assert ours.lift[-1, 0] == pytest.approx(trigger.lift, rel=1e-12)
+
+
 @pytest.fixture(scope="module")
 def solved(twins):
     """The potential after 10 ms from some state, by scipy at tight tolerance, for each kind."""

@@ -56,6 +56,27 @@ class Trigger:
         return self.steps_left > 0
 
 
+class LiftedTrigger(Trigger):
+    """One whose threshold each spike lifts by `step`, a lift that decays with `tau`.
+
+    Where nothing else is said, a subtraction takes off the threshold as it stands.
+    """
+
+    def __init__(self, dt, threshold=1.0, *, tau, step, reset_by=None, **firing):
+        super().__init__(dt, threshold, reset_by=reset_by, **firing)
+        self.rest, self.decay, self.step, self.lift = threshold, math.exp(-dt / tau), step, 0.0
+        self.follows = reset_by is None
+
+    def end(self, v):
+        self.lift *= self.decay
+        self.threshold = self.rest + self.lift
+        if self.follows:
+            self.amount = self.threshold
+        fired, v = super().end(v)
+        self.lift += fired * self.step
+        return fired, v
+
+
 def _run(inputs, v, trigger, move):
     sent, trace = [], []
     for x in inputs:
@@ -139,8 +160,10 @@ def adaptive_lif(inputs, currents, dt, *, tau, tau_lift=None, lift_step=0.0, tau
     Returns sent, v, w and lift.
     """
     resistance = 1.0 if capacitance is None else tau / capacitance
-    trigger = Trigger(dt, threshold, reset_by=reset_by, **firing)
-    w, lift = 0.0, 0.0
+    trigger = LiftedTrigger(
+        dt, threshold, tau=tau_lift or 1.0, step=lift_step if tau_lift else 0.0, reset_by=reset_by, **firing
+    )
+    w = 0.0
     v = v_rest if v is None else v
     slow = tau_w or 1.0
     by_itself = [a / slow, -1 / slow, 0.0]
@@ -151,14 +174,10 @@ def adaptive_lif(inputs, currents, dt, *, tau, tau_lift=None, lift_step=0.0, tau
         v = trigger.begin(v)
         dv, w, _ = (holding if trigger.held else moving) @ [v - v_rest, w, drive + current]
         v = v_rest + dv + (0.0 if trigger.held else x)
-        lift = lift * math.exp(-dt / tau_lift) if tau_lift else lift
-        trigger.threshold = threshold + lift
-        if reset_by is None:
-            trigger.amount = trigger.threshold
         s, v = trigger.end(v)
-        w, lift = w + s * b, lift + s * lift_step
+        w += s * b
         sent.append(s)
-        for trace, value in zip(traces, (v, w, lift), strict=True):
+        for trace, value in zip(traces, (v, w, trigger.lift), strict=True):
             trace.append(value)
     return sent, *traces
 
