@@ -132,6 +132,7 @@ def nomniglot(
     """
     part = _NOMNIGLOT.check_split(split)
     names = [f"dvs_{part}", f"dvs_{part}_1", f"dvs_{part}_2"]
+    _NOMNIGLOT.find(root, *names)
     folders = [place / name for place in _NOMNIGLOT.places(root) for name in names]
     found = sorted(
         (p.parent.parent.name, p.parent.name, p) for one in folders for p in one.glob("*/*/*.aedat4")

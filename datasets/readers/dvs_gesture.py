@@ -122,12 +122,14 @@ def _trials(listed: Path) -> tuple[Excerpts, np.ndarray, list[str]]:
     """Return the gestures in the recordings of a list, their labels, and the name of each recording."""
     with broken(listed):
         names = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()]
+        if not names:
+            raise FormatError("lists no recordings; it may be truncated")
         for name in names:
             if not name.endswith(".aedat") or not _USER.fullmatch(name.removesuffix(".aedat")):
                 raise FormatError(f"lists {name[:40]!r}; allowed are names like user01_led.aedat")
     paths = tuple(path for name in names if (path := listed.with_name(name)).exists())
     if not paths:
-        raise _DVS_GESTURE.missing(listed.parent, *names[:1])
+        raise _DVS_GESTURE.missing(listed.parent, names[0])
     labels = [_labels(path) for path in paths]
     files = np.repeat(np.arange(len(paths)), [len(inside) for inside in labels])
     rows = np.concatenate([np.arange(len(inside)) for inside in labels])
@@ -141,6 +143,8 @@ def _labels(path: Path) -> np.ndarray:
         raise _DVS_GESTURE.missing(path.parent, table.name)
     with broken(table):
         labels = np.array([int(kind) for kind in read_table(table)[0]], np.int64) - 1
+        if not len(labels):
+            raise FormatError("has no rows; it may be truncated")
         if np.any((labels < 0) | (labels >= len(_GESTURES))):
             raise FormatError(f"has classes {labels.min() + 1} to {labels.max() + 1}; allowed are 1 to 11")
         return labels
@@ -152,8 +156,11 @@ def _table_of(path: Path) -> Path:
 
 def _array(path: Path) -> Events:
     with broken(path):
-        # Mapped, so that a file which declares more than it holds is refused before memory is asked for.
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            # Mapped, so that a file which declares more than it holds is refused before memory is asked for.
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError:  # NumPy's advice is to let it execute what it holds
+            raise FormatError("is no .npy file of numbers, or is truncated") from None
         if rows.ndim != 2 or rows.shape[1] != 4 or rows.dtype.kind not in "iuf":
             raise FormatError(
                 f"{path}: holds {rows.dtype} of shape {rows.shape}; allowed is (n, 4): x, y, p, ms"

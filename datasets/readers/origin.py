@@ -81,7 +81,7 @@ class Origin:
             listed = f"{', '.join(names[:-1])} or {names[-1]}" if names[1:] else names[0]
             wanted = f"{listed} in {folder.resolve()}, nor in {self.folder}/ below it"
         archives = [name for inside in self.pages.values() for name, _ in inside]
-        packed = sorted(path.name for name in archives for path in folder.glob(f"**/{name}"))
+        packed = [name for name in archives for place in self.places(root) if (place / name).exists()]
         near = [one for one in _near(folder) if any((one / name).exists() for name in names)]
         if near:
             how = f"but {near[0]} has it: give that as root"
@@ -98,8 +98,9 @@ class Origin:
 
 def _near(folder: Path) -> list[Path]:
     """Return folders that may have been meant: the two above, and those inside."""
-    inside = sorted(one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
-    return [*folder.resolve().parents][:2] + inside
+    known = folder.resolve()
+    inside = sorted(one for one in known.iterdir() if one.is_dir()) if known.is_dir() else []
+    return [*known.parents][:2] + inside
 
 
 @contextmanager

@@ -179,6 +179,7 @@ def test_arrays_of_single_gestures_are_read_where_both_are_there(gestures):
         ),
         ("user01_led_labels.csv", b"a\n1,5,1\n", rb.FormatError, r"row 1 is \['1', '5', '1'\]; allowed are"),
         ("user01_led_labels.csv", b"a\n1,5\n", rb.FormatError, "user01_led_labels.csv: is truncated"),
+        ("user01_led_labels.csv", b"a\n", rb.FormatError, "user01_led_labels.csv: has no rows"),
         ("user01_led_labels.csv", None, data.MissingData, "there is no .*user01_led_labels.csv"),
         (
             "trials_to_train.txt",
@@ -186,6 +187,7 @@ def test_arrays_of_single_gestures_are_read_where_both_are_there(gestures):
             rb.FormatError,
             "train.txt: lists '../user01_led.aedat'",
         ),
+        ("trials_to_train.txt", b"", rb.FormatError, "trials_to_train.txt: lists no recordings"),
         ("trials_to_train.txt", b"user05_led.aedat", data.MissingData, "there is no .*user05_led.aedat"),
         (
             "trials_to_train.txt",
