@@ -82,10 +82,15 @@ def read_table(path: Path) -> tuple[list[str], np.ndarray]:
     with broken(path):
         with path.open(newline="", encoding="utf-8") as lines:
             rows = [row for row in csv.reader(lines) if row][1:]
-        spans = np.array([(int(row[1]), int(row[2])) for row in rows], np.int64).reshape(len(rows), 2)
-        wrong = np.flatnonzero((spans < 0).any(1) | (spans[:, 1] < spans[:, 0]))
-        if len(wrong):
-            raise FormatError(
-                f"row {wrong[0] + 1} is {rows[wrong[0]]}; allowed are a name, a beginning, an end"
-            )
-        return [row[0] for row in rows], spans
+        spans = [_span(number, row) for number, row in enumerate(rows, 1)]
+        return [row[0] for row in rows], np.array(spans, np.int64).reshape(len(rows), 2)
+
+
+def _span(number: int, row: list[str]) -> tuple[int, int]:
+    try:
+        start, stop = int(row[1]), int(row[2])
+    except (ValueError, IndexError):
+        start, stop = 0, -1
+    if not 0 <= start <= stop < 2**62:
+        raise FormatError(f"row {number} is {str(row)[:80]}; allowed are a name, a beginning, an end")
+    return start, stop

@@ -290,9 +290,11 @@ def test_a_root_that_is_too_high_or_too_low_is_put_right(tmp_path):
     with pytest.raises(data.MissingData, match=r"there is no folder .*nowhere; nothing is downloaded"):
         data.nmnist(tmp_path / "nowhere")
     (tmp_path / "neuro" / "Train" / "0").mkdir(parents=True)
-    for root in ("", "neuro/Train", "neuro/Train/0"):
-        with pytest.raises(data.MissingData, match=r"but .*/neuro has it: give that as root"):
-            data.nmnist(tmp_path / root)
+    (tmp_path / "neuro" / "dvs_background_1").mkdir()
+    for reader, inside in ((data.nmnist, "Train/0"), (data.nmnist, "Train"), (data.nomniglot, "Train")):
+        for root in ("", f"neuro/{inside}"):
+            with pytest.raises(data.MissingData, match=r"but .*/neuro has it: give that as root"):
+                reader(tmp_path / root)
 
 
 def test_a_folder_without_recordings_is_missing_them(tmp_path):
