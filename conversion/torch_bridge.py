@@ -115,8 +115,7 @@ def to_torch(
     >>> list(module.state_dict())
     ['projections.x->y.weight']
     """
-    if not isinstance(network, Network):
-        raise SpecError(f"to_torch.network: got {network!r}; allowed is a Network")
+    _check_network(network, "to_torch")
     surrogate = ATan() if surrogate is None else surrogate
     if not isinstance(surrogate, Surrogate) and not callable(surrogate):
         raise SpecError(
@@ -152,6 +151,13 @@ def to_torch(
     )
 
 
+def _check_network(network: Any, caller: str) -> None:
+    """Raise SpecError if it is none."""
+    if not isinstance(network, Network):
+        more = ", which rb.from_torch makes of a module that spikes" if is_torch_module(network) else ""
+        raise SpecError(f"{caller}.network: got a {type(network).__name__}; allowed is a Network{more}")
+
+
 def _refuse(network: Network, caller: str) -> None:
     """Raise ConversionError where a network holds what no module of torch does."""
     learning = [p.label for p in network.projections if p.rule is not None]
@@ -175,8 +181,8 @@ def from_torch(
     module : torch.nn.Module, or list of them
         What `to_torch` made, trained or not. Or a network of snnTorch: a `torch.nn.Sequential`, or a list, of
         layers in order; neurons are `Leaky`, `RLeaky`, `Synaptic`, `RSynaptic` and `Alpha`, and between them
-        stand linear layers: Linear, Conv2d, AvgPool2d, BatchNorm (as in evaluation), Flatten, Dropout (left
-        out). MaxPool2d of spikes becomes a population that fires where any of a window does.
+        stand linear layers: Linear, convolutions, average pooling, BatchNorm (as in evaluation), Flatten,
+        Dropout (left out). MaxPool2d of spikes becomes a population that fires where any of a window does.
     input_shape : tuple of int, optional
         Of one input of snnTorch's network, where its first layer is no Linear: (channels, height, width).
     inputs : "spikes" or "values"
@@ -270,5 +276,6 @@ def to_snntorch(network: Network, *, dt: float = 1e-3) -> Any:
             raise MissingExtra(package, "torch", "A network for snnTorch")
     from .modules.to_layers import layers_of_network
 
+    _check_network(network, "to_snntorch")
     _refuse(network, "to_snntorch")
     return layers_of_network(make_plan(network, dt))

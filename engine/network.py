@@ -162,7 +162,10 @@ class Network:
             name = str(key.name if isinstance(key, Projection) else key)
             part = self._parts.get(name) or self._parts.get(trained_name(name))
             if not isinstance(part, Projection) or (isinstance(key, Projection) and key is not part):
-                raise SpecError(f"Network.with_weights: {key!r} is not a projection of this network")
+                more = "; rb.from_torch(module) takes all that a module holds" if "." in name else ""
+                raise SpecError(f"Network.with_weights: {key!r} is not a projection of this network{more}")
+            if hasattr(value, "detach"):  # a tensor of torch, perhaps on a card
+                value = value.detach().cpu().double().numpy()
             by_name[part.label] = np.asarray(value) if getattr(value, "ndim", 0) else value
         copy = self.copy()
         for name, weight in by_name.items():

@@ -150,6 +150,8 @@ class NetworkModule(torch.nn.Module):
                 "compute: module.float() makes them so"
             )
         given = self._inputs(x, like.dtype)
+        for synapses in self._synapses.values():
+            synapses.renew()
         self._follow_grids()
         wanted = {name: self._wanted(name) for name in self._cells}
         batch = next(iter(given.values())).shape[1]
@@ -177,6 +179,8 @@ class NetworkModule(torch.nn.Module):
 
         A normalisation, as it is in evaluation, becomes part of the weights and a source of constant input.
         """
+        for synapses in self._synapses.values():
+            synapses.renew()
         now = {name: s.folded().detach().cpu().numpy() for name, s in self._synapses.items()}
         moved = {name: s for name, s in self._synapses.items() if isinstance(s, LearnedSynapses) and s.moved}
         changed = {n: w for n, w in now.items() if n in moved or not np.array_equal(w, self._given[n])}

@@ -13,17 +13,19 @@ from ...engine.connectivity import conv2d, dense, one_to_one, pool2d
 from ...engine.network import Network
 from ...engine.parts import Group, Population, Probe, Projection
 from ...engine.sources import CurrentSource, SpikeSource
-from ...neurons import Alpha, CubaLIF, Leaky
-from ...neurons.errors import ConversionError
-from ...neurons.model import NeuronModel
+from ...neurons import Leaky
+from ...neurons.errors import ConversionError, SpecError
+from .snntorch_neurons import NEURONS, array_of, model_of
 
-_RESETS: dict[str, Any] = {"subtract": "soft", "zero": "hard", "none": "none"}
 #: Beyond so many entries a chain of several linear layers is not written out as one matrix.
 _MOST_ENTRIES = 1 << 26
 _PASSED = (torch.nn.Identity, torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Flatten)
 _NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 _Weighted = torch.nn.Linear | torch.nn.Conv2d
-_LINEAR = (*_PASSED, *_NORMS, torch.nn.Linear, torch.nn.Conv2d, torch.nn.AvgPool2d, torch.nn.Unflatten)
+_LINEAR = (
+    *_PASSED, *_NORMS, torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.ConvTranspose2d,
+    torch.nn.AvgPool1d, torch.nn.AvgPool2d, torch.nn.AdaptiveAvgPool2d, torch.nn.Unflatten,
+)  # fmt: skip
 
 
 def is_neuron(layer: Any) -> bool:
@@ -41,7 +43,13 @@ def layers_of(module: Any) -> list[torch.nn.Module]:
     """
     if isinstance(module, torch.nn.Sequential | list | tuple):
         return [layer for part in module for layer in layers_of(part)]
-    if not isinstance(module, torch.nn.Module) or (not is_neuron(module) and [*module.children()]):
+    if not isinstance(module, torch.nn.Module):
+        more = "; a state_dict goes into a network by net.with_weights" if isinstance(module, dict) else ""
+        raise ConversionError(
+            f"from_torch.module: got a {type(module).__name__}; allowed is a torch.nn.Module or a list of "
+            f"layers{more}"
+        )
+    if not is_neuron(module) and [*module.children()]:
         raise ConversionError(
             f"from_torch.module: got {type(module).__name__}, in whose forward the order of layers is not "
             "to be seen; allowed is what to_torch made, a torch.nn.Sequential of layers and snnTorch's "
@@ -54,6 +62,16 @@ def network_of_layers(
     layers: Sequence[torch.nn.Module], *, input_shape: tuple[int, ...] | None, inputs: str, dt: float
 ) -> Network:
     """Return what layers and snnTorch's neurons are as a network: see `rheobase.from_torch`."""
+    if not any(map(is_neuron, layers)):
+        raise ConversionError(
+            f"from_torch.module: got layers without a neuron, {[type(one).__name__ for one in layers]}; allowed "
+            "are those of spiking networks. rb.convert makes one of a network that does not spike"
+        )
+    for layer in filter(is_neuron, layers):
+        if type(layer).__name__ not in NEURONS:
+            raise ConversionError(
+                f"from_torch: a {type(layer).__name__} cannot be converted; allowed are {', '.join(NEURONS)}"
+            )
     shape = _first_shape(layers, input_shape)
     net = Network()
     source = SpikeSource if inputs == "spikes" else CurrentSource
@@ -67,7 +85,7 @@ def network_of_layers(
         back, again, more = _recurrence(recurrent, shape, where)
         bias = bias if more is None else more if bias is None else bias + more
         name = f"{type(neuron).__name__.lower()}{place}"
-        model, fed = _model(neuron, bias, dt, where)
+        model, fed = model_of(neuron, bias, dt, where, shape)
         after = net.add(Population(shape, model, name=name))
         net.add(Projection(before, after, pattern, weight=weight, delay=0.0, name=f"into {name}"))
         if recurrent is not None:
@@ -98,7 +116,10 @@ def _stages(layers: Sequence[torch.nn.Module]) -> Iterator[tuple[list[torch.nn.M
 
 def _first_shape(layers: Sequence[torch.nn.Module], given: tuple[int, ...] | None) -> tuple[int, ...]:
     if given is not None:
-        return tuple(int(size) for size in given)
+        sizes = (given,) if isinstance(given, int) else given
+        if not isinstance(sizes, list | tuple) or not all(isinstance(n, int) and n > 0 for n in sizes):
+            raise SpecError(f"from_torch.input_shape: got {given!r}; allowed are sizes above 0")
+        return tuple(sizes)
     first = next((one for one in layers if not isinstance(one, torch.nn.Identity | torch.nn.Dropout)), None)
     if isinstance(first, torch.nn.Linear):
         return (first.in_features,)
@@ -135,9 +156,11 @@ def _connection(
     """Return pattern, weights, bias (n,) and the shape after layers without neurons."""
     others = [type(layer).__name__ for layer in chain if not isinstance(layer, _LINEAR)]
     if others:
+        pool = ": put it behind the neuron, or take an AvgPool2d" if "MaxPool2d" in others else ""
+        allowed = ", ".join(layer.__name__ for layer in _LINEAR)
         raise ConversionError(
-            f"{where}: {others} cannot be converted; allowed between neurons are Linear, Conv2d, AvgPool2d, "
-            "BatchNorm1d, BatchNorm2d, Flatten, Unflatten, Dropout and Identity, and MaxPool2d of spikes"
+            f"{where}: {others} cannot be converted; allowed between neurons are {allowed}, and MaxPool2d of "
+            f"spikes{pool}"
         )
     try:
         with torch.no_grad():
@@ -159,14 +182,14 @@ def _native(
 ) -> tuple[Any, Any, np.ndarray | None] | None:
     """Return pattern, weights and bias of a layer that is one of our patterns; None if it is not."""
     if isinstance(one, torch.nn.Linear) and len(shape) == 1 and np.prod(before) == one.in_features:
-        return dense(), _array(one.weight), _spread(one, shape)
+        return dense(), array_of(one.weight), _spread(one, shape)
     if (
         isinstance(one, torch.nn.Conv2d)
         and one.padding_mode == "zeros"
         and one.padding not in ("same", "valid")
     ):
         options: Any = {"stride": one.stride, "padding": one.padding, "dilation": one.dilation}
-        return conv2d(groups=one.groups, **options), _array(one.weight), _spread(one, shape)
+        return conv2d(groups=one.groups, **options), array_of(one.weight), _spread(one, shape)
     if isinstance(one, torch.nn.AvgPool2d) and one.padding in (0, (0, 0)) and not one.ceil_mode:
         if one.divisor_override is None:
             return pool2d(one.kernel_size, stride=one.stride), 1.0, None
@@ -198,13 +221,13 @@ def _fold(layer: Any, norm: Any) -> torch.nn.Module:
             f"from_torch: a {type(norm).__name__} without running statistics depends on the batch; train it "
             "with track_running_stats=True"
         )
-    scale = 1.0 / np.sqrt(_array(norm.running_var) + norm.eps)
-    scale = scale if norm.weight is None else scale * _array(norm.weight)
-    bias = 0.0 if layer.bias is None else _array(layer.bias)
-    bias = (bias - _array(norm.running_mean)) * scale
-    bias = bias if norm.bias is None else bias + _array(norm.bias)
+    scale = 1.0 / np.sqrt(array_of(norm.running_var) + norm.eps)
+    scale = scale if norm.weight is None else scale * array_of(norm.weight)
+    bias = 0.0 if layer.bias is None else array_of(layer.bias)
+    bias = (bias - array_of(norm.running_mean)) * scale
+    bias = bias if norm.bias is None else bias + array_of(norm.bias)
     folded = copy.deepcopy(layer)
-    weight = _array(layer.weight) * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    weight = array_of(layer.weight) * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
     folded.weight = torch.nn.Parameter(torch.from_numpy(weight.astype(np.float32)))
     folded.bias = torch.nn.Parameter(torch.from_numpy(bias.astype(np.float32)))
     return folded
@@ -231,7 +254,7 @@ def _recurrence(recurrent: Any, shape: tuple[int, ...], where: str) -> tuple[Any
     if recurrent is None:
         return None, None, None
     if hasattr(recurrent, "V"):
-        return one_to_one(), np.broadcast_to(_array(recurrent.V), int(np.prod(shape))).copy(), None
+        return one_to_one(), np.broadcast_to(array_of(recurrent.V), int(np.prod(shape))).copy(), None
     found = _native(recurrent, shape, shape)
     if found is None:
         raise ConversionError(
@@ -240,65 +263,9 @@ def _recurrence(recurrent: Any, shape: tuple[int, ...], where: str) -> tuple[Any
     return found
 
 
-def _model(
-    neuron: Any, bias: np.ndarray | None, dt: float, where: str
-) -> tuple[NeuronModel, np.ndarray | None]:
-    """Return a neuron's model, and the bias that must be fed to it."""
-    kind = type(neuron).__name__
-    if kind not in ("Leaky", "RLeaky", "Synaptic", "RSynaptic", "Alpha"):
-        raise ConversionError(f"{where}: allowed are Leaky, RLeaky, Synaptic, RSynaptic and Alpha")
-    reset, delayed = neuron.reset_mechanism, bool(getattr(neuron, "reset_delay", True))
-    refused = {
-        "inhibition=True": neuron.inhibition,
-        "state_quant": neuron.state_quant,
-        "graded spikes": bool((torch.as_tensor(neuron.graded_spikes_factor) != 1).any()),
-        "reset_delay=False with 'subtract', which may subtract twice": not delayed and reset == "subtract",
-        "reset to zero, which there takes away the input too": kind not in ("Leaky", "Alpha")
-        and reset == "zero",
-        "'subtract', which leaves its sums as they never were": kind == "Alpha" and reset == "subtract",
-    }
-    for what, found in refused.items():
-        if found:
-            raise ConversionError(f"{where}: {kind} with {what} cannot be converted")
-    common: Any = {
-        "threshold": _number(neuron.threshold), "reset": _RESETS[reset], "reset_delay": delayed,
-        "strict": True,
-    }  # fmt: skip
-    beta = np.clip(_number(neuron.beta), 0.0, 1.0)
-    if kind == "Alpha":
-        alpha, threshold = _number(neuron.alpha), _number(neuron.threshold)
-        return Alpha(alpha, _plain(beta), threshold, reset=_RESETS[reset]), bias
-    if "Synaptic" not in kind:
-        drive: Any = 0.0 if bias is None else bias
-        return Leaky(_plain(beta), drive=drive, **common), None
-    alpha = np.clip(_number(neuron.alpha), 0.0, 1.0)
-    if np.any(alpha >= 1.0) or np.any(beta >= 1.0):
-        raise ConversionError(f"{where}: alpha and beta of 1 never decay; allowed are numbers below 1")
-    tau, tau_syn = dt / (1.0 - beta), dt / (1.0 - alpha)
-    model = CubaLIF(
-        _plain(tau), _plain(tau_syn), w_in=_plain(tau_syn / dt), resistance=_plain(tau / dt),
-        integration="euler", **common,
-    )  # fmt: skip
-    return model, bias
-
-
-def _array(tensor: Any) -> np.ndarray:
-    return np.asarray(torch.as_tensor(tensor).detach().cpu().numpy(), np.float64)
-
-
-def _number(tensor: Any) -> Any:
-    """Return one number, or one for each neuron."""
-    values = _array(tensor).reshape(-1)
-    return float(values[0]) if values.size == 1 else values
-
-
-def _plain(value: Any) -> Any:
-    return value if np.ndim(value) else float(value)
-
-
 def _spread(layer: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     """Return a layer's bias for each neuron behind it; None if there is none."""
     if layer.bias is None:
         return None
-    bias = _array(layer.bias).reshape(-1, *[1] * (len(shape) - 1))
+    bias = array_of(layer.bias).reshape(-1, *[1] * (len(shape) - 1))
     return np.broadcast_to(bias, shape).reshape(-1).copy()

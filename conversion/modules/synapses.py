@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ...engine.plan import Plan, ProjectionPlan
 from ...learning.binding.weighing import Weighing
@@ -45,6 +48,12 @@ class Synapses(Weighing):
     def soft(self) -> bool:
         """Whether they count otherwise now than in a network, so that a grid would mean nothing."""
         return self.norm is not None and self.norm.training
+
+    def renew(self) -> None:
+        """Let torch's pruning make the weight anew, which its hooks do before `forward`: too late here."""
+        for hook in self._forward_pre_hooks.values():
+            if isinstance(hook, BasePruningMethod | WeightNorm | SpectralNorm):
+                hook(self, ())
 
     def folded(self) -> torch.Tensor:
         """Return the weights as a network has them: a normalisation, as it is in evaluation, is in them."""

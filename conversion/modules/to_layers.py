@@ -125,35 +125,38 @@ def _stage(plan: Plan, name: str, before: str) -> _Stage:
 def _neuron(stage: _Stage, plan: Plan) -> _Neuron:
     """Return a population's neuron, or raise ConversionError if snnTorch has none that spikes as it does."""
     model = stage.population.model
-    where = f"to_snntorch: {stage.population.label} ({model!r})"
+    where = f"to_snntorch: {stage.population.label}, a {type(model).__name__},"
+    kind = _KINDS.get(type(model))
+    if kind is None or not getattr(model, "reset_delay", True):
+        raise ConversionError(
+            f"{where} cannot go there; allowed are Leaky, CubaLIF and Alpha with reset_delay=True, as "
+            "snnTorch has them"
+        )
     for name, neutral in (("refractory", 0), ("escape", 0), ("v_reset", 0), ("v_rest", 0)):
         if np.any(np.asarray(getattr(model, name, neutral)) != neutral):
             raise ConversionError(f"{where} has {name}; allowed is {neutral}")
     if getattr(model, "reset_by", None) is not None or not model.strict:  # type: ignore[attr-defined]
-        raise ConversionError(f"{where}: allowed is strict=True and a reset by the threshold")
-    kind = _KINDS.get(type(model))
-    if kind is None or not getattr(model, "reset_delay", True):
-        raise ConversionError(
-            f"{where}: allowed are Leaky, CubaLIF and Alpha with reset_delay=True, as snnTorch has them"
-        )
+        raise ConversionError(f"{where} cannot go there; allowed is strict=True and a reset by the threshold")
     return kind(model, plan.dt, where, stage)
 
 
 def _leaky(model: Any, dt: float, where: str, stage: _Stage) -> _Neuron:
     if model.leak != "decay":
-        raise ConversionError(f"{where}: allowed is leak='decay'")
+        raise ConversionError(f"{where} cannot go there; allowed is leak='decay'")
     if stage.back is not None and model.reset == "hard":
-        raise ConversionError(f"{where}: an RLeaky that resets to zero takes away its input too")
+        raise ConversionError(f"{where} cannot go there: an RLeaky that resets to zero loses its input too")
     return _Neuron("Leaky", (_tensor(model.beta),), _firing(model), bias=np.asarray(model.drive))
 
 
 def _synaptic(model: Any, dt: float, where: str, stage: _Stage) -> _Neuron:
     if model.reset == "hard":
-        raise ConversionError(f"{where}: a Synaptic that resets to zero takes away its input too")
+        raise ConversionError(f"{where} cannot go there: a Synaptic that resets to zero loses its input too")
     constants = model.constants(dt)
     gain = np.asarray(constants["gain"]) * np.asarray(constants["gain_i"])
     if gain.ndim and np.ptp(gain) > 0:
-        raise ConversionError(f"{where}: allowed are the same time constants and resistance for all neurons")
+        raise ConversionError(
+            f"{where} cannot go there; allowed are the same time constants and resistance for all neurons"
+        )
     numbers = _tensor(constants["decay_i"]), _tensor(constants["decay"])
     return _Neuron("Synaptic", numbers, _firing(model), gain=float(gain.flat[0]))
 

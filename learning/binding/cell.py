@@ -18,6 +18,9 @@ from .words import WORDS, Spike, spike_of, step, words_with
 #: What a reset changes: with `detach_reset` no gradient passes from the spike to these state variables.
 RESET = ("v", "pending")
 
+#: What a cell makes of its model, and makes anew when it is copied.
+_BOUND = ("_moves", "_fire", "_fire_apart", "_passages")
+
 #: State variable -> values (batch, n).
 State = dict[str, torch.Tensor]
 
@@ -32,9 +35,10 @@ def refuse_untrainable(name: str, model: NeuronModel) -> None:
     rules = model.rules
     used = set().union(*(rule.words for rule in (rules.flow, rules.jump, rules.fire))) - set(WORDS)
     if used:
+        chance = "Leave out noise and escape, or choose" if used & {"normal", "uniform"} else "Choose"
         raise ConversionError(
             f"{name}: {type(model).__name__} uses {sorted(used)}, which no gradient passes; allowed are "
-            f"models made of arithmetic and {WORDS}. Leave out noise and escape, or choose another model"
+            f"models made of arithmetic and {WORDS}. {chance} another model"
         )
 
 
@@ -84,12 +88,24 @@ class Cell(torch.nn.Module):
         self.trained = Trained(model, train, dt=dt) if train else None
         for name, value in model.constants(dt).items():
             self.register_buffer(f"k_{name}", torch.as_tensor(_stored(value)), persistent=False)
-        words = words_with(spike_of(surrogate) if isinstance(surrogate, Surrogate) else surrogate)
-        rules = model.rules
+        self._bind()
+
+    def _bind(self) -> None:
+        """Give the rules the words of torch."""
+        spike = spike_of(self.surrogate) if isinstance(self.surrogate, Surrogate) else self.surrogate
+        words, rules = words_with(spike), self.model.rules
         self._moves = [(rule, rule.bind(words)) for rule in (rules.flow, rules.jump)]
         self._fire = rules.fire.bind(words)
-        resets = "spike" in rules.fire.words and set(RESET) & set(model.written(rules.fire))
-        self._fire_apart = rules.fire.bind(words_with(step)) if detach_reset and resets else None
+        resets = "spike" in rules.fire.words and set(RESET) & set(self.model.written(rules.fire))
+        self._fire_apart = rules.fire.bind(words_with(step)) if self.detach_reset and resets else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: functions are bound anew."""
+        return {name: value for name, value in self.__dict__.items() if name not in _BOUND}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._bind()
 
     def forward(
         self,

@@ -80,11 +80,13 @@ def pooled_layers():
 def image_layers():
     norm = nn.BatchNorm2d(4)
     norm.running_var.uniform_(0.5, 1.5)
+    of_channels = torch.linspace(0.6, 0.9, 4).reshape(4, 1, 1)
     return [
-        nn.Conv2d(2, 4, 3, padding=1), norm, nn.AvgPool2d(2), snn.Leaky(0.8, threshold=0.4),
+        nn.Conv2d(2, 4, 3, padding=1), norm, nn.AvgPool2d(2), snn.Leaky(of_channels, threshold=0.4),
         nn.AvgPool2d(2), snn.Leaky(0.5, threshold=0.2),
         nn.Conv2d(4, 5, 2, padding=1), snn.Leaky(0.9, threshold=0.3),
-        nn.AvgPool2d(3), nn.Dropout2d(0.5), nn.Flatten(), nn.Linear(5, 6), snn.Leaky(0.9, threshold=0.3),
+        nn.AdaptiveAvgPool2d(1), nn.Dropout2d(0.5), nn.Flatten(),
+        nn.Linear(5, 6), snn.Leaky(0.9, threshold=0.3),
         nn.Unflatten(1, (6, 1, 1)), nn.Flatten(), nn.Linear(6, 5), snn.Leaky(0.9, threshold=0.3),
     ]  # fmt: skip
 
@@ -173,19 +175,26 @@ def test_a_network_that_is_no_chain_is_refused():
 
 def test_the_largest_of_what_is_no_spike_is_refused():
     layers = [nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), snn.Leaky(0.9)]
-    with pytest.raises(rb.ConversionError, match=r"\['MaxPool2d'\] cannot .* MaxPool2d of spikes"):
+    with pytest.raises(rb.ConversionError, match=r"\['MaxPool2d'\] cannot .* of spikes: put it behind"):
         rb.from_torch(layers, input_shape=(1, 8, 8))
+    with pytest.raises(rb.SpecError, match="input_shape: got 'large'"):
+        rb.from_torch(layers, input_shape="large")
+    with pytest.raises(rb.SpecError, match=r"to_torch.network: got a Sequential; .* rb.from_torch makes"):
+        rb.to_torch(nn.Sequential(*layers))
 
 
 @pytest.mark.parametrize(
     ("layers", "match"),
     [
-        ([nn.Linear(3, 2)], r"the last layers, \['Linear'\], lead to no neuron"),
+        ([nn.Linear(3, 2)], r"without a neuron, \['Linear'\]; .* rb.convert makes one"),
+        ([nn.Linear(3, 2), snn.Leaky(0.9), nn.Linear(2, 2)], r"last layers, \['Linear'\], lead to no neuron"),
+        ({"fc.weight": torch.ones(2, 2)}, "got a dict; .* a state_dict goes into a network by net.with"),
+        ([nn.Linear(3, 2), snn.Leaky(torch.ones(3))], r"beta has the shape \(3,\), which does not fit"),
         ([nn.Linear(3, 2), nn.ReLU(), snn.Leaky(0.9)], r"Linear, ReLU, Leaky\): \['ReLU'\] cannot"),
-        ([nn.Linear(3, 2), snn.Lapicque(0.8)], "allowed are Leaky, RLeaky, Synaptic, RSynaptic and Alpha"),
+        ([nn.Linear(3, 2), snn.Lapicque(0.8)], "a Lapicque cannot be converted; allowed are Leaky, RLeaky"),
         ([nn.Linear(3, 2), snn.Alpha(0.8, 0.7, reset_mechanism="subtract")], "as they never were"),
         ([nn.MaxPool2d(2, ceil_mode=True), nn.Flatten(), nn.Linear(3, 2), snn.Leaky(0.9)], "input_shape"),
-        ([nn.Linear(3, 2), snn.Leaky(0.9, inhibition=True)], "inhibition=True cannot be converted"),
+        ([nn.Linear(3, 2), snn.Leaky(0.9, inhibition=True)], "cannot convert a Leaky with inhibition=True"),
         ([nn.Linear(3, 2), snn.Leaky(0.9, reset_delay=False)], "may subtract twice"),
         ([nn.Linear(3, 2), snn.Synaptic(0.9, 0.8, reset_mechanism="zero")], "takes away the input too"),
         ([snn.RLeaky(0.9, linear_features=2, reset_mechanism="zero")], "input_shape"),
