@@ -117,7 +117,8 @@ def to_torch(
     """
     _check_network(network, "to_torch")
     surrogate = ATan() if surrogate is None else surrogate
-    if not isinstance(surrogate, Surrogate) and not callable(surrogate):
+    sound = isinstance(surrogate, Surrogate) or callable(surrogate)
+    if not sound or isinstance(surrogate, type):
         raise SpecError(
             f"to_torch.surrogate: got {surrogate!r}; allowed is a Surrogate such as ATan(2.0), or a function"
         )

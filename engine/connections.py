@@ -189,26 +189,34 @@ def with_own_weights(p: Projection, seed: int, weights: np.ndarray) -> Projectio
     A pattern that is drawn becomes the list of its pairs, which has the same synapses and delays.
     """
     c = p.connectivity
-    if not isinstance(c, Drawn):
-        if isinstance(c, Sparse):
-            return replace(p, connectivity=replace(c, values=weights), weight=1.0)
+    if isinstance(c, Sparse):
+        return replace(p, connectivity=replace(c, values=weights), weight=1.0)
+    if not isinstance(c, Drawn) and p.correlation is None:
         return replace(p, weight=weights)
     weights_table, chosen = weight_table(p)
     delays, delays_chosen = (np.zeros(0), False) if p.delay is None else delays_in_seconds(p)
     if isinstance(p.delay, ByDistance):
         delays = np.maximum(delays, np.finfo(np.float64).tiny)  # which is never zero there
+    recipe = recipe_of_projection(p, seed)
     synapses = draw_synapses(
-        recipe_of_projection(p, seed),
+        recipe,
         weights=weights_table,
         delays=delays,
         drawn_weights=chosen,
         drawn_delays=delays_chosen,
     )
+    delay = p.delay if synapses.delay_index is None else delays[synapses.delay_index]
+    listed = _as_listed(p, recipe)
+    if listed is not None:  # the delays that were drawn with other weights, in the order of the pairs
+        assert isinstance(delay, np.ndarray)
+        shape = (p.post.n, p.pre.n) if isinstance(c, Dense) else listed.shape
+        described = np.full(int(np.prod(shape)), delay.min())
+        described[listed] = delay
+        return replace(p, weight=weights, delay=described.reshape(shape), correlation=None)
     if weights.shape != synapses.targets.shape:
         raise SpecError(
             f"{p.label}.weight: got shape {weights.shape}; allowed is one for each of its "
             f"{synapses.n} synapses"
         )
-    listed = Explicit(pre_ids=synapses.sources(), post_ids=synapses.targets.astype(np.int64))
-    delay = p.delay if synapses.delay_index is None else delays[synapses.delay_index]
-    return replace(p, connectivity=listed, weight=weights, delay=delay, correlation=None)
+    pairs = Explicit(pre_ids=synapses.sources(), post_ids=synapses.targets.astype(np.int64))
+    return replace(p, connectivity=pairs, weight=weights, delay=delay, correlation=None)

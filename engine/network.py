@@ -156,7 +156,10 @@ class Network:
         from .connections import with_own_weights
 
         if not isinstance(weights, Mapping):
-            raise SpecError(f"Network.with_weights: got {weights!r}; allowed are projections with weights")
+            raise SpecError(
+                f"Network.with_weights: got {type(weights).__name__}; allowed is a dict from projections to "
+                "weights (rb.from_torch(module) takes what a module holds)"
+            )
         by_name = {}
         for key, value in weights.items():
             name = str(key.name if isinstance(key, Projection) else key)

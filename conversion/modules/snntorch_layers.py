@@ -64,8 +64,8 @@ def network_of_layers(
     """Return what layers and snnTorch's neurons are as a network: see `rheobase.from_torch`."""
     if not any(map(is_neuron, layers)):
         raise ConversionError(
-            f"from_torch.module: got layers without a neuron, {[type(one).__name__ for one in layers]}; allowed "
-            "are those of spiking networks. rb.convert makes one of a network that does not spike"
+            f"from_torch.module: got layers without a neuron, {[type(one).__name__ for one in layers]}; "
+            "allowed are those of spiking networks. rb.convert makes one of a network that does not spike"
         )
     for layer in filter(is_neuron, layers):
         if type(layer).__name__ not in NEURONS:
@@ -114,7 +114,7 @@ def _stages(layers: Sequence[torch.nn.Module]) -> Iterator[tuple[list[torch.nn.M
         )
 
 
-def _first_shape(layers: Sequence[torch.nn.Module], given: tuple[int, ...] | None) -> tuple[int, ...]:
+def _first_shape(layers: Sequence[torch.nn.Module], given: Any) -> tuple[int, ...]:
     if given is not None:
         sizes = (given,) if isinstance(given, int) else given
         if not isinstance(sizes, list | tuple) or not all(isinstance(n, int) and n > 0 for n in sizes):

@@ -69,6 +69,7 @@ def model_of(
 
 
 def array_of(tensor: Any) -> np.ndarray:
+    """Return what a parameter of torch holds, float64."""
     return torch.as_tensor(tensor).detach().cpu().double().numpy()
 
 

@@ -220,6 +220,7 @@ def test_what_has_no_gradient_is_refused_by_name():
     refused(lambda net: None, "train of hidden: got None", rb.SpecError, train={"hidden": None})
     refused(lambda net: None, "precision: got 'float64'", rb.SpecError, precision="float64")
     refused(lambda net: None, "surrogate: got 3", rb.SpecError, surrogate=3)
+    refused(lambda net: None, r"surrogate: got <class .*\.ATan'>", rb.SpecError, surrogate=ATan)
     refused(lambda net: None, "out has no 'w'", rb.SpecError, outputs=("out", "w"))
     refused(lambda net: None, "outputs: got 'x'", rb.SpecError, outputs="x")
     with pytest.raises(rb.ConversionError, match="layers without a neuron"):

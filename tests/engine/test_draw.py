@@ -267,3 +267,24 @@ def test_weights_of_a_matrix_without_its_diagonal_go_in_as_they_come_out():
         np.testing.assert_array_equal(sim.weights(name), off[::-1, ::-1])
         found = sim.synapses(name)
         np.testing.assert_array_equal(found.to_scipy().toarray(), off[::-1, ::-1])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        rb.dense(), rb.all_to_all(self_connections=False), rb.explicit([1, 0, 2], [2, 0, 1]),
+        rb.one_to_one(), rb.random(0.7),
+    ],
+)  # fmt: skip
+def test_other_weights_leave_the_delays_that_were_drawn_with_the_old_ones(pattern):
+    net = rb.Network(seed=2)
+    a = net.add(rb.Population(3, rb.IF()))
+    drawn = {"weight": rb.normal(0.3, 0.1), "delay": rb.uniform(1e-3, 9e-3), "correlation": 0.5}
+    p = net.add(rb.Projection(a, a, pattern, **drawn))
+    before = rb.Simulator(net, dt=1e-3, backend="reference")
+    other = net.with_weights({p: 2.0 * before.weights(p)})
+    after = rb.Simulator(other, dt=1e-3, backend="reference")
+    was, now = before.synapses(p), after.synapses(other[p.label])
+    assert now.delay.tolist() == was.delay.tolist()
+    assert now.weight == pytest.approx(2.0 * was.weight, rel=1e-3)
+    assert (now.pre.tolist(), now.post.tolist()) == (was.pre.tolist(), was.post.tolist())

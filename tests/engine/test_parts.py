@@ -478,7 +478,7 @@ def test_other_weights_are_for_projections_of_the_network():
             net.with_weights({key: 2.0})
     with pytest.raises(rb.SpecError, match="weight: got nan"):
         net.with_weights({loop: NAN})
-    with pytest.raises(rb.SpecError, match="with_weights: got 3"):
+    with pytest.raises(rb.SpecError, match="with_weights: got int"):
         net.with_weights(3)
 
 
