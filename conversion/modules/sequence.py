@@ -24,13 +24,23 @@ class SequenceCell(Cell):
         #: The constants that are one number for all neurons: a device is not asked for them.
         self.numbers = {name: value.item() for name, value in constants.items() if not value.ndim}
         self.states = tuple(state.name for state in self.model.used_states)
-        self.kind, self.slopes = "", []
+        self.kind, self.slopes = self._registered(), []
         if isinstance(self.surrogate, Surrogate):
-            integers = frozenset(n for n, value in constants.items() if not value.is_floating_point())
-            apart, surrogate = RESET if self.detach_reset else (), self.surrogate.variant
-            self.kind = register(Kind(self.model, tuple(self.numbers), integers, apart, surrogate))
             values = self.surrogate.constants()
-            self.slopes = [float(values[name]) for name in surrogate.arguments if name != "x"]
+            self.slopes = [float(values[n]) for n in self.surrogate.variant.arguments if n != "x"]
+
+    def _registered(self) -> str:
+        """Return by which name operators know the neurons in this process; "" if they cannot."""
+        if not isinstance(self.surrogate, Surrogate):
+            return ""
+        constants = {name: getattr(self, f"k_{name}") for name in self.model.constant_names}
+        integers = frozenset(n for n, value in constants.items() if not value.is_floating_point())
+        apart, surrogate = RESET if self.detach_reset else (), self.surrogate.variant
+        return register(Kind(self.model, tuple(self.numbers), integers, apart, surrogate))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.kind = self._registered()
 
     def forward(
         self,

@@ -19,7 +19,7 @@ from .words import WORDS, Spike, spike_of, step, words_with
 RESET = ("v", "pending")
 
 #: What a cell makes of its model, and makes anew when it is copied.
-_BOUND = ("_moves", "_fire", "_fire_apart", "_passages")
+_BOUND = ("_moves", "_fire", "_fire_apart")
 
 #: State variable -> values (batch, n).
 State = dict[str, torch.Tensor]

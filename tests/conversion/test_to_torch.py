@@ -282,6 +282,14 @@ def test_parameters_in_any_unit_are_trained_at_one_rate_and_stay_within_bounds(m
         assert torch.isfinite(module(torch.ones(3, 1, 3))).all()
 
 
+def test_a_pickled_module_makes_its_neurons_known_where_it_is_opened(monkeypatch):
+    data = pickle.dumps(rb.to_torch(stack(MODELS["leaky"])))
+    monkeypatch.setattr("rheobase.conversion.modules.kinds._KINDS", {})
+    from rheobase.conversion.modules import kinds
+
+    assert {cell.kind for cell in pickle.loads(data).cells.values()} == set(kinds._KINDS)
+
+
 def test_modules_are_pickled_and_what_torch_prunes_is_not_a_step_behind():
     net = rb.Network()
     x, y = net.add(rb.SpikeSource(3, name="x")), net.add(rb.Population(2, rb.Leaky(0.9), name="y"))
