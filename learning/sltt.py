@@ -156,7 +156,7 @@ def step_by_step(
             outputs = _by_step(found, len(piece), batch)
             if learns:
                 losses = [loss(output, t) for output, t in zip(outputs, piece, strict=True) if t in used]
-                part = torch.stack(losses).sum() / steps
+                part = torch.stack([_number(one) for one in losses]).sum() / steps
                 backward(part)
                 total = total.to(part.device) + part.detach()
         state = state.detach()
@@ -217,6 +217,11 @@ def _runner(
     module: Any, x: Any, chunk: int | None, online: torch.optim.Optimizer | None
 ) -> tuple[Callable[[Any, Any], tuple[Any, Any]], int]:
     """Return what runs steps, and how many at once, or raise SpecError."""
+    if not hasattr(module, "run"):
+        raise SpecError(
+            f"module: got a {type(module).__name__}; allowed is one that has `run(x, state)`, such as "
+            "rb.to_torch(network)"
+        )
     together = getattr(module, "run_detached", None)
     alone = together is None or online is not None
     if chunk is None:
@@ -227,6 +232,14 @@ def _runner(
         reason = "a module without `run_detached`" if together is None else "an optimiser that steps `online`"
         raise SpecError(f"chunk: got {chunk} with {reason}; allowed is 1")
     return (module.run if together is None or chunk == 1 else together), chunk
+
+
+def _number(loss: Any) -> torch.Tensor:
+    """Return the loss of a step if it is one number, or raise SpecError."""
+    if not torch.is_tensor(loss) or loss.numel() != 1:
+        got = tuple(loss.shape) if torch.is_tensor(loss) else type(loss).__name__
+        raise SpecError(f"loss: got {got}; allowed is a function of (output, step) that returns one number")
+    return loss
 
 
 def _drawn(steps: int, k: int | None, generator: torch.Generator | None) -> set[int]:

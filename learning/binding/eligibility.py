@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from ...neurons.errors import ConversionError, SpecError
-from .weighing import Weighing, in_place_of
+from .weighing import Weighing, in_place_of, weighing_in
 
 #: State variable -> values.
 Values = dict[str, torch.Tensor]
@@ -262,7 +262,7 @@ def _alike(out: _Call, slope: torch.Tensor) -> torch.Tensor:
 
 def projections_in(module: Any) -> dict[str, Any]:
     """Return the projections of a module by name, or raise SpecError if it is none of a network."""
-    found = {name: m for name, m in module.named_modules() if isinstance(m, Weighing)}
+    found = {name: m for name, m in weighing_in(module).items() if isinstance(m, Weighing)}
     if not found or not hasattr(module, "cell"):
         raise SpecError(f"module: got {type(module).__name__}; allowed is what rheobase.to_torch returns")
     return found

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...neurons.errors import SpecError
+
 #: Layers of torch that weigh what they are given.
 LAYERS = (torch.nn.Linear, torch.nn.modules.conv._ConvNd)
 
@@ -34,7 +36,12 @@ class Weighing(torch.nn.Module):
 
 
 def weighing_in(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
-    """Return all modules within one that weigh events, by name."""
+    """Return all modules within one that weigh events, by name, or raise SpecError if it is none."""
+    if not isinstance(module, torch.nn.Module):
+        raise SpecError(
+            f"module: got a {type(module).__name__}; allowed is a torch.nn.Module, such as "
+            "rb.to_torch(network)"
+        )
     return {name: m for name, m in module.named_modules() if isinstance(m, (Weighing, *LAYERS))}
 
 

@@ -11,7 +11,9 @@ torch.set_num_threads(1)
 from torch.nn.functional import cross_entropy, mse_loss, one_hot  # noqa: E402
 
 from rheobase.learning.delays import LearnedDelays  # noqa: E402
+from rheobase.learning.eprop import eprop  # noqa: E402
 from rheobase.learning.sltt import cross_entropy_and_square, sltt  # noqa: E402
+from rheobase.learning.traces import ottt  # noqa: E402
 
 BATCH = 16
 
@@ -256,6 +258,18 @@ def test_steps_at_once_are_refused_where_weights_or_gradients_would_be_others():
         with pytest.raises(rb.SpecError, match=f"chunk: {message}"):
             sltt(refused, x, lambda v, t: cross_entropy(v, labels), **options)
     assert float(sltt(Stepped(), x, lambda v, t: cross_entropy(v, labels)).loss) > 0
+
+
+def test_what_is_no_module_and_a_loss_that_is_no_number_are_refused():
+    module, (x, _) = network((30, 4), 1.1), data()
+    for learn in (sltt, ottt, eprop):
+        with pytest.raises(rb.SpecError, match=r"module: got a Network; .* such as rb\.to_torch"):
+            learn(rb.Network(), x, lambda v, t: v.sum())
+    with pytest.raises(rb.SpecError, match=r"module: got a Linear; allowed is one that has `run"):
+        sltt(torch.nn.Linear(2, 2), x, lambda v, t: v.sum())
+    for loss, got in ((lambda v, t: None, "NoneType"), (lambda v, t: v, r"\(16, 4\)")):
+        with pytest.raises(rb.SpecError, match=f"loss: got {got}; allowed is a function of"):
+            sltt(module, x, loss)
 
 
 def test_an_input_or_an_output_without_steps_is_refused():
