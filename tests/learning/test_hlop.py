@@ -1,4 +1,4 @@
-"""Lateral connections against a twin and the principal subspace, projected gradients against torch's own."""
+"""Projected gradients against torch's own, what layers hear, and what is refused and warned of."""
 
 import warnings
 
@@ -14,28 +14,13 @@ from rheobase.learning.hlop import HLOP, Lateral, ProtectionWarning  # noqa: E40
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """What is multiplied here is small."""
+def one_thread_and_seed():
+    """What is multiplied here is small; rows are drawn alike in every run."""
+    torch.manual_seed(0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def in_a_subspace(n, k, samples, seed=0, noise=0.05):
-    """Return inputs most of whose energy lies in k dimensions, the strongest direction 3 times as strong."""
-    rng = np.random.default_rng(seed)
-    basis = np.linalg.qr(rng.normal(size=(n, k)))[0].T
-    x = rng.normal(size=(samples, k)) * np.linspace(3.0, 1.0, k) @ basis
-    return torch.from_numpy((x + noise * rng.normal(size=(samples, n))).astype(np.float32))
-
-
-def learned(x, rows, batches=150, **options):
-    lateral = Lateral(x.shape[1], **{"rate": 0.02, **options})
-    lateral.grow(rows, torch.Generator().manual_seed(1))
-    for k in range(batches):
-        lateral.learn(x[20 * (k % 10) : 20 * (k % 10) + 20])
-    return lateral
 
 
 def network(seed=0, conv=False, cell=None):
@@ -48,7 +33,7 @@ def network(seed=0, conv=False, cell=None):
     out = net.add(rb.Population(5, cell, name="out"))
     if conv:
         kernel = rng.normal(0.1, 0.3, (3, 2, 3, 3))
-        net.add(rb.Projection(x, hidden, rb.conv2d(), weight=kernel, delay=0.0))
+        net.add(rb.Projection(x, hidden, rb.conv2d(padding=1, dilation=2), weight=kernel, delay=0.0))
     else:
         net.add(rb.Projection(x, hidden, rb.dense(), weight=rng.normal(0.1, 0.2, (48, 72)), delay=0.0))
     net.add(rb.Projection(hidden, out, rb.dense(), weight=rng.normal(0.1, 0.3, (5, 48)), delay=0.0))
@@ -61,121 +46,14 @@ def spikes(steps=4, batch=6, seed=2):
 
 def layers(kind):
     """Return a module, an input, and the first layer's name, function and rows of its input."""
-    torch.manual_seed(0)
     if kind == "linear":
         layer = torch.nn.Linear(12, 7, bias=False)
         x = torch.rand(9, 12)
         return torch.nn.Sequential(layer, torch.nn.Linear(7, 3, bias=False)), x, "0", functional.linear
-    layer = torch.nn.Conv2d(2, 4, 3, stride=2, padding=1, bias=False)
+    layer = torch.nn.Conv2d(2, 4, 3, stride=2, padding=2, dilation=2, bias=False)
     x = torch.rand(5, 2, 7, 7)
     head = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3, bias=False))
     return torch.nn.Sequential(layer, head), x, "0", None
-
-
-@pytest.mark.parametrize("samples", [8, 40], ids=["fewer than inputs", "more"])
-@pytest.mark.parametrize("old", [0, 3])
-def test_rows_change_as_their_equations_say(twins, samples, old):
-    x = in_a_subspace(15, 6, samples, seed=4)
-    lateral = Lateral(15, rate=0.03, clip=0.4, exact=False)
-    lateral.grow(old)
-    lateral.merge()
-    lateral.grow(4)
-    before = {name: getattr(lateral, name).numpy().astype(np.float64) for name in ("old", "new", "drift")}
-    expected = before["new"], before["drift"]
-    for _ in range(3):
-        lateral.learn(x)
-        expected = twins.lateral.learn(before["old"], *expected, x.numpy().astype(np.float64), 0.03, clip=0.4)
-    np.testing.assert_allclose(lateral.new.numpy(), expected[0], atol=2e-6)
-    np.testing.assert_allclose(lateral.drift.numpy(), expected[1], atol=2e-6)
-    np.testing.assert_array_equal(lateral.old.numpy(), before["old"])
-    assert np.abs(expected[1]).max() > 0.01
-
-
-def test_rows_converge_to_the_principal_subspace_and_to_be_orthonormal():
-    x = in_a_subspace(30, 12, 200)
-    lateral = Lateral(30, rate=0.02)
-    lateral.grow(6, torch.Generator().manual_seed(1))
-    for _ in range(200):
-        lateral.learn(x)
-    principal = np.linalg.svd(x.numpy(), full_matrices=False)[2][:6]
-    ours = np.linalg.qr(lateral.new.numpy().T)[0]
-    assert np.linalg.svd(principal @ ours)[1].min() > 0.999
-    assert lateral.deviation() < 0.01
-    lateral.merge()
-    gradient = torch.randn(8, 30, generator=torch.Generator().manual_seed(2)) @ x.T @ x
-    size = gradient.norm()
-    lateral.project(gradient)
-    assert (gradient @ lateral.old.T).norm() < 0.01 * gradient.norm() < 0.01 * size
-    best = ((x.numpy() @ principal.T) ** 2).sum() / (x.numpy() ** 2).sum()
-    assert lateral.captured(x) == pytest.approx(best, abs=1e-3)
-
-
-def test_new_rows_learn_what_old_ones_leave():
-    first, second = in_a_subspace(30, 4, 200, seed=0), in_a_subspace(30, 4, 200, seed=1)
-    lateral = learned(first, 4)
-    assert lateral.captured(first) > 0.98
-    assert lateral.captured(second) < 0.5
-    lateral.merge()
-    lateral.grow(4, torch.Generator().manual_seed(3))
-    old = lateral.old.clone()
-    for k in range(300):
-        lateral.learn(second[20 * (k % 10) : 20 * (k % 10) + 20])
-    assert torch.equal(lateral.old, old)
-    assert lateral.captured(first) > 0.97
-    assert lateral.captured(second) > 0.95
-    assert lateral.deviation() < 0.02
-    assert (lateral.new @ old.T).abs().max() < 1e-6
-
-
-def test_what_is_left_of_a_gradient_has_nothing_in_the_span_of_rows_of_any_task():
-    lateral, spanned = Lateral(30, rate=0.02), []
-    for seed in range(3):
-        lateral.grow(4, torch.Generator().manual_seed(seed))
-        x = in_a_subspace(30, 6, 200, seed=seed)
-        for _ in range(10):
-            lateral.learn(x)
-        spanned.append(lateral.new.clone())
-        lateral.merge()
-    assert (spanned[0] @ spanned[0].T - torch.eye(4)).abs().max() > 0.01
-    assert lateral.deviation() < 1e-6
-    gradient = torch.randn(8, 30, generator=torch.Generator().manual_seed(2))
-    lateral.project(gradient)
-    assert gradient.norm() > 5.0
-    assert (gradient @ torch.cat(spanned).T).abs().max() < 1e-5
-
-
-def test_rows_that_span_nothing_of_their_own_are_left_out():
-    lateral = Lateral(9)
-    lateral.grow(2, torch.Generator().manual_seed(0))
-    lateral.merge()
-    own = torch.linalg.qr(torch.randn(9, 3, generator=torch.Generator().manual_seed(1))).Q.T
-    lateral.new = torch.stack([own[0], own[0] + 1e-5 * own[1], 0.3 * own[2], lateral.old[0], 0.0 * own[0]])
-    lateral.merge()
-    assert len(lateral.old) == 4
-    assert lateral.deviation() < 1e-6
-    torch.testing.assert_close(own[[0, 2]] @ lateral.old.T @ lateral.old, own[[0, 2]])
-    assert len(lateral.new) == len(lateral.drift) == 0
-
-
-def test_rows_are_kept_as_they_were_learned_if_not_exact():
-    lateral = Lateral(30, exact=False)
-    lateral.grow(8, torch.Generator().manual_seed(0))
-    lateral.learn(in_a_subspace(30, 4, 200))
-    learned = lateral.new.clone()
-    lateral.merge()
-    assert torch.equal(lateral.old, learned)
-    lateral.grow(8, torch.Generator().manual_seed(1))
-    assert (lateral.new @ learned.T).abs().max() > 0.1
-    assert lateral.deviation() > 0.1
-
-
-def test_subspace_neurons_that_tell_in_many_levels_learn_as_those_that_tell_numbers():
-    x = in_a_subspace(30, 12, 200)
-    exact, fine, coarse = (learned(x, 6, 60, levels=levels) for levels in (None, 20_000, 40))
-    torch.testing.assert_close(fine.new, exact.new, atol=2e-3, rtol=0.0)
-    assert coarse.captured(x) > exact.captured(x) - 0.02
-    assert torch.equal(coarse.activity(torch.eye(30), 7.3 * torch.eye(30)[:2])[0], torch.tensor([7.5, 0.0]))
-    assert float(coarse.activity(torch.eye(30), 99.0 * torch.eye(30)).max()) == 20.0
 
 
 @pytest.mark.parametrize("levels", [None, 4], ids=["numbers", "levels"])
@@ -196,7 +74,7 @@ def test_the_gradient_is_that_of_the_projected_input_and_errors_below_stay(kind,
     if kind == "linear":
         rows = x.detach()
     else:
-        rows = functional.unfold(x.detach(), 3, padding=1, stride=2).transpose(1, 2).flatten(0, 1)
+        rows = functional.unfold(x.detach(), 3, padding=2, stride=2, dilation=2).transpose(1, 2).flatten(0, 1)
     y = rows @ old.T
     if levels is not None:
         y = torch.round(y.clamp(-3.0, 3.0) / 0.75) * 0.75
@@ -226,7 +104,7 @@ def test_projections_of_a_network_are_protected(conv):
         gradient = module.projections[name].weight.grad.flatten(1)
         old = hlop[name].old
         assert (gradient @ old.T).norm() < 1e-6 * gradient.norm()
-        assert (unprojected.flatten(1) @ old.T).norm() > 0.1 * unprojected.norm()
+        assert (unprojected.flatten(1) @ old.T).norm() > 0.01 * unprojected.norm()
         torch.testing.assert_close(gradient, unprojected.flatten(1) @ (torch.eye(old.shape[1]) - old.T @ old))
 
 
@@ -237,11 +115,29 @@ def test_what_comes_to_a_layer_is_what_the_layers_before_have_sent():
     hidden = module(x)["hidden"]
     assert torch.equal(hlop.activity("hidden->out"), hidden.flatten(0, 1))
     assert torch.equal(hlop.activity("x->hidden"), windows(x))
+    learned = Lateral(18)
+    learned.load_state_dict(hlop["x->hidden"].state_dict())
+    learned.learn(windows(x))
+    hlop.learn()
+    torch.testing.assert_close(hlop["x->hidden"].new, learned.new)
+
+
+def test_a_step_leaves_what_old_rows_span_of_the_weights_and_learns():
+    net = torch.nn.Sequential(torch.nn.Linear(6, 4, bias=False))
+    hlop = HLOP(net, {"0": 2})
+    hlop.next_task({"0": 2})
+    weight, new = net[0].weight.detach().clone(), hlop["0"].new.clone()
+    net(torch.rand(3, 6)).square().sum().backward()
+    hlop.step(torch.optim.SGD(net.parameters(), lr=0.1))
+    moved = net[0].weight.detach() - weight
+    assert moved.norm() > 0.01
+    assert (moved @ hlop["0"].old.T).abs().max() < 1e-6
+    assert not torch.equal(hlop["0"].new, new)
 
 
 def windows(x):
-    """What a kernel of 3 by 3 sees of two images of 6 by 6 each."""
-    return functional.unfold(x.reshape(-1, 2, 6, 6), 3).transpose(1, 2).flatten(0, 1)
+    """What the kernel of a network sees of two images of 6 by 6 each."""
+    return functional.unfold(x.reshape(-1, 2, 6, 6), 3, padding=1, dilation=2).transpose(1, 2).flatten(0, 1)
 
 
 def test_online_training_through_time_is_protected_and_its_traces_learned():
@@ -258,13 +154,18 @@ def test_online_training_through_time_is_protected_and_its_traces_learned():
         for s in steps:
             e = 0.5 * e + s
             expected.append(e)
-        torch.testing.assert_close(hlop.activity(name), rows(torch.cat(expected)))
+        for _ in range(2):  # traces begin anew
+            torch.testing.assert_close(hlop.activity(name), rows(torch.cat(expected)))
         gradient = module.projections[name].weight.grad.flatten(1)
         assert gradient.norm() > 0.01
         assert (gradient @ hlop[name].old.T).norm() < 1e-6 * gradient.norm()
-    before = hlop["hidden->out"].new.clone()
+    learned = Lateral(48)
+    learned.load_state_dict(hlop["hidden->out"].state_dict())
+    before = learned.new.clone()
+    learned.learn(hlop.activity("hidden->out"))
     hlop.learn()
-    assert not torch.equal(hlop["hidden->out"].new, before)
+    torch.testing.assert_close(hlop["hidden->out"].new, learned.new)
+    assert not torch.equal(learned.new, before)
 
 
 @pytest.mark.parametrize("levels", [None, 4], ids=["numbers", "levels"])
@@ -304,16 +205,18 @@ def test_training_by_rates_is_protected_and_weighted_rates_learned(levels):
         torch.testing.assert_close(module.projections[name].weight.grad.flatten(1), expected)
 
 
-@pytest.mark.parametrize("shown", [(4, 4), (4, 2)])
-def test_an_image_that_is_shown_in_all_steps_teaches_as_its_copies_do(shown):
+@pytest.mark.parametrize(("seen", "shown"), [("events", (4, 4)), ("events", (4, 2)), ("traces", (4, 4))])
+def test_an_image_that_is_shown_in_all_steps_teaches_as_its_copies_do(seen, shown):
     images, learned = torch.rand(2, 3, 6, generator=torch.Generator().manual_seed(0)), []
     for copied in (False, True):
         net = torch.nn.Sequential(torch.nn.Linear(6, 4, bias=False))
-        hlop = HLOP(net, {"0": 2}, rate=0.1, generator=torch.Generator().manual_seed(1))
+        generator = torch.Generator().manual_seed(1)
+        hlop = HLOP(net, {"0": 2}, rate=0.1, seen=seen, decay=0.5, generator=generator)
         batch = [image.expand(steps, -1, -1) for image, steps in zip(images, shown, strict=True)]
         for x in batch:
             net(x.clone(memory_format=torch.contiguous_format) if copied else x)
-        assert torch.equal(hlop.activity("0"), torch.cat(batch).flatten(0, 1))
+        if seen == "events":
+            assert torch.equal(hlop.activity("0"), torch.cat(batch).flatten(0, 1))
         hlop.learn()
         learned.append(hlop["0"].new)
     torch.testing.assert_close(*learned)
