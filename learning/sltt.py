@@ -159,8 +159,10 @@ def step_by_step(
                 part = torch.stack([_number(one) for one in losses]).sum() / steps
                 backward(part)
                 total = total.to(part.device) + part.detach()
+                del losses, part
         state = state.detach()
         summed = _added(summed, found)
+        del found, outputs  # with the graph of these steps, before that of the next ones is made
         if online is not None and learns:
             online.step()
             online.zero_grad()
