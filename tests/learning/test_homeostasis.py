@@ -1,5 +1,10 @@
 """Weights that keep their sum, and neurons that keep their rate, while their synapses learn."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -115,6 +120,19 @@ def test_a_wrong_homeostasis_is_refused_by_name():
         Scale(5.0, 1.0, 10.0, every=-1.0)
     with pytest.raises(rb.SpecError, match=r"STDP\.homeostasis: got 3\.0; allowed is Normalise"):
         rb.STDP(20e-3, 20e-3, **PAIR, w_max=1.0, homeostasis=3.0)
+
+
+@pytest.mark.slow
+def test_neurons_that_compete_learn_digits_without_labels(tmp_path):
+    """Seeds 0, 1 and 2 name 63, 68 and 65 % of new images right; chance is 10 %."""
+    script = Path(__file__).resolve().parents[2] / "examples" / "16_unsupervised_digits.py"
+    run = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=True
+    )
+    lifts = [float(found) for found in re.findall(r"lifted by ([\d.]+) mV", run.stdout)]
+    assert len(lifts) == 3
+    assert np.all(np.diff(lifts) > 2.0)
+    assert float(re.findall(r"new images: ([\d.]+)%", run.stdout)[0]) > 55.0
 
 
 def test_a_homeostasis_may_not_take_the_name_of_what_its_rule_reads():
