@@ -134,6 +134,13 @@ def _given(group: GroupPlan, stretch: Stretch, value: Any) -> Sequence[Feed]:
     return _frames(group, stretch, value)
 
 
+def _whole(counts: np.ndarray) -> np.ndarray:
+    """Return real numbers that are all whole, as torch has spikes, as whole ones; all else as it is."""
+    if counts.dtype.kind != "f" or not np.all((counts == np.rint(counts)) & (np.abs(counts) < 2**31)):
+        return counts
+    return counts.astype(np.int64)
+
+
 def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> Sequence[Feed]:
     trials = stretch.plan.trials
     if isinstance(value, tuple) and len(value) == 2:
@@ -148,16 +155,18 @@ def _spikes(group: GroupPlan, stretch: Stretch, value: Any) -> Sequence[Feed]:
             f"a list of such pairs for {trials} trial(s)"
         )
     on_card = hasattr(value, "__cuda_array_interface__") and hasattr(value, "get")
-    counts: Any = value if on_card else np.asarray(value)
+    counts: Any = value if on_card else _whole(np.asarray(value))
     shape = group.part.shape
     if counts.ndim > len(shape) and counts.shape[counts.ndim - len(shape) :] == shape:
         counts = counts.reshape(*counts.shape[: counts.ndim - len(shape)], group.n)
     good = counts.ndim in (2, 3) and counts.shape[-1] == group.n and counts.dtype.kind in "biu"
     if not good or (counts.ndim == 3 and len(counts) != trials) or counts.shape[-2] > stretch.steps:
+        turned = counts.ndim == 3 and counts.shape[1] == trials and len(counts) <= stretch.steps
         raise SpecError(
             f"inputs of {group.name}: got {counts.dtype} of shape {counts.shape}; allowed is (times, ids), a "
             f"list of such pairs for {trials} trial(s), or whole counts of shape [steps, {group.n}] or "
             f"[trials, steps, {group.n}] with up to {stretch.steps} steps"
+            + (": swap the first two axes of what modules of to_torch take" if turned else "")
         )
     if counts.size and (counts.min() < 0 or counts.max() > LARGEST_SPIKE_COUNT):
         raise SpecError(

@@ -14,7 +14,7 @@ except ImportError:
     raise MissingExtra("torch", "torch", "Training by representations of spikes") from None
 
 from .binding.cell import Cell
-from .binding.weighing import in_place_of
+from .binding.weighing import in_place_of, need_module
 from .traces import leak_of
 
 
@@ -62,6 +62,7 @@ def spike_representation(module: torch.nn.Module) -> Iterator[None]:
     >>> bool((module.projections["to 2"].weight.grad > 0).all())
     True
     """
+    need_module(module)
     cells = {name: cell for name, cell in module.named_modules() if isinstance(cell, Cell)}
     firing = {name: cell for name, cell in cells.items() if "spike" in cell.model.rules.fire.words}
     for name, cell in firing.items():

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from ...neurons.errors import SpecError, nearest
+from .weighing import need_module
 
 #: From x, what a layer was given, to the rows (N, n) that its weights are multiplied with.
 Rows = Callable[[torch.Tensor], torch.Tensor]
@@ -36,6 +37,7 @@ class Layer:
 
 def layer_of(module: torch.nn.Module, name: str) -> Layer:
     """Return a layer by its name, or by the end of its path, or raise SpecError."""
+    need_module(module)
     paths = {readable(path): part for path, part in module.named_modules() if path}
     ends = [name] if name in paths else [path for path in paths if path.endswith(f".{name}")]
     if len(ends) != 1:

@@ -35,13 +35,18 @@ class Weighing(torch.nn.Module):
     post: slice | np.ndarray | None
 
 
-def weighing_in(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
-    """Return all modules within one that weigh events, by name, or raise SpecError if it is none."""
+def need_module(module: Any) -> None:
+    """Raise SpecError where something is no module of torch."""
     if not isinstance(module, torch.nn.Module):
         raise SpecError(
             f"module: got a {type(module).__name__}; allowed is a torch.nn.Module, such as "
             "rb.to_torch(network)"
         )
+
+
+def weighing_in(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """Return all modules within one that weigh events, by name, or raise SpecError if it is none."""
+    need_module(module)
     return {name: m for name, m in module.named_modules() if isinstance(m, (Weighing, *LAYERS))}
 
 

@@ -282,6 +282,19 @@ def test_parameters_in_any_unit_are_trained_at_one_rate_and_stay_within_bounds(m
         assert torch.isfinite(module(torch.ones(3, 1, 3))).all()
 
 
+def test_a_simulator_takes_the_spikes_of_a_module_with_two_axes_swapped():
+    net = stack(MODELS["leaky"])
+    net.add(rb.Probe(net["x"], name="sent"))
+    sim = rb.Simulator(net, dt=1e-3, backend="reference", batch=2)
+    spikes = (torch.rand(4, 2, 50) < 0.5).float()
+    turned = spikes.swapaxes(0, 1)
+    sent = sim.run(4e-3, inputs={"x": turned})["sent"]
+    assert np.array_equal(sent.counts(), turned.sum(dim=1))
+    for given, match in ((spikes, "swap the first two axes"), (0.5 * turned, "got float32 of")):
+        with pytest.raises(rb.SpecError, match=match):
+            sim.run(4e-3, inputs={"x": given})
+
+
 def test_a_pickled_module_makes_its_neurons_known_where_it_is_opened(monkeypatch):
     data = pickle.dumps(rb.to_torch(stack(MODELS["leaky"])))
     monkeypatch.setattr("rheobase.conversion.modules.kinds._KINDS", {})

@@ -11,7 +11,9 @@ torch.set_num_threads(1)
 from torch.nn.functional import cross_entropy, mse_loss, one_hot  # noqa: E402
 
 from rheobase.learning.delays import LearnedDelays  # noqa: E402
+from rheobase.learning.dsr import spike_representation  # noqa: E402
 from rheobase.learning.eprop import eprop  # noqa: E402
+from rheobase.learning.hlop import HLOP  # noqa: E402
 from rheobase.learning.sltt import cross_entropy_and_square, sltt  # noqa: E402
 from rheobase.learning.traces import ottt  # noqa: E402
 
@@ -262,9 +264,15 @@ def test_steps_at_once_are_refused_where_weights_or_gradients_would_be_others():
 
 def test_what_is_no_module_and_a_loss_that_is_no_number_are_refused():
     module, (x, _) = network((30, 4), 1.1), data()
-    for learn in (sltt, ottt, eprop):
+    for learn in (
+        lambda net: sltt(net, x, lambda v, t: v.sum()),
+        lambda net: ottt(net, x, lambda v, t: v.sum()),
+        lambda net: eprop(net, x, lambda v, t: v.sum()),
+        lambda net: HLOP(net, {"x": 1}),
+        lambda net: spike_representation(net).__enter__(),
+    ):
         with pytest.raises(rb.SpecError, match=r"module: got a Network; .* such as rb\.to_torch"):
-            learn(rb.Network(), x, lambda v, t: v.sum())
+            learn(rb.Network())
     with pytest.raises(rb.SpecError, match=r"module: got a Linear; allowed is one that has `run"):
         sltt(torch.nn.Linear(2, 2), x, lambda v, t: v.sum())
     for loss, got in ((lambda v, t: None, "NoneType"), (lambda v, t: v, r"\(16, 4\)")):
