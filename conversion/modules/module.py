@@ -259,11 +259,21 @@ class NetworkModule(torch.nn.Module):
     def _wanted(self, name: str) -> tuple[str, ...]:
         return tuple({o.variable for o in self.outputs if o.group == name} - {"spikes", "counts"})
 
-    def _versions(self) -> list[tuple[int, int]]:
-        """Return what changes whenever weights do that lie on a grid."""
+    def _versions(self) -> list[tuple[int, int, float]]:
+        """Return what changes whenever weights do that lie on a grid.
+
+        On a processor also where torch does not count it, as in `weight.data`; a card is not asked.
+        """
         gridded = [s for s in self._synapses.values() if s.step and not s.soft]
-        parts = [x for s in gridded for x in (*s.parameters(), *s.buffers())]
-        return [(x.data_ptr(), 0 if x.is_inference() else x._version) for x in parts]
+        parts = [x for s in gridded for x in (*s.parameters(), *s.buffers()) if x.is_floating_point()]
+        return [
+            (
+                x.data_ptr(),
+                0 if x.is_inference() else x._version,
+                float(x.detach().abs().sum()) if x.device.type == "cpu" else 0.0,
+            )
+            for x in parts
+        ]
 
     def _follow_grids(self) -> None:
         """Choose grids anew where weights have changed that lie on one, as the engine would."""

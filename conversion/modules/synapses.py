@@ -44,6 +44,11 @@ class Synapses(Weighing):
         self.shape = (p.part.post.n, p.part.pre.n)
         self.n_target = p.part.target.n
 
+    def extra_repr(self) -> str:
+        """Say what leads where."""
+        delays = self.delays if len(self.delays) < 4 else f"{min(self.delays)} to {max(self.delays)}"
+        return f"{self.source} -> {self.target}, weight={tuple(self.weight.shape)}, delays={delays}"
+
     @property
     def soft(self) -> bool:
         """Whether they count otherwise now than in a network, so that a grid would mean nothing."""

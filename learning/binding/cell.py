@@ -150,6 +150,10 @@ class Cell(torch.nn.Module):
                 trace.append(state[name])
         return torch.stack(sent), {name: torch.stack(trace) for name, trace in kept.items()}, state
 
+    def extra_repr(self) -> str:
+        """Say which model it is."""
+        return type(self.model).__name__
+
     def constants(self) -> dict[str, torch.Tensor]:
         """Return the constants of a step, as they are now."""
         still = {name: getattr(self, f"k_{name}") for name in self.model.constant_names}

@@ -65,6 +65,10 @@ class Trained(torch.nn.Module):
             first = np.asarray(self._given[name] / self._unit(name), np.float32)
             self.register_parameter(name, torch.nn.Parameter(torch.from_numpy(first)))
 
+    def extra_repr(self) -> str:
+        """Say what is trained."""
+        return ", ".join(self.names)
+
     def constants(self) -> dict[str, torch.Tensor]:
         """Return the constants of a step that are real numbers and depend on what is trained."""
         names = [name for name, value in self._derived(self._model).items() if value.dtype.kind == "f"]

@@ -295,6 +295,20 @@ def test_a_simulator_takes_the_spikes_of_a_module_with_two_axes_swapped():
             sim.run(4e-3, inputs={"x": given})
 
 
+def test_grids_follow_weights_that_are_changed_behind_torchs_back():
+    net = rb.Network()
+    x, y = net.add(rb.SpikeSource(3, name="x")), net.add(rb.Population(2, rb.Leaky(0.9), name="y"))
+    net.add(rb.Projection(x, y, rb.dense(), weight=0.3, delay=0.0, name="w"))
+    module, spikes = to_torch(net, precision="fixed", train={"y": "beta"}), torch.ones(2, 1, 3)
+    module(spikes)
+    module.projections["w"].weight.data.mul_(500.0)
+    module(spikes)
+    again = to_torch(rb.from_torch(module), precision="fixed")
+    assert module.projections["w"].step == again.projections["w"].step > 1e-3
+    assert "Dense(x -> y, weight=(2, 3), delays=(0,))" in repr(module)
+    assert "Trained(beta)" in repr(module)
+
+
 def test_a_pickled_module_makes_its_neurons_known_where_it_is_opened(monkeypatch):
     data = pickle.dumps(rb.to_torch(stack(MODELS["leaky"])))
     monkeypatch.setattr("rheobase.conversion.modules.kinds._KINDS", {})
