@@ -15,7 +15,7 @@ from ...engine.backends.sequence import Form, Passage
 from ...neurons.errors import RunError
 from ...neurons.model import NeuronModel
 from ...neurons.specialise import Variant
-from .loops import Given, loops_on
+from .loops import Given, Loops, loops_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,21 +132,25 @@ class Lists:
         return tuple(name for name in self.arriving if self.backs and f"in_{name}" in kept)
 
     def there(self, device: torch.device) -> Callable[[Given], None]:
-        """Return what runs through steps on a device: see `Loops`. To look for it takes as long as a step."""
-        key = "there", device.type
-        if key not in self._found:
-            self._found[key] = loops_on(device.type).there(self.passage)
-        return self._found[key]
+        """Return what runs through steps on a device: see `Loops`."""
+        return self._kept("there", device, lambda loops: loops.there(self.passage))
 
     def back(self, device: torch.device) -> Callable[[Given], None]:
         """Return what goes back through them."""
-        key = "back", device.type
-        if key not in self._found:
-            self._found[key] = loops_on(device.type).back(self.passage)
-        return self._found[key]
+        return self._kept("back", device, lambda loops: loops.back(self.passage))
+
+    def whole(self, device: torch.device) -> tuple[Callable[[Given], None], Callable[[Given], None]] | None:
+        """Return what runs through all steps in which neurons hear themselves, and back, if anything does."""
+        return self._kept("whole", device, lambda loops: loops.whole(self.passage, self.backs))
+
+    def _kept(self, what: str, device: torch.device, find: Callable[[Loops], Any]) -> Any:
+        """Return what is found on a device, once: to look for it takes as long as a step."""
+        if (what, device.type) not in self._found:
+            self._found[what, device.type] = find(loops_on(device.type))
+        return self._found[what, device.type]
 
     @cached_property
-    def _found(self) -> dict[tuple[str, str], Callable[[Given], None]]:
+    def _found(self) -> dict[tuple[str, str], Any]:
         return {}
 
     def room(self, sent: Tensor, state: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -41,6 +41,12 @@ class Loops(ABC):
     def back(self, passage: Passage) -> Callable[[Given], None]:
         """Return what goes back through them."""
 
+    def whole(
+        self, passage: Passage, backs: tuple[tuple[str, int], ...]
+    ) -> tuple[Callable[[Given], None], Callable[[Given], None]] | None:
+        """Return what runs neurons that hear themselves through all steps, and back; None: step by step."""
+        return None
+
 
 class CpuLoops(Loops):
     """Compiled loops that torch's threads share."""
@@ -85,6 +91,15 @@ class CudaLoops(Loops):
     def back(self, passage: Passage) -> Callable[[Given], None]:
         """Return what goes back: see `Loops`."""
         return partial(self._launch, self._kernels.backward_kernel(passage))
+
+    def whole(
+        self, passage: Passage, backs: tuple[tuple[str, int], ...]
+    ) -> tuple[Callable[[Given], None], Callable[[Given], None]] | None:
+        """Return what runs neurons that hear themselves through all steps, and back: one launch each way."""
+        from ...engine.backends.cuda import recurrent
+
+        there, back = recurrent.forward_kernel(passage, backs), recurrent.backward_kernel(passage, backs)
+        return partial(self._launch, there), partial(self._launch, back)
 
     def _launch(self, kernel: SequenceKernel, given: Given) -> None:
         vectors = {name: x.detach().reshape(-1) for name, x in given.items() if torch.is_tensor(x)}

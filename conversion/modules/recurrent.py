@@ -1,4 +1,4 @@
-"""A population that hears itself, step by step: products of matrices between steps of its kernels."""
+"""A population that hears itself: in one kernel, or step by step, with products of matrices between."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ def run_through(
     """
     before, *weights = own
     sent, now = given["y"], given["now"]
+    whole = lists.whole(sent.device)
+    if whole is not None:
+        arriving = named("x_", {name: x.contiguous() for name, x in inputs.items()})
+        by_source = named("w_", {str(k): weight.T.contiguous() for k, weight in enumerate(weights)})
+        given = {**given, **_sizes(sent, before), **_lists_of_sent(lists, sent), **by_source, **arriving}
+        whole[0]({**given, **named("o_", values), "before": before.contiguous()})
+        return
     run, product = lists.there(sent.device), torch.empty_like(sent[0])
     totals = {n: values.get(f"in_{n}", product.new_empty(1, *product.shape)) for n in inputs}
     traced = named("o_", {name: values[name] for name in lists.passage.traced})
@@ -78,18 +85,49 @@ def back_through(
     before, *weights, passed = own
     d_before, *d_weights = found
     d_before.zero_()
-    d_sent, now = gradient.clone(memory_format=torch.contiguous_format), given["now"]
-    run, total, each = lists.back(gradient.device), d_sent[0].numel(), {**of_steps, "dy": d_sent}
-    detached = lists.passage.form.detached  # no step waits for what later ones hand down
-    if detached:
-        run({**given, **each, "steps": len(d_sent), "total": total})
-    for t in () if detached else reversed(range(len(d_sent))):
-        step = {name: x[t] for name, x in each.items()}
-        run({**given, **step, "steps": 1, "total": total, "now": now + t})
-        for (receptor, delay), weight in zip(lists.backs, weights, strict=True):
-            _of_step(d_before, d_sent, t - delay).addmm_(of_steps[f"dx_{receptor}"][t], weight)
+    each = {**of_steps, "dy": gradient.clone(memory_format=torch.contiguous_format)}
+    sizes, detached = {"steps": len(gradient), "total": gradient[0].numel()}, lists.passage.form.detached
+    whole = None if detached else lists.whole(gradient.device)
+    if detached:  # no step waits for what later ones hand down
+        lists.back(gradient.device)({**given, **each, **sizes})
+    elif whole is not None:
+        by_target = named("w_", {str(k): weight.contiguous() for k, weight in enumerate(weights)})
+        whole[1]({**given, **each, **by_target, **_sizes(gradient, before), "d_before": d_before})
+    else:
+        _step_back(lists, weights, d_before, each, {**given, **sizes})
     for (receptor, delay), d_weight in zip(lists.backs, d_weights, strict=True):
         weigh_back(before, passed, delay, of_steps[f"dx_{receptor}"], d_weight)
+
+
+def _step_back(
+    lists: Lists,
+    weights: Sequence[Tensor],
+    d_before: Tensor,
+    each: Mapping[str, Tensor],
+    given: Mapping[str, Any],
+) -> None:
+    d_sent, run = each["dy"], lists.back(d_before.device)
+    for t in reversed(range(len(d_sent))):
+        step = {name: x[t] for name, x in each.items()}
+        run({**given, **step, "steps": 1, "now": given["now"] + t})
+        for (receptor, delay), weight in zip(lists.backs, weights, strict=True):
+            _of_step(d_before, d_sent, t - delay).addmm_(each[f"dx_{receptor}"][t], weight)
+
+
+def _sizes(sent: Tensor, before: Tensor) -> dict[str, int]:
+    """Return the sizes that kernels of whole runs take."""
+    steps, batch, n = sent.shape
+    return {"steps": steps, "total": batch * n, "n": n, "reach": len(before)}
+
+
+def _lists_of_sent(lists: Lists, sent: Tensor) -> dict[str, Any]:
+    """Return room in which kernels list who sent what in the last steps."""
+    _, batch, n = sent.shape
+    ring = max(delay for _, delay in lists.backs)
+    whole = {"words": (batch, -(-n // 32)), "ids": (ring, batch, n), "counts": (ring, batch)}
+    room = {name: sent.new_empty(shape, dtype=torch.int32) for name, shape in whole.items()}
+    room["words"] = room["words"].view(torch.uint32)
+    return {"ring": ring, **room, "values": sent.new_empty(ring, batch, n)}
 
 
 def weigh_back(before: Tensor, sent: Tensor, delay: int, arrived: Tensor, d_weight: Tensor) -> None:

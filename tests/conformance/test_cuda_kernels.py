@@ -217,6 +217,7 @@ def test_every_kind_of_network_becomes_machine_code_without_fused_operations(nam
 @pytest.mark.parametrize("model", [rb.ALIF(2e-2, tau_lift=0.1, tau_w=0.2, a=0.5), conductance()])
 def test_whole_sequences_forward_and_back_become_machine_code_without_fused_operations(model):
     from rheobase.engine.backends.cuda import compile as compiler
+    from rheobase.engine.backends.cuda import recurrent
     from rheobase.engine.backends.cuda.sequence import backward_kernel, forward_kernel
     from rheobase.engine.backends.sequence import Form, Passage
     from rheobase.learning.surrogate import ATan
@@ -231,8 +232,13 @@ def test_whole_sequences_forward_and_back_become_machine_code_without_fused_oper
         surrogate=ATan().variant,
     )
     passage = Passage.of(model, form)
-    for kernel in (forward_kernel(passage), backward_kernel(passage)):
-        code = compiler.machine_code(kernel.function.py_func, kernel.types(), (9, 0))
+    alone = [(kernel(passage), None) for kernel in (forward_kernel, backward_kernel)]
+    joined, backs = [], ((model.receptors[0], 1), (model.receptors[-1], 2))
+    if isinstance(model, rb.ConductanceLIF):  # of which a thread must hold the most
+        kernels = recurrent.forward_kernel, recurrent.backward_kernel
+        joined = [(kernel(passage, backs), recurrent.THREADS) for kernel in kernels]
+    for kernel, threads in [*alone, *joined]:
+        code = compiler.machine_code(kernel.function.py_func, kernel.types(), (9, 0), threads=threads)
         assert code.spilled == 0
         assert "fma." not in code.ptx
         assert ".f64" not in code.ptx

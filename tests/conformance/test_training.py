@@ -95,3 +95,37 @@ def test_a_training_step_of_a_network_is_that_of_torchs_own_operations(device):
     assert all(torch.equal(value, ours[name]) for name, value in values.items())
     for expected, got in zip(gradients, back, strict=True):
         assert float((expected - got).abs().max()) <= 1e-5 * float(expected.abs().max())
+
+
+@pytest.mark.skipif("not config.getoption('backend')", reason="run with --backend: one at a time")
+def test_neurons_that_hear_themselves_go_on_from_piece_to_piece_as_in_a_run(device, monkeypatch):
+    # On a card it is one launch each way, and not one for each step.
+    monkeypatch.setattr(CudaLoops, "there", lambda *args: pytest.fail("it went step by step"))
+    rng, found, steps, n = np.random.default_rng(1), [], 9, 37
+    net = rb.Network()
+    x = net.add(rb.SpikeSource(6, name="x"))
+    model = rb.CurrentLIF(20e-3, tau_syn_exc=5e-3, tau_syn_inh=8e-3, threshold=0.3)
+    joined = net.add(rb.Population(n, model, name="joined"))
+    drive = rng.normal(0.5, 0.3, (n, 6))
+    net.add(rb.Projection(x, joined, rb.dense(), weight=drive, delay=0.0, receptor="excitatory"))
+    for delay, receptor in ((1e-3, "inhibitory"), (3e-3, "excitatory"), (2e-3, "inhibitory")):
+        weight = rng.normal(0.02, 0.05, (n, n)) * (-1.0 if receptor == "inhibitory" else 1.0)
+        net.add(rb.Projection(joined, joined, rb.dense(), weight=weight, delay=delay, receptor=receptor))
+    spikes = (rng.random((steps, BATCH, 6)) < 0.4).astype(np.float32)
+    outputs = ["joined", ("joined", "v")]
+    for ours in (False, True):
+        module = rb.to_torch(net, dt=1e-3, surrogate=ATan(), outputs=outputs, compiled=ours).to(device)
+        state, total, pieces = None, 0.0, []
+        for piece in torch.from_numpy(spikes).to(device).split([2, 3, 4]):
+            sent, state = module.run(piece, state)
+            total = total + (sent["v of joined"] - 0.1).square().sum() + sent["joined"].square().sum()
+            pieces.append(sent)
+        total.backward()
+        values = [torch.cat([piece[name] for piece in pieces]).detach().cpu() for name in pieces[0]]
+        found.append((values, [p.grad.cpu() for p in module.parameters()]))
+    (values, gradients), (own, back) = found
+    assert 0.05 < float(values[0].mean()) < 0.6
+    assert torch.equal(values[0], own[0])
+    torch.testing.assert_close(own[1], values[1], rtol=1e-5, atol=1e-6)
+    for expected, got in zip(gradients, back, strict=True):
+        assert float((expected - got).abs().max()) <= 1e-5 * float(expected.abs().max()) > 0

@@ -216,7 +216,8 @@ def _simulated_min(array: Any, index: Any, value: Any) -> None:
 
 
 def _simulated_post(bits: Any, index: Any, i: Any, flag: Any) -> None:
-    _set(bits, int(index), int(i), int(flag))
+    # An argument of a kernel, if it is an array itself, stands in a wrapper of the simulator's.
+    _set(getattr(bits, "_ary", bits), int(index), int(i), int(flag))
 
 
 def _atomic_add(array: Any, index: Any, value: Any) -> Any:
@@ -309,6 +310,18 @@ def _compiled_lowest(word: Any) -> Any:
 
 #: Return the place of the lowest bit that is set in a word.
 lowest = _simulated_lowest if SIMULATED else device(_compiled_lowest)
+
+
+def _simulated_ones(word: Any) -> Any:
+    return int(word).bit_count()
+
+
+def _compiled_ones(word: Any) -> Any:
+    return cuda.popc(word)
+
+
+#: Return how many bits of a word are set.
+ones = _simulated_ones if SIMULATED else device(_compiled_ones)
 
 
 def _simulated_rounded(x: Any) -> Any:
