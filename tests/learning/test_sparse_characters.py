@@ -93,7 +93,7 @@ def counted(model, tokens=200):
     with torch.no_grad():
         positive = (mlp[1](x) > 0).sum(dim=1).numpy()
     spiking = rb.convert(mlp[1:].eval(), x.numpy(), law="value")
-    answer = spiking.run(x.numpy(), backend="reference")
+    answer = spiking.run(x.numpy())
     return answer.result.counts.projections[-1], answer.operations, positive
 
 
