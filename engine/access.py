@@ -17,7 +17,8 @@ from .connectivity import RowWise
 from .groups import Group, Part, ids_of
 from .layout import described_weights
 from .parts import Population, Probe, Projection, variables_of
-from .plan import Plan, ProjectionPlan
+from .plan import Plan
+from .planned import ProjectionPlan
 from .plastic import check_bounds
 from .relays import relay_name
 

@@ -13,7 +13,8 @@ from .archive import field, read_archive, write_archive
 from .encoding import Classes
 from .feeds import most_steps
 from .network import Network
-from .plan import GroupPlan, Plan
+from .plan import Plan
+from .planned import GroupPlan
 from .serialise import network_from_dict, network_to_dict
 
 KIND = "rheobase checkpoint"

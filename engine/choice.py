@@ -16,7 +16,8 @@ from ..neurons.integrate import IF
 from .backends.registry import GRID_EVENT_BACKENDS
 from .connectivity import Pool2d
 from .parts import Operator, Population, Probe, Projection
-from .plan import Plan, ProjectionPlan
+from .plan import Plan
+from .planned import ProjectionPlan
 from .sources import Source, SpikeSource
 from .tables import weight_table
 

@@ -18,7 +18,8 @@ from .draw import draw_synapses
 from .groups import image_of
 from .layout import row_order
 from .parts import Projection
-from .plan import Plan, ProjectionPlan, recipe_of_projection
+from .plan import Plan, recipe_of_projection
+from .planned import ProjectionPlan
 from .profiles import ByDistance
 from .recipes import Recipe
 from .tables import delays_in_seconds, weight_table

@@ -23,7 +23,7 @@ from .connectivity import (
 from .groups import ids_of
 from .nearby import expected_targets
 from .parts import Projection
-from .plan import ProjectionPlan
+from .planned import ProjectionPlan
 from .profiles import Profile
 from .relays import origin, sender
 from .space import space_between

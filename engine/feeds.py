@@ -16,7 +16,8 @@ from .checks import check_spikes
 from .events import MOST_TICKS
 from .groups import Part
 from .network import Network
-from .plan import GroupPlan, Plan
+from .plan import Plan
+from .planned import GroupPlan
 from .planning import LARGEST_SPIKE_COUNT
 from .sources import CurrentSource, FrameSource, SpikeSource
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from .distributions import TABLE_BITS, Distribution
 from .parts import Population, Values
-from .plan import GroupPlan, Plan
+from .plan import Plan
+from .planned import GroupPlan
 from .random import stream_key, uniform_array
 
 

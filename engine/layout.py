@@ -17,7 +17,8 @@ from ..neurons.errors import PlanError
 from .connectivity import Conv2d, Pool2d, RowWise
 from .grid import Grid
 from .groups import image_of
-from .plan import Arithmetic, Plan, ProjectionPlan
+from .plan import Plan
+from .planned import Arithmetic, ProjectionPlan
 from .random import stream_key, uniform_array
 from .tables import weight_table
 

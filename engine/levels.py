@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..neurons.errors import PlanError
 from .network import Network
 from .parts import Group, Operator
-from .plan import ProjectionPlan
+from .planned import ProjectionPlan
 
 
 def assign_levels(network: Network, projections: dict[str, ProjectionPlan]) -> dict[str, int]:

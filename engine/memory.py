@@ -7,7 +7,7 @@ import os
 from ..neurons.errors import PlanError
 from .connectivity import Distance, FixedOut, FixedTotal, Random
 from .parts import Population
-from .plan import GroupPlan, ProjectionPlan
+from .planned import GroupPlan, ProjectionPlan
 
 #: Bytes per sparse synapse: when it is stored, and while those that are not drawn row by row are listed
 #: (targets, order, and lists that are turned round).

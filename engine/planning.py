@@ -22,7 +22,8 @@ from .network import Network
 from .orders import Orders, stands_by_rows, storage_orders
 from .outputs import refuse_lost_input, taking, written_by
 from .parts import Group, Operator, Population, Projection, Slice
-from .plan import Arithmetic, GroupPlan, Plan, ProjectionPlan, ReceptorPlan, Step, Storage, describe_receptor
+from .plan import Plan
+from .planned import Arithmetic, GroupPlan, ProjectionPlan, ReceptorPlan, Step, Storage, describe_receptor
 from .poisson import count_table
 from .profiles import ByDistance
 from .relays import is_relayed, relayed, sender

@@ -8,7 +8,8 @@ from ..learning.rules.rule import PlasticityRule
 from ..neurons.errors import PlanError, SpecError
 from .layout import Cells, Matrix, Rows, dense_matrix, sparse_rows
 from .parts import Projection
-from .plan import Plan, ProjectionPlan
+from .plan import Plan
+from .planned import ProjectionPlan
 
 
 def plastic_matrix(plan: Plan, p: ProjectionPlan, cells: Cells) -> Matrix:

@@ -13,7 +13,8 @@ from .groups import ids_of
 from .layout import fan_out
 from .operated import Operated
 from .parts import Operator, Population
-from .plan import GroupPlan, Plan, ProjectionPlan
+from .plan import Plan
+from .planned import GroupPlan, ProjectionPlan
 from .relays import Relay, is_feed, is_relayed, origin, sender
 from .tables import weight_table
 

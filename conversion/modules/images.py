@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from ...engine.connectivity import Conv2d, Pool2d
 from ...engine.groups import image_of
-from ...engine.plan import Plan, ProjectionPlan
+from ...engine.plan import Plan
+from ...engine.planned import ProjectionPlan
 from .pooling import sum_windows
 from .synapses import Synapses
 

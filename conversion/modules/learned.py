@@ -15,7 +15,8 @@ from ...engine.connections import described_connections, is_matrix
 from ...engine.connectivity import Dense
 from ...engine.network import Network
 from ...engine.parts import Projection
-from ...engine.plan import Plan, ProjectionPlan
+from ...engine.plan import Plan
+from ...engine.planned import ProjectionPlan
 from ...learning.delays import Delayed, LearnedDelays, delayed_sums
 from ...neurons.errors import SpecError
 from ...neurons.model import steps_of

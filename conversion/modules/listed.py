@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional
 
 from ...engine.connections import Connections, described_connections, is_matrix
-from ...engine.plan import Plan, ProjectionPlan
+from ...engine.plan import Plan
+from ...engine.planned import ProjectionPlan
 from .synapses import Synapses
 
 #: Up to so many entries a list of synapses is multiplied as a matrix; beyond, one by one.

@@ -12,7 +12,8 @@ import torch
 from ...engine.distributions import Distribution
 from ...engine.initial import initial_state
 from ...engine.network import Network
-from ...engine.plan import GroupPlan, Plan
+from ...engine.plan import Plan
+from ...engine.planned import GroupPlan
 from ...engine.planning import make_plan
 from ...engine.sources import CurrentSource, FrameSource, Source
 from ...learning.binding.cell import Cell, State

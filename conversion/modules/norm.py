@@ -8,7 +8,7 @@ from ...engine.connectivity import Conv2d, one_to_one
 from ...engine.groups import image_of
 from ...engine.network import Network
 from ...engine.parts import Projection
-from ...engine.plan import ProjectionPlan
+from ...engine.planned import ProjectionPlan
 from ...engine.sources import CurrentSource
 from ...neurons.errors import RunError
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ...engine.connections import described_connections
 from ...engine.layout import described_weights
-from ...engine.plan import Plan, ProjectionPlan
+from ...engine.plan import Plan
+from ...engine.planned import ProjectionPlan
 from .dense import Dense
 from .images import Convolution, Pooling
 from .listed import Listed, OneToOne, listed_weights

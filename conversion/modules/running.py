@@ -9,7 +9,8 @@ from functools import partial
 
 import torch
 
-from ...engine.plan import Plan, ProjectionPlan
+from ...engine.plan import Plan
+from ...engine.planned import ProjectionPlan
 from ...learning.binding.cell import Cell, State, without_history
 from .dense import Dense
 from .operators import run_sequence

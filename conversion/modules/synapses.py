@@ -11,7 +11,8 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from ...engine.plan import Plan, ProjectionPlan
+from ...engine.plan import Plan
+from ...engine.planned import ProjectionPlan
 from ...learning.binding.weighing import Weighing
 from .norm import Norm
 

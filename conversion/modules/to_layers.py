@@ -10,7 +10,8 @@ import torch
 
 from ...engine.connectivity import Conv2d, Dense, OneToOne, Pool2d
 from ...engine.parts import Population
-from ...engine.plan import Plan, ProjectionPlan
+from ...engine.plan import Plan
+from ...engine.planned import ProjectionPlan
 from ...engine.sources import CurrentSource
 from ...neurons import Alpha, CubaLIF, Leaky, NeuronModel
 from ...neurons.errors import ConversionError

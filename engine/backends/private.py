@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..connectivity import OneToOne
-from ..plan import Plan, ProjectionPlan
+from ..plan import Plan
+from ..planned import ProjectionPlan
 from ..poisson import count_table
 from ..random import draw64, paired_bits_array, stream_key
 from ..relays import is_feed

@@ -15,7 +15,8 @@ from ..clocked import probe_window
 from ..initial import initial_state
 from ..layout import cells_of
 from ..parts import Population
-from ..plan import Plan, Step
+from ..plan import Plan
+from ..planned import Step
 from ..sources import PoissonSource, RateSource, Source
 from .base import Feed, Machine, SpikeChunk, listed
 from .reference_deliver import Events, Table, make_table

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..layout import Cells, Kernel, Matrix, Rows, conv_kernel, dense_matrix, sparse_rows
-from ..plan import Plan, Step
+from ..plan import Plan
+from ..planned import Step
 
 Events = tuple[np.ndarray, np.ndarray]
 #: Adds the events of one step that arrive after one delay to a vector of cells.

@@ -10,7 +10,8 @@ import numpy as np
 from ...neurons import vocabulary
 from ...neurons.specialise import Variant
 from ..layout import Cells
-from ..plan import Plan, ProjectionPlan
+from ..plan import Plan
+from ..planned import ProjectionPlan
 from ..plastic import plastic_rows
 from .reference_deliver import Events
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...neurons.model import steps_of
-from ..plan import GroupPlan, Plan
+from ..plan import Plan
+from ..planned import GroupPlan
 from ..poisson import count_table
 from ..random import (
     FIRST_DRAW,

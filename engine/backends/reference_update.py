@@ -13,7 +13,8 @@ from ...neurons.specialise import Variant
 from ..operation import Gather, operation_of
 from ..operators import Units
 from ..parts import Operator, Population
-from ..plan import GroupPlan, Plan
+from ..plan import Plan
+from ..planned import GroupPlan
 from .literals import FLOAT32, as_float32
 from .reference_deliver import Events
 from .reference_sources import Draws

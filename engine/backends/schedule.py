@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..parts import Operator, Probe
-from ..plan import Plan, Step
+from ..plan import Plan
+from ..planned import Step
 from ..sources import Source
 
 _LONGEST_STRIP = 128

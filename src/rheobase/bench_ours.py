@@ -15,7 +15,7 @@ from .bench_limits import measure_limits, of_limit
 from .engine.connectivity import OneToOne
 from .engine.counts import Counts
 from .engine.network import Network
-from .engine.plan import ProjectionPlan
+from .engine.planned import ProjectionPlan
 from .engine.records import SpikeRecord
 from .engine.result import Result, peak_mb
 from .engine.simulator import Simulator

@@ -11,7 +11,8 @@ from ....neurons.model import NeuronModel
 from ...layout import cells_of
 from ...operation import operation_of
 from ...parts import Operator, Population
-from ...plan import GroupPlan, Plan
+from ...plan import Plan
+from ...planned import GroupPlan
 from ...sources import PoissonSource, RateSource, Source
 from ..private import private_sources
 from ..row_source import row_of

@@ -10,7 +10,7 @@ import numpy as np
 from ...clocked import probe_window
 from ...initial import initial_state
 from ...parts import Population, Probe
-from ...plan import GroupPlan
+from ...planned import GroupPlan
 from ..base import Window
 from . import fields as f
 from .bind_sources import keys_of, noise_record

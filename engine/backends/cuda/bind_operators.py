@@ -8,7 +8,7 @@ import numpy as np
 
 from ...operation import Gather
 from ...parts import Population
-from ...plan import GroupPlan
+from ...planned import GroupPlan
 from ..row_source import row_of
 from . import fields as f
 from .operate import compute_source, look_source

@@ -10,7 +10,8 @@ import numpy as np
 from ...connectivity import RowWise
 from ...groups import image_of
 from ...layout import Rows, conv_kernel, dense_matrix, sparse_rows
-from ...plan import GroupPlan, Plan, ProjectionPlan, Step
+from ...plan import Plan
+from ...planned import GroupPlan, ProjectionPlan, Step
 from ...plastic import plastic_rows
 from ...sources import Source
 from . import fields as f

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....neurons.model import NeuronModel
-from ...plan import GroupPlan
+from ...planned import GroupPlan
 from ..draws import draws_of
 from .fields import G_OWN, R_FIXED, R_FLOAT, R_NOISE, R_STEP, RECEPTOR
 from .source import NUMBER, device_function

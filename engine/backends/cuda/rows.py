@@ -16,7 +16,8 @@ from ...compiled import compiled
 from ...draw import choose_entries
 from ...entries import BY_CHOICE, chosen_by, entry_of
 from ...layout import Cells, grid_of, may_overflow, refuse_overflow, stored_weights
-from ...plan import Plan, ProjectionPlan
+from ...plan import Plan
+from ...planned import ProjectionPlan
 from ...recipes import Recipe, draw_row
 from ...tables import delay_table, weight_table
 from ...workers import row_stretches, side_by_side

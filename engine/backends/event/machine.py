@@ -9,7 +9,8 @@ import numpy as np
 from ....neurons.errors import RunError
 from ...clocked import probe_window
 from ...parts import Population, Probe
-from ...plan import GroupPlan, Plan
+from ...plan import Plan
+from ...planned import GroupPlan
 from ..base import Feed, Machine, SpikeChunk, TimedFeed
 from .loop import BAD, DONE, advance
 from .restore import check_queue

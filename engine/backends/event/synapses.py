@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...layout import Cells, conv_kernel, described_weights, grid_of, stored_weights
-from ...plan import Plan, ProjectionPlan
+from ...plan import Plan
+from ...planned import ProjectionPlan
 from ...tables import delay_table
 from .touch import LANES
 

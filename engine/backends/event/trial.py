@@ -11,7 +11,8 @@ from ....neurons.exact import ExactFlow
 from ...compiled import compiled
 from ...initial import initial_state
 from ...parts import PoissonSource, Population, RateSource
-from ...plan import GroupPlan, Plan
+from ...plan import Plan
+from ...planned import GroupPlan
 from ...random import stream_key
 from ..base import TimedFeed
 from ..numba_cpu.kernel import Block

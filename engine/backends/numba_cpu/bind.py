@@ -11,7 +11,8 @@ import numpy as np
 from ...clocked import probe_window
 from ...operation import Operation, operation_of
 from ...parts import Probe
-from ...plan import GroupPlan, Plan, ProjectionPlan, Step
+from ...plan import Plan
+from ...planned import GroupPlan, ProjectionPlan, Step
 from ..base import SpikeChunk, SpikeFeed, ValueFeeds
 from ..private import private_sources
 from ..schedule import Schedule

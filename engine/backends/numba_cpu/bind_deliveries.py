@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...layout import conv_kernel, dense_matrix
-from ...plan import ProjectionPlan, Step
+from ...planned import ProjectionPlan, Step
 from . import deliver, deliver_rows
 from .bind_conv import compile_conv, conv_arguments, describe_conv, store_conv
 from .bind_pairs import columns_of, deliver_pair_block, first_cell, in_pairs, store_pairs

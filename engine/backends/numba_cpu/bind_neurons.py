@@ -8,7 +8,7 @@ import numpy as np
 
 from ...clocked import probe_window
 from ...parts import Population, Probe
-from ...plan import Arithmetic, GroupPlan
+from ...planned import Arithmetic, GroupPlan
 from ...random import stream_key
 from . import record, watch
 from .bind_operators import woken

@@ -9,7 +9,7 @@ import numpy as np
 from ...operation import Gather, Operation
 from ...operators import kind_of
 from ...parts import Population
-from ...plan import GroupPlan
+from ...planned import GroupPlan
 from ..row_source import Row, row_of
 from .kernel import Block, Kernel
 from .memory import Trial, copied, zeros

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...layout import dense_matrix, grid_of
-from ...plan import ProjectionPlan
+from ...planned import ProjectionPlan
 from . import deliver_pairs
 from .deliver_pairs import ALWAYS, LONGER, SINGLE
 from .kernel import Block, compile_kernel

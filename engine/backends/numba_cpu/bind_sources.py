@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ....neurons.model import steps_of
-from ...plan import GroupPlan, ProjectionPlan
+from ...planned import GroupPlan, ProjectionPlan
 from ...poisson import count_table
 from ...random import stream_key
 from ...sources import PoissonSource, RateSource, SpikeSource

@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike
 from ...initial import initial_state
 from ...operation import operation_of
 from ...parts import Operator, Population
-from ...plan import GroupPlan, Plan
+from ...plan import Plan
+from ...planned import GroupPlan
 from .parts import LINE_BYTES, PAGE_BYTES, Share, room_of
 
 #: Where within a page the next large array starts: see `zeros`.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...layout import grid_of, stored_weights
-from ...plan import Plan, ProjectionPlan
+from ...plan import Plan
+from ...planned import ProjectionPlan
 from ...tables import weight_table
 
 #: Delays that are no further apart than this belong to one run: to look at an event in vain this often

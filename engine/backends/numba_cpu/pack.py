@@ -15,7 +15,8 @@ import numpy as np
 
 from ...entries import chosen_by
 from ...layout import may_overflow, refuse_overflow, stored_weights
-from ...plan import Plan, ProjectionPlan
+from ...plan import Plan
+from ...planned import ProjectionPlan
 from ...recipes import Recipe
 from ...tables import delay_table, weight_table
 from ...workers import row_stretches, side_by_side

@@ -7,7 +7,8 @@ import numpy as np
 from ...layout import Cells, cells_of
 from ...operation import operation_of
 from ...parts import Operator
-from ...plan import Arithmetic, Plan
+from ...plan import Plan
+from ...planned import Arithmetic
 
 #: Bytes of a cache line and of a page of memory.
 LINE_BYTES, PAGE_BYTES = 64, 4096

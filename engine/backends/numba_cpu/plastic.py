@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...layout import Rows
-from ...plan import ProjectionPlan
+from ...planned import ProjectionPlan
 from ...plastic import plastic_matrix, plastic_rows
 from .kernel import Block, compile_kernel
 from .learn import deliver_plastic, learning_kernel, settling_kernel
