@@ -118,14 +118,18 @@ def _beside_peers(settings: Settings, name: str, limit_s: int, batch: int, *flag
 
 
 def _trained_beside_peers(settings: Settings) -> Iterator[Step]:
-    """Yield steps that train beside SpikingJelly, whose fastest way is told apart by the peer itself."""
+    """Yield steps that train beside SpikingJelly, whose fastest way is told apart by the peer itself.
+
+    What hears itself it has no network for: that is timed alone.
+    """
     reason = "" if importlib.util.find_spec("torch") else "torch is not installed"
     device = "cuda" if settings.backend == "cuda" else "cpu"
     beside = ("--peer", "spikingjelly", "--peer-python", sys.executable, "--peer-device", device)
     small = ("--steps", 5, "--batch", 2, "--repeats", 1) if settings.small else ()
-    for model in ("delayed", "dense", "conv"):
+    for model in ("delayed", "dense", "conv", "recurrent"):
         command = [*_OURS, "bench", "train", "--json", "--backend", settings.backend, "--model", model]
-        command += ["--threads", str(settings.threads), *beside, *map(str, small)]
+        command += ["--threads", str(settings.threads), *map(str, small)]
+        command += [] if model == "recurrent" else beside
         yield Step(f"train {model}", command, 90, not_measured=reason)
 
 

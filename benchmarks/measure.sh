@@ -22,8 +22,10 @@ rheobase info --json
     bench brunel --threads 1 $brian
     bench brunel --threads 1 --repeats 3 $nest
     bench brunel --threads 2 --repeats 3 $brian
-    bench stdp --threads 1 $brian
-    bench stdp --threads 1 --repeats 3 $nest
+    for rule in pair triplet reward; do
+        bench stdp --rule $rule --threads 1 $brian
+        bench stdp --rule $rule --threads 1 --repeats 3 $nest
+    done
     for activity in 0.01 0.05 0.1 0.2; do
         bench mlp --threads 1 --activity $activity $torch
         bench conv --threads 1 --activity $activity $torch
