@@ -55,9 +55,11 @@ def moving_digits(
     SpecError
         If the part is neither, or n is no whole number.
 
-    Notes ----- The path is that of N-MNIST: G. Orchard, A. Jayawant, G. K. Cohen and N. Thakor, Frontiers
-    in Neuroscience 9 (2015) 437. Within a saccade the digit speeds up and slows down as a cosine does. The
-    camera is `EventCamera`.
+    Notes
+    -----
+    The path is that of N-MNIST: G. Orchard, A. Jayawant, G. K. Cohen and N. Thakor, Frontiers in Neuroscience
+    9 (2015) 437. Within a saccade the digit speeds up and slows down as a cosine does. The camera is
+    `EventCamera`.
 
     Examples
     --------

@@ -44,10 +44,11 @@ def spoken_digits(
     ValueError
         If the file in the package is damaged.
 
-    Notes ----- Made by `benchmarks/pack_spoken_digits.py` from speech of espeak-ng and flite that went
-    through the inner-ear model of B. Cramer, Y. Stradmann, J. Schemmel and F. Zenke, IEEE Transactions on
-    Neural Networks and Learning Systems 33 (2022). The recordings of people in the same layout are read by
-    `shd`.
+    Notes
+    -----
+    Made by `benchmarks/pack_spoken_digits.py` from speech of espeak-ng and flite that went through the
+    inner-ear model of B. Cramer, Y. Stradmann, J. Schemmel and F. Zenke, IEEE Transactions on Neural Networks
+    and Learning Systems 33 (2022). The recordings of people in the same layout are read by `shd`.
 
     Examples
     --------

@@ -239,7 +239,7 @@ def test_an_initial_weight_outside_the_bounds_is_refused(backend):
 
 def test_a_rule_on_shared_weights_is_refused(backend):
     net = rb.Network()
-    image = net.add(rb.FrameSource((1, 6, 6)))
+    image = net.add(rb.SpikeSource((1, 6, 6)))
     out = net.add(rb.Population((1, 4, 4), rb.IF(), name="out"))
     net.add(rb.Projection(image, out, rb.conv2d(), weight=np.ones((1, 1, 3, 3)), rule=RULES["all"]))
     with pytest.raises(rb.PlanError, match="shared between synapses"):

@@ -112,7 +112,8 @@ class Recipe:
             delay = None
         weight = rb.normal(link.weight, 0.1) if link.spread else link.weight
         rule = None
-        if link.plastic:
+        # Rules see spikes: what populations send that send numbers is refused.
+        if link.plastic and post.payload == "unit" and (pre is groups[0] or pre.payload == "unit"):
             weight, delay = abs(link.weight), None
             rule = rb.STDP(5e-3, 6e-3, a_pre=0.1, a_post=-0.08, w_max=1.0)
         net.add(
