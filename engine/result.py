@@ -14,6 +14,7 @@ from ..neurons.errors import FormatError, SpecError, nearest
 from .counts import Counts
 from .figures import Figures
 from .parts import Probe
+from .peak import peak_mb
 from .records import CountRecord, Record, SpikeRecord, TraceRecord
 from .typed import typed
 
@@ -24,22 +25,6 @@ _ARRAYS: dict[type[Any], tuple[str, ...]] = {
     CountRecord: ("counts", "ids"),
 }
 _RECORDS = {kind.__name__: kind for kind in _ARRAYS}
-
-
-def peak_mb() -> float | None:
-    """Return the most memory that this process has held so far, in MB; None where the system does not say."""
-    status = Path("/proc/self/status")
-    if status.exists():  # what getrusage tells of a process begins with what the one that started it held
-        held = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), None)
-        if held is not None:
-            return int(held.split()[1]) * 1024 / 1e6
-    try:
-        import resource
-        import sys
-    except ImportError:
-        return None
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,10 @@ from .bench_limits import measure_limits, of_limit
 from .engine.connectivity import OneToOne
 from .engine.counts import Counts
 from .engine.network import Network
+from .engine.peak import peak_mb
 from .engine.planned import ProjectionPlan
 from .engine.records import SpikeRecord
-from .engine.result import Result, peak_mb
+from .engine.result import Result
 from .engine.simulator import Simulator
 from .engine.sources import PoissonSource
 from .models.adapting import adex

@@ -106,7 +106,7 @@ def test_a_line_says_how_long_and_whether_both_sides_agree(tmp_path, monkeypatch
 def test_memory_is_that_of_a_process_that_does_nothing_else():
     held = np.ones(50_000_000)  # 400 MB that it does not have
     found = bench_train._memory(Case("dense", steps=2, batch=1, activity=0.1, seed=0, threads=1))
-    assert 50 < found["base_mb"] <= found["peak_mb"] < rb.engine.result.peak_mb()
+    assert 50 < found["base_mb"] <= found["peak_mb"] < rb.engine.peak.peak_mb()
     assert held.sum() > found["peak_mb"]
 
 
