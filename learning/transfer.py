@@ -242,11 +242,11 @@ def moving_frames(images: torch.Tensor, moves: Sequence[tuple[int, int]]) -> tor
     height, width = bright.shape[-2:]
     most = max(abs(way) for move in moves for way in move)
     around = torch.nn.functional.pad(bright, (most, most, most, most))
-    changes = torch.stack([
-        around[:, most - down : most - down + height, most - right : most - right + width] - bright
+    moved = torch.stack([
+        around[:, most - down : most - down + height, most - right : most - right + width]
         for right, down in moves
     ])  # fmt: skip
-    return torch.stack([(-changes).relu(), changes.relu()], dim=2)
+    return torch.stack([(bright - moved).relu(), (moved - bright).relu()], dim=2)
 
 
 def pairs(labels: Any, of: Any, rng: np.random.Generator) -> np.ndarray:

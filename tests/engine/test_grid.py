@@ -124,7 +124,7 @@ def test_sums_reach_their_bound_without_overflow(backend):
 def test_synapses_beyond_the_bound_are_refused_when_they_are_drawn(monkeypatch):
     # The bound on a random in-degree is so wide that no draw exceeds it; here it is too narrow, and
     # leaves so little room that what is drawn is added up.
-    monkeypatch.setattr(planning, "_in_degree", lambda p: 500.0)
+    monkeypatch.setattr(planning, "in_degree_bound", lambda p: 500.0)
     net = rb.Network()
     source = net.add(rb.SpikeSource(600))
     pop = net.add(rb.Population(4, rb.IF()))

@@ -169,7 +169,7 @@ def crowd(source, *, degree):
     if isinstance(source, rb.Population):
         net.add(rb.Projection(pre[:4], pop, rb.one_to_one(), weight=0.0007, name="weak"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "_in_degree", lambda p: degree)
+        patch.setattr(planning, "in_degree_bound", lambda p: degree)
         return plan_of(net)
 
 

@@ -98,7 +98,7 @@ def test_several_sources_are_fed_by_name_and_trials_by_number(capsys, tmp_path):
         ({"times": [0.01], "ids": [0], "trials": [1]}, "whole numbers below"),
         ({"times": [0.01], "ids": [7]}, "0 to 2"),
         ({"times": [9.0], "ids": [0]}, "the run has 50 steps"),
-        ({"dense": np.zeros((3, 3))}, "float64 of shape"),
+        ({"dense": np.full((3, 3), 0.5)}, "float64 of shape"),
         ({"spike in/times": [0.1]}, "the nearest is 'spikes in'"),
     ],
 )
