@@ -37,6 +37,10 @@ class Distribution:
         return values
 
 
+#: What a parameter of a part may be: one number, one for each neuron or synapse, or drawn.
+Values = float | np.ndarray | Distribution
+
+
 @dataclass(frozen=True)
 class Normal(Distribution):
     """Normal distribution, truncated to [low, high]."""

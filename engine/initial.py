@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .distributions import TABLE_BITS, Distribution
-from .parts import Population, Values
+from .distributions import TABLE_BITS, Distribution, Values
+from .parts import Population
 from .plan import Plan
 from .planned import GroupPlan
 from .random import stream_key, uniform_array

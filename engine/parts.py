@@ -1,4 +1,4 @@
-"""The parts of a network: populations, operators, projections and probes, and by import the sources.
+"""The parts of a network: operators, projections and probes, and by import populations and sources.
 
 Parts are frozen descriptions with an identity and a name. They hold no state; all work happens when
 a simulator builds its plan. A part without a name is given one by the network that it joins.
@@ -16,8 +16,7 @@ import numpy as np
 
 from ..learning.rules.rule import PlasticityRule
 from ..learning.rules.short_term import ShortTermRule
-from ..neurons.errors import SpecError, nearest
-from ..neurons.model import NeuronModel
+from ..neurons.errors import SpecError
 from .arguments import check_path
 from .checks import (
     check_array,
@@ -25,13 +24,13 @@ from .checks import (
     check_positive,
     check_projection,
     check_rule,
-    check_values,
     set_shape,
 )
 from .connectivity import Connectivity
-from .distributions import Distribution
+from .distributions import Values
 from .groups import Group, Part, Slice, group_of, ids_of
 from .operators import check_output, checked_options, operator_shape
+from .population import Population
 from .profiles import ByDistance
 from .reads import Argument, Read, arguments_of, reads_of
 from .sources import CurrentSource, FrameSource, PoissonSource, RateSource, Source, SpikeSource
@@ -40,78 +39,6 @@ __all__ = [
     "CurrentSource", "FrameSource", "Group", "Operator", "Part", "PoissonSource", "Population", "Probe",
     "Projection", "RateSource", "Read", "Slice", "Source", "SpikeSource", "Values", "variables_of",
 ]  # fmt: skip
-
-Values = float | np.ndarray | Distribution
-
-
-@dataclass(frozen=True, eq=False)
-class Population(Group):
-    """n neurons of one model.
-
-    Parameters
-    ----------
-    n_or_shape : int or tuple of int
-        Number of neurons, or the shape of a layer or image: (channels, height, width).
-    model : NeuronModel
-        The neurons' rule and parameters; array parameters hold one value per neuron.
-    name : str, optional
-        Unique name; random streams are keyed by it.
-    initial : dict
-        State variable -> number, array (n,) or distribution; the model's own value otherwise.
-    positions : array (n, d) or Positions, optional
-        Where the neurons are: an array, or what `grid`, `scattered` or `positions` return.
-
-    Examples
-    --------
-    >>> import rheobase as rb
-    >>> rb.Population((2, 8, 8), rb.LIF(20e-3)).n
-    128
-    """
-
-    n_or_shape: int | tuple[int, ...]
-    model: NeuronModel
-    initial: Mapping[str, Values] = field(default_factory=dict, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        set_shape(self, self.n_or_shape)
-        if not isinstance(self.model, NeuronModel):
-            raise SpecError(
-                f"{self.label}.model: got {self.model!r}; allowed is a NeuronModel such as LIF(20e-3)"
-            )
-        size = self.model.per_neuron()
-        if size is not None and size != self.n:
-            raise SpecError(
-                f"{self.label}.model: its arrays describe {size} neurons, the population has {self.n}"
-            )
-        known = {state.name: state for state in self.model.used_states}
-        if not isinstance(self.initial, Mapping):
-            raise SpecError(f"{self.label}.initial: got {self.initial!r}; allowed is a dict from variables")
-        initial = {}
-        for key, value in self.initial.items():
-            if key not in known:
-                raise SpecError(
-                    f"{self.label}.initial: unknown state variable {key!r}{nearest(key, known)}; "
-                    f"{self.model!r} has {[*known]}"
-                )
-            where, state = f"{self.label}.initial[{key!r}]", known[key]
-            initial[key] = check_values(where, value, (self.n,), low=state.low, high=state.high)
-        object.__setattr__(self, "initial", initial)
-
-    @property
-    def receptors(self) -> tuple[str, ...]:
-        """The model's receptors."""
-        return self.model.receptors
-
-    @property
-    def payload(self) -> str:
-        """What the model's events carry."""
-        return self.model.payload
-
-    @property
-    def readable(self) -> tuple[str, ...]:
-        """The model's state variables, and "total" and "told" where it has such."""
-        return self.model.readable
 
 
 @dataclass(frozen=True, eq=False)

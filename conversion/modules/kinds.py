@@ -128,8 +128,7 @@ class Lists:
     @cached_property
     def totals(self) -> tuple[str, ...]:
         """Receptors whose sums, what comes back included, the way back reads."""
-        kept = self.passage.kept
-        return tuple(name for name in self.arriving if self.backs and f"in_{name}" in kept)
+        return self.passage.totals if self.backs else ()
 
     def there(self, device: torch.device) -> Callable[[Given], None]:
         """Return what runs through steps on a device: see `Loops`."""

@@ -128,6 +128,11 @@ class Passage:
         return tuple(dict.fromkeys(names))
 
     @cached_property
+    def totals(self) -> tuple[str, ...]:
+        """Receptors whose sums the way back reads."""
+        return tuple(name for name in self.form.arriving if f"in_{name}" in self.kept)
+
+    @cached_property
     def traced(self) -> tuple[str, ...]:
         """The names of what the way there writes of each step: states wanted, and those that are kept."""
         wanted = (f"v3_{name}" for name in self.form.wanted)

@@ -15,7 +15,7 @@ from ....neurons.specialise import Variant
 from ..sequence import Passage
 from .card import simulated
 from .kernel import load_kernel
-from .sequence import Arguments, SequenceKernel, device_rules
+from .sequence import Arguments, SequenceKernel, constants_at, device_rules
 from .words import LANES
 
 #: Threads of a block at most, and the registers of each that a multiprocessor then has.
@@ -49,7 +49,7 @@ def forward_kernel(passage: Passage, backs: Backs) -> RecurrentKernel:
     for each projection weights `w_0` [n, n] by source; and as room `words` [samples, n / 32 rounded up],
     `ids` and `values` [ring, total], `counts` [ring, samples].
     """
-    return _forward(passage.there(), tuple(passage.given()), passage.traced, totals_of(passage), backs)
+    return _forward(passage.there(), tuple(passage.given()), passage.traced, passage.totals, backs)
 
 
 def backward_kernel(passage: Passage, backs: Backs) -> RecurrentKernel:
@@ -61,11 +61,6 @@ def backward_kernel(passage: Passage, backs: Backs) -> RecurrentKernel:
     return _backward(passage, backs)
 
 
-def totals_of(passage: Passage) -> tuple[str, ...]:
-    """Return the receptors whose sums the way back reads."""
-    return tuple(name for name in passage.form.arriving if f"in_{name}" in passage.kept)
-
-
 @lru_cache(maxsize=256)
 def _forward(
     passage: Passage, given: Arguments, traced: tuple[str, ...], totals: tuple[str, ...], backs: Backs
@@ -75,7 +70,7 @@ def _forward(
     arguments += [("before", "f4", True), ("words", "u4", True), ("ids", "i4", True)]
     arguments += [("values", "f4", True), ("counts", "i4", True)]
     names = [name for name, _ in passage.states]
-    step = [*_constants(passage), *(f"v0_{name} = s_{name}[own]" for name in names)]
+    step = [*constants_at("own", passage), *(f"v0_{name} = s_{name}[own]" for name in names)]
     step += [f"in_{name} = x_{name}[here + i]" for name in passage.form.arriving]
     for k, (receptor, delay) in enumerate(backs):
         step += [
@@ -119,7 +114,7 @@ def _backward(passage: Passage, backs: Backs) -> RecurrentKernel:
     form, real = passage.form, passage.real
     arguments = [(name, "i8", False) for name in ("now", "steps", "total", "n", "reach")]
     arguments += [*passage.given_back(), *_weights(backs), ("d_before", "f4", True)]
-    step = [*_constants(passage), *(f"{name} = o_{name}[here + i]" for name in passage.kept)]
+    step = [*constants_at("own", passage), *(f"{name} = o_{name}[here + i]" for name in passage.kept)]
     for name in real:
         trace = f" + do_{name}[here + i]" if name in passage.watched else ""
         step.append(f"g_{name} = d_{name}[own]{trace}")
@@ -153,12 +148,6 @@ def _backward(passage: Passage, backs: Backs) -> RecurrentKernel:
 
 def _weights(backs: Backs) -> list[tuple[str, str, bool]]:
     return [(f"w_{k}", "f4", True) for k in range(len(backs))]
-
-
-def _constants(passage: Passage) -> list[str]:
-    """Return the lines that read a neuron's constants."""
-    arrays = passage.form.arrays
-    return [f"p_{n} = k_{n}[own]" if n in arrays else f"p_{n} = k_{n}" for n in passage.constants]
 
 
 def _kernel(

@@ -64,6 +64,12 @@ class SequenceKernel:
         self.function[(*self.grid(given), stream)](*values)
 
 
+def constants_at(place: str, passage: Passage) -> list[str]:
+    """Return the lines that read the constants of the neuron at a place."""
+    arrays = passage.form.arrays
+    return [f"p_{n} = k_{n}[{place}]" if n in arrays else f"p_{n} = k_{n}" for n in passage.constants]
+
+
 def device_rules(rules: Iterable[Variant], passage: Passage) -> list[str]:
     """Return rules as the device functions that lines of a passage call."""
     return [device_function(rule, f"rule_{rule.name}", passage.integers) for rule in rules]
@@ -80,11 +86,9 @@ def backward_kernel(passage: Passage) -> SequenceKernel:
 
 
 @lru_cache(maxsize=256)
-def _forward(
-    passage: Passage, given: tuple[tuple[str, str, bool], ...], traced: tuple[str, ...]
-) -> SequenceKernel:
+def _forward(passage: Passage, given: Arguments, traced: tuple[str, ...]) -> SequenceKernel:
     names = [name for name, _ in passage.states]
-    before = [*_constants(passage), *(f"v0_{name} = s_{name}[i]" for name in names)]
+    before = [*constants_at("i", passage), *(f"v0_{name} = s_{name}[i]" for name in names)]
     step = ["t = k", *_HERE, *(f"in_{name} = x_{name}[here]" for name in passage.form.arriving)]
     step += [*passage.forward(), *(f"o_{name}[here] = {name}" for name in traced), "y[here] = f4(event)"]
     step += [f"v0_{name} = v3_{name}" for name in names]
@@ -95,7 +99,7 @@ def _forward(
 @lru_cache(maxsize=256)
 def _backward(passage: Passage) -> SequenceKernel:
     form, real = passage.form, passage.real
-    before = [*_constants(passage), *(f"g_{name} = d_{name}[i]" for name in real)]
+    before = [*constants_at("i", passage), *(f"g_{name} = d_{name}[i]" for name in real)]
     before += [f"sum_{name} = f4(0.0)" for name in form.trained]
     step = ["t = steps - 1 - k", *_HERE, *(f"{name} = o_{name}[here]" for name in passage.kept)]
     step += ["g_event = dy[here]", *(f"g_{name} += do_{name}[here]" for name in passage.watched)]
@@ -103,12 +107,6 @@ def _backward(passage: Passage) -> SequenceKernel:
     step += [f"sum_{name} += gp_{name}" for name in form.trained]
     after = [*(f"d_{name}[i] = g_{name}" for name in real), *(f"dk_{n}[i] = sum_{n}" for n in form.trained)]
     return _kernel(passage, passage.adjoints, before, step, after, passage.given_back())
-
-
-def _constants(passage: Passage) -> list[str]:
-    """Return the lines that read what the i-th neuron's constants are."""
-    arrays = passage.form.arrays
-    return [f"p_{n} = k_{n}[i]" if n in arrays else f"p_{n} = k_{n}" for n in passage.constants]
 
 
 def _kernel(
